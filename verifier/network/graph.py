@@ -1,0 +1,171 @@
+"""A network as a directed acyclic graph of three kinds of node.
+
+Every value is a flat vector: node k of a batch of N subproblems has shape (N, sizes[k]). Reshapes therefore vanish,
+and a linear map alone knows the shapes it needs inside. Nodes are in topological order and refer to their operands by
+index; node 0 is the input, all model inputs concatenated; the last node is the output, likewise concatenated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+import numpy as np
+
+from verifier.arrays import Array, convert_like, namespace
+from verifier.network.functions.base import ScalarFunction
+from verifier.network.linear_maps import LinearMap
+
+
+@dataclass(frozen=True)
+class Input:
+    """The network's input, a vector of `size` entries."""
+
+    size: int
+    operands: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """y = sum_i maps[i](x[operands[i]]) + bias; with no operands, a constant. `bias` has shape (size,)."""
+
+    operands: tuple[int, ...]
+    maps: tuple[LinearMap, ...]
+    bias: Array
+
+    @property
+    def size(self) -> int:
+        return int(self.bias.shape[0])
+
+
+@dataclass(frozen=True)
+class Elementwise:
+    """y = function(x[operands[0]]), entry by entry."""
+
+    operands: tuple[int]
+    function: ScalarFunction
+    size: int
+
+
+@dataclass(frozen=True)
+class Product:
+    """y = x[operands[0]] * x[operands[1]], entry by entry."""
+
+    operands: tuple[int, int]
+    size: int
+
+
+Node: TypeAlias = Input | Affine | Elementwise | Product
+
+
+@dataclass(frozen=True)
+class Port:
+    """A named input or output of the model: its part of the concatenated vector has prod(shape) entries, row-major."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """An immutable network; what every method verifies.
+
+    Attributes:
+        nodes: in topological order; the first is the `Input`, the last is the output.
+        inputs, outputs: the model's ports, in its order, concatenated in node 0 and the last node.
+        name: for messages.
+        model: the serialised ONNX model that the network was read from, for replays; empty for a network made in
+            memory.
+
+    Raises:
+        ValueError: on construction, where an invariant is broken.
+    """
+
+    nodes: tuple[Node, ...]
+    inputs: tuple[Port, ...] = ()
+    outputs: tuple[Port, ...] = ()
+    name: str = "network"
+    model: bytes = field(default=b"", repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.nodes or not isinstance(self.nodes[0], Input):
+            raise ValueError("node 0 must be the Input")
+        for k, node in enumerate(self.nodes[1:], start=1):
+            if isinstance(node, Input):
+                raise ValueError(f"node {k}: a second Input")
+            if any(not 0 <= i < k for i in node.operands):
+                raise ValueError(f"node {k}: operands {node.operands} are not earlier nodes")
+            _check_sizes(k, node, [self.nodes[i].size for i in node.operands])
+        if not self.inputs:
+            object.__setattr__(self, "inputs", (Port("X", (self.input_size,)),))
+        if not self.outputs:
+            object.__setattr__(self, "outputs", (Port("Y", (self.output_size,)),))
+        if sum(p.size for p in self.inputs) != self.input_size or sum(p.size for p in self.outputs) != self.output_size:
+            raise ValueError("the ports do not add up to the sizes of input and output")
+
+    @property
+    def input_size(self) -> int:
+        return self.nodes[0].size
+
+    @property
+    def output_size(self) -> int:
+        return self.nodes[-1].size
+
+    def values(self, x: Array) -> list[Array]:
+        """The value of every node at the inputs `x` of shape (N, input_size); each of shape (N, node.size)."""
+        values = [x]
+        for node in self.nodes[1:]:
+            values.append(evaluate(node, [values[i] for i in node.operands], x))
+        return values
+
+    def forward(self, x: Array) -> Array:
+        """The outputs, shape (N, output_size), at the inputs `x` of shape (N, input_size)."""
+        last_use = {i: k for k, node in enumerate(self.nodes) for i in node.operands}
+        values: dict[int, Array] = {0: x}
+        for k, node in enumerate(self.nodes[1:], start=1):
+            values[k] = evaluate(node, [values[i] for i in node.operands], x)
+            for i in set(node.operands):
+                if last_use[i] == k:
+                    del values[i]
+        return values[len(self.nodes) - 1]
+
+    def like(self, example: Array) -> Network:
+        """The same network with its weights in the array library, device and dtype of `example`."""
+        convert = convert_like(example)
+        nodes = tuple(
+            Affine(n.operands, tuple(m.converted(convert) for m in n.maps), convert(n.bias)) if isinstance(n, Affine) else n
+            for n in self.nodes
+        )
+        return replace(self, nodes=nodes)
+
+
+def evaluate(node: Node, operands: Sequence[Array], x: Array) -> Array:
+    """The value of one node; `x`, the batch of network inputs, gives a constant node its batch size."""
+    if isinstance(node, Affine):
+        xp = namespace(x)
+        total = xp.broadcast_to(node.bias, (x.shape[0], node.size))
+        for linear_map, operand in zip(node.maps, operands, strict=True):
+            total = total + linear_map.apply(operand)
+        return total
+    if isinstance(node, Elementwise):
+        return node.function.value(operands[0])
+    if isinstance(node, Product):
+        return operands[0] * operands[1]
+    raise TypeError(f"an Input has no rule of evaluation: {node}")
+
+
+def _check_sizes(k: int, node: Node, sizes: list[int]) -> None:
+    if isinstance(node, Affine):
+        if len(node.maps) != len(sizes):
+            raise ValueError(f"node {k}: {len(node.maps)} maps for {len(sizes)} operands")
+        for linear_map, size in zip(node.maps, sizes, strict=True):
+            if linear_map.in_size != size or linear_map.out_size != node.size:
+                raise ValueError(f"node {k}: {linear_map} does not take {size} entries to {node.size}")
+    elif any(size != node.size for size in sizes):
+        raise ValueError(f"node {k}: operands of {sizes} entries for a node of {node.size}")

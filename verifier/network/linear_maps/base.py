@@ -1,0 +1,51 @@
+"""What every linear map knows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from verifier.arrays import Array, Convert
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+
+class LinearMap(ABC):
+    """A linear map from R^in_size to R^out_size, without a bias.
+
+    It acts on the last axis; any leading axes (subproblems, rows of a bound) are carried along.
+
+    Attributes:
+        in_size, out_size: entries of a vector before and after.
+        terms, adjoint_terms: the most products that are added up in one entry of `apply`, of `adjoint`; this sets the
+            rounding error (`tolerances.gamma`).
+    """
+
+    in_size: int
+    out_size: int
+    terms: int
+    adjoint_terms: int
+
+    @abstractmethod
+    def apply(self, x: Array) -> Array:
+        """M x, for x of shape (..., in_size); shape (..., out_size)."""
+
+    @abstractmethod
+    def adjoint(self, y: Array) -> Array:
+        """The transpose M^T y, for y of shape (..., out_size); shape (..., in_size)."""
+
+    @abstractmethod
+    def absolute(self) -> LinearMap:
+        """The map with every weight replaced by its absolute value (or by something larger, in a `Composition`)."""
+
+    @abstractmethod
+    def to_sparse(self) -> csr_array:
+        """The matrix, shape (out_size, in_size), float64, on the host."""
+
+    @abstractmethod
+    def converted(self, convert: Convert) -> LinearMap:
+        """The same map with its arrays passed through `convert`."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.in_size} -> {self.out_size})"

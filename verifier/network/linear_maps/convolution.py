@@ -1,0 +1,152 @@
+"""Convolutions of any number of spatial dimensions, as one matrix product over gathered patches (im2col).
+
+Gathering and scattering go offset by offset over the kernel, each a strided slice: no library-specific call, the
+adjoint is the exact transpose, and almost all arithmetic is in one matrix product.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from verifier.arrays import Array, Convert, namespace, to_numpy, zeros
+from verifier.network.linear_maps.base import LinearMap
+
+PATCH_ENTRIES = 1 << 24
+"""Patches are gathered for at most this many entries (128 MB of float64) at a time."""
+
+
+@dataclass(frozen=True)
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+
+class Window:
+    """How a kernel slides: ONNX's attributes, one entry a spatial dimension.
+
+    `pads_begin` and `pads_end` are zeros added on each side.
+    """
+
+    strides: tuple[int, ...]
+    pads_begin: tuple[int, ...]
+    pads_end: tuple[int, ...]
+    dilations: tuple[int, ...]
+    groups: int = 1
+
+    def out_spatial(self, spatial: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[int, ...]:
+        """The spatial shape after the convolution (rounded down)."""
+        return tuple(
+            (n + p + q - d * (k - 1) - 1) // s + 1
+            for n, p, q, d, k, s in zip(spatial, self.pads_begin, self.pads_end, self.dilations, kernel, self.strides, strict=True)
+        )
+
+
+class Convolution(LinearMap):
+    """ONNX's Conv without its bias.
+
+    Args:
+        kernel: shape (out_channels, in_channels / groups, *kernel_spatial).
+        in_shape: (batch, in_channels, *spatial) of the operand; the flat vector is row-major.
+        window: strides, padding, dilations, groups.
+    """
+
+    def __init__(self, kernel: Array, in_shape: tuple[int, ...], window: Window) -> None:
+        self.kernel, self.in_shape, self.window = kernel, in_shape, window
+        out_channels, self._group_in, *size = (int(n) for n in kernel.shape)
+        self._size = tuple(size)
+        spatial = window.out_spatial(in_shape[2:], self._size)
+        self.out_shape = (in_shape[0], out_channels, *spatial)
+        self.in_size, self.out_size = math.prod(in_shape), math.prod(self.out_shape)
+        self.terms = self._group_in * math.prod(self._size)
+        self.adjoint_terms = (out_channels // window.groups) * math.prod(self._size)
+        # (groups, out channels of a group, patch entries)
+        self._matrix = namespace(kernel).reshape(kernel, (window.groups, out_channels // window.groups, self.terms))
+
+    def apply(self, x: Array) -> Array:
+        return self._in_chunks(x, self._apply, self.out_size)
+
+    def adjoint(self, y: Array) -> Array:
+        return self._in_chunks(y, self._adjoint, self.in_size)
+
+    def _in_chunks(self, x: Array, rule, out_size: int) -> Array:
+        xp = namespace(x)
+        leading, flat = tuple(x.shape[:-1]), xp.reshape(x, (-1, x.shape[-1]))
+        patch_entries = self.in_shape[0] * self.window.groups * self.terms * math.prod(self.out_shape[2:])
+        chunk = max(1, PATCH_ENTRIES // max(1, patch_entries))
+        parts = [rule(flat[i : i + chunk, :]) for i in range(0, flat.shape[0], chunk)]
+        y = parts[0] if len(parts) == 1 else xp.concat(parts, axis=0) if parts else zeros(x, (0, out_size))
+        return xp.reshape(y, (*leading, out_size))
+
+    def _apply(self, x: Array) -> Array:
+        xp = namespace(x)
+        images = xp.reshape(x, (x.shape[0] * self.in_shape[0], *self.in_shape[1:]))
+        patches = self._patches(self._padded(images))
+        y = xp.matmul(self._matrix, patches)
+        return xp.reshape(y, (x.shape[0], self.out_size))
+
+    def _adjoint(self, y: Array) -> Array:
+        xp = namespace(y)
+        count = y.shape[0] * self.in_shape[0]
+        positions = math.prod(self.out_shape[2:])
+        y = xp.reshape(y, (count, self.window.groups, self._matrix.shape[1], positions))
+        patches = xp.matmul(xp.matrix_transpose(self._matrix), y)
+        patches = xp.reshape(patches, (count, self.in_shape[1], math.prod(self._size), *self.out_shape[2:]))
+        image = zeros(y, (count, self.in_shape[1], *self._padded_spatial))
+        for k, where in enumerate(self._offsets()):
+            image[where] += patches[:, :, k, ...]
+        return xp.reshape(image[self._interior], (count // self.in_shape[0], self.in_size))
+
+    @property
+    def _padded_spatial(self) -> tuple[int, ...]:
+        w = self.window
+        return tuple(n + p + q for n, p, q in zip(self.in_shape[2:], w.pads_begin, w.pads_end, strict=True))
+
+    @property
+    def _interior(self) -> tuple[slice, ...]:
+        inner = (slice(p, p + n) for p, n in zip(self.window.pads_begin, self.in_shape[2:], strict=True))
+        return (slice(None), slice(None), *inner)
+
+    def _offsets(self) -> Iterator[tuple[slice, ...]]:
+        """For each kernel position, the strided slice of the padded image that it meets."""
+        w, out = self.window, self.out_shape[2:]
+        for offset in itertools.product(*(range(k) for k in self._size)):
+            starts = [o * d for o, d in zip(offset, w.dilations, strict=True)]
+            spans = (slice(a, a + s * (n - 1) + 1, s) for a, s, n in zip(starts, w.strides, out, strict=True))
+            yield (slice(None), slice(None), *spans)
+
+    def _padded(self, images: Array) -> Array:
+        if not any(self.window.pads_begin) and not any(self.window.pads_end):
+            return images
+        padded = zeros(images, (*images.shape[:2], *self._padded_spatial))
+        padded[self._interior] = images
+        return padded
+
+    def _patches(self, padded: Array) -> Array:
+        """(images, groups, in channels of a group x kernel positions, output positions)."""
+        xp = namespace(padded)
+        stacked = xp.stack([padded[where] for where in self._offsets()], axis=2)
+        return xp.reshape(stacked, (padded.shape[0], self.window.groups, self.terms, math.prod(self.out_shape[2:])))
+
+    def absolute(self) -> Convolution:
+        return Convolution(namespace(self.kernel).abs(self.kernel), self.in_shape, self.window)
+
+    def to_sparse(self) -> csr_array:
+        from scipy.sparse import csr_array
+
+        # The patches of an image of entry numbers (1-based, 0 = padding) say which entry meets which weight.
+        numbers = np.arange(1, self.in_size + 1, dtype=np.int64).reshape(self.in_shape)
+        columns = self._patches(self._padded(numbers))[:, :, None, :, :]
+        weights = to_numpy(self._matrix).astype(np.float64)[None, :, :, :, None]
+        rows = np.arange(self.out_size).reshape(self.in_shape[0], self.window.groups, weights.shape[2], 1, -1)
+        columns, weights, rows = np.broadcast_arrays(columns, weights, rows)
+        used = (columns > 0) & (weights != 0)
+        return csr_array((weights[used], (rows[used], columns[used] - 1)), shape=(self.out_size, self.in_size))
+
+    def converted(self, convert: Convert) -> Convolution:
+        return Convolution(convert(to_numpy(self.kernel)), self.in_shape, self.window)

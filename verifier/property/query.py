@@ -1,0 +1,201 @@
+"""What is asked: is there an input in one of these boxes whose output obeys these linear rows?
+
+A `Query` is a disjunction. Each `Disjunct` is a box of inputs and a conjunction of linear rows over inputs and outputs;
+together they describe a *violation*. Constants are kept exactly (as fractions) where a witness is judged, and enclosed
+in float64 where bounds are computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """Input bounds; every array has shape (input_size,).
+
+    Attributes:
+        lower, upper: float64, an enclosure: never inside the exact bounds.
+        inner_lower, inner_upper: float32, the smallest and largest float32 that obey the exact bounds (strict ones
+            strictly). `inner_lower > inner_upper` in an entry means that no float32 lies between the exact bounds.
+    """
+
+    lower: np.ndarray
+    upper: np.ndarray
+    inner_lower: np.ndarray
+    inner_upper: np.ndarray
+
+    @classmethod
+    def exact(cls, lower: np.ndarray, upper: np.ndarray) -> Box:
+        """The box whose exact bounds are these float64 arrays."""
+        lower, upper = np.asarray(lower, np.float64), np.asarray(upper, np.float64)
+        return cls(lower, upper, float32_at_least(lower), float32_at_most(upper))
+
+    @property
+    def size(self) -> int:
+        return int(self.lower.shape[0])
+
+    @property
+    def has_float32_point(self) -> bool:
+        """Whether some float32 vector lies in the exact box."""
+        return bool((self.inner_lower <= self.inner_upper).all())
+
+    def contains(self, x: np.ndarray) -> bool:
+        """Whether the float32 vector `x` lies in the exact box."""
+        return bool(((x >= self.inner_lower) & (x <= self.inner_upper)).all())
+
+    def distance(self, x: np.ndarray) -> float:
+        """How far, in the largest entry, the float32 vector `x` lies outside the box; 0.0 inside."""
+        if self.contains(x):
+            return 0.0
+        x = x.astype(np.float64)
+        outside = np.maximum(self.lower - x, x - self.upper).max(initial=0.0)
+        return float(max(outside, np.finfo(np.float64).tiny))
+
+
+@dataclass(frozen=True)
+class LinearConstraint:
+    """sum_i a_i X_i + sum_j b_j Y_j <= constant (< where `strict`), with exact coefficients.
+
+    Attributes:
+        inputs, outputs: (index, coefficient) pairs, indices ascending, coefficients not 0.
+    """
+
+    inputs: tuple[tuple[int, Fraction], ...]
+    outputs: tuple[tuple[int, Fraction], ...]
+    constant: Fraction
+    strict: bool = False
+
+    def excess(self, x: np.ndarray, y: np.ndarray) -> Fraction:
+        """Left side minus right side, exactly; `x` and `y` are vectors of floats."""
+        total = -self.constant
+        for index, coefficient in self.inputs:
+            total += coefficient * Fraction(float(x[index]))
+        for index, coefficient in self.outputs:
+            total += coefficient * Fraction(float(y[index]))
+        return total
+
+    def holds(self, x: np.ndarray, y: np.ndarray) -> bool:
+        """Whether the constraint holds exactly at these floats; False where one is NaN or infinite."""
+        used = [float(x[i]) for i, _ in self.inputs] + [float(y[j]) for j, _ in self.outputs]
+        if not np.isfinite(used).all():
+            return False
+        excess = self.excess(x, y)
+        return excess < 0 if self.strict else excess <= 0
+
+
+@dataclass(frozen=True, eq=False)
+class Disjunct:
+    """A box of inputs and rows that must all hold. No rows: every input of the box is a violation."""
+
+    box: Box
+    rows: tuple[LinearConstraint, ...]
+
+    def holds(self, x: np.ndarray, y: np.ndarray) -> bool:
+        """Whether the float32 input `x` with output `y` is a violation, exactly."""
+        return self.box.contains(x) and all(row.holds(x, y) for row in self.rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """A violation to look for: any of `disjuncts`. Disjuncts that share a box share the `Box` object.
+
+    Attributes:
+        disjuncts: none means that the set of violations is empty, and the query is vacuously `unsat`.
+        input_size, output_size: of the network asked about.
+        note: what a user should know of the property, e.g. that its input set is empty.
+        name: for messages.
+    """
+
+    disjuncts: tuple[Disjunct, ...]
+    input_size: int
+    output_size: int
+    note: str = ""
+    name: str = "property"
+
+    @cached_property
+    def patterns(self) -> Patterns:
+        """The rows' distinct left sides and, for each disjunct, its thresholds on them."""
+        return Patterns.of(self.disjuncts, self.input_size, self.output_size)
+
+    def violated(self, x: np.ndarray, y: np.ndarray) -> bool:
+        """Whether the float32 input `x` with output `y` is a violation, exactly."""
+        return any(d.holds(x, y) for d in self.disjuncts)
+
+
+@dataclass(frozen=True, eq=False)
+class Patterns:
+    """The left sides of all rows, each distinct one once: K linear forms of inputs and outputs.
+
+    Thousands of disjuncts often ask about a handful of forms with different constants; a bound on the K forms over a
+    box serves all of them. A row holds exactly where its form is at most its threshold.
+
+    Attributes:
+        inputs: shape (K, input_size), float64, each entry within one rounding of the exact one; likewise
+        outputs: shape (K, output_size).
+        rows: for each disjunct the indices of its forms, integers, shape (rows,).
+        thresholds: for each disjunct the constants of its rows, float64, rounded up, shape (rows,).
+        strict: for each disjunct, whether a form equal to the threshold is no violation, booleans, shape (rows,).
+    """
+
+    inputs: np.ndarray
+    outputs: np.ndarray
+    rows: tuple[np.ndarray, ...]
+    thresholds: tuple[np.ndarray, ...]
+    strict: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of(cls, disjuncts: Iterable[Disjunct], input_size: int, output_size: int) -> Patterns:
+        numbers: dict[tuple, int] = {}
+        rows, thresholds, strict = [], [], []
+        for disjunct in disjuncts:
+            rows.append(np.array([numbers.setdefault((r.inputs, r.outputs), len(numbers)) for r in disjunct.rows], np.int64))
+            rounded = [float_at_least(r.constant) for r in disjunct.rows]
+            thresholds.append(np.array(rounded, np.float64))
+            exact = [r.strict and Fraction(t) == r.constant for r, t in zip(disjunct.rows, rounded, strict=True)]
+            strict.append(np.array(exact, bool))
+        of_inputs, of_outputs = np.zeros((len(numbers), input_size)), np.zeros((len(numbers), output_size))
+        for (inputs, outputs), k in numbers.items():
+            for index, coefficient in inputs:
+                of_inputs[k, index] = float(coefficient)
+            for index, coefficient in outputs:
+                of_outputs[k, index] = float(coefficient)
+        return cls(of_inputs, of_outputs, tuple(rows), tuple(thresholds), tuple(strict))
+
+    @property
+    def count(self) -> int:
+        return int(self.outputs.shape[0])
+
+    def excluded(self, disjunct: int, lower: np.ndarray) -> bool:
+        """Whether lower bounds on the K forms over the disjunct's box show that some row cannot hold there."""
+        bounds = lower[self.rows[disjunct]]
+        clear = (bounds > self.thresholds[disjunct]) | ((bounds >= self.thresholds[disjunct]) & self.strict[disjunct])
+        return bool(clear.any())
+
+    def margin(self, disjunct: int, lower: np.ndarray) -> float:
+        """max over the disjunct's rows of (lower bound - threshold); positive means excluded. -inf without rows."""
+        gaps = lower[self.rows[disjunct]] - self.thresholds[disjunct]
+        return float(np.max(gaps, initial=-np.inf))
+
+
+def float_at_least(value: Fraction) -> float:
+    """The smallest float64 that is at least `value`."""
+    nearest = float(value)
+    return nearest if Fraction(nearest) >= value else float(np.nextafter(nearest, np.inf))
+
+
+def float32_at_least(value: np.ndarray) -> np.ndarray:
+    """The smallest float32 that are at least the float64 `value`."""
+    with np.errstate(over="ignore"):
+        nearest = value.astype(np.float32)
+    return np.where(nearest.astype(np.float64) >= value, nearest, np.nextafter(nearest, np.float32(np.inf)))
+
+
+def float32_at_most(value: np.ndarray) -> np.ndarray:
+    """The largest float32 that are at most the float64 `value`."""
+    return -float32_at_least(-np.asarray(value))

@@ -1,0 +1,55 @@
+"""The one answer that every method gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+
+class Status(StrEnum):
+    """VNN-COMP's verdict words."""
+
+    UNSAT = "unsat"
+    SAT = "sat"
+    UNKNOWN = "unknown"
+    TIMEOUT = "timeout"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, eq=False)
+class Witness:
+    """A violation, replayed in ONNX Runtime.
+
+    Attributes:
+        x: the input, float32, shape (input_size,), all inputs concatenated.
+        y: what the runtime computes from it, shape (output_size,), float64 holding the runtime's values exactly.
+        distance: how far x lies outside the box in its largest entry; 0.0 unless a tolerance was asked for.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    distance: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What a method says of a query.
+
+    Attributes:
+        status: the verdict.
+        method: the name of the method that reached it.
+        bound: the best proven lower bound of the violation margin, the smallest over disjuncts of the largest over
+            rows of (left side - right side): positive where the property is proved. None where no bound is known.
+        witness: the violation, for `sat`.
+        seconds: wall time spent.
+        detail: one line for the user: why undecided, what is vacuous, which tolerance was used.
+    """
+
+    status: Status
+    method: str
+    bound: float | None = None
+    witness: Witness | None = None
+    seconds: float = 0.0
+    detail: str = ""
