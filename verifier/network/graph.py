@@ -139,7 +139,9 @@ class Network:
         """The same network with its weights in the array library, device and dtype of `example`."""
         convert = convert_like(example)
         nodes = tuple(
-            Affine(n.operands, tuple(m.converted(convert) for m in n.maps), convert(n.bias)) if isinstance(n, Affine) else n
+            Affine(n.operands, tuple(m.converted(convert) for m in n.maps), convert(n.bias))
+            if isinstance(n, Affine)
+            else n
             for n in self.nodes
         )
         return replace(self, nodes=nodes)

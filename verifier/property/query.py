@@ -154,7 +154,9 @@ class Patterns:
         numbers: dict[tuple, int] = {}
         rows, thresholds, strict = [], [], []
         for disjunct in disjuncts:
-            rows.append(np.array([numbers.setdefault((r.inputs, r.outputs), len(numbers)) for r in disjunct.rows], np.int64))
+            rows.append(
+                np.array([numbers.setdefault((r.inputs, r.outputs), len(numbers)) for r in disjunct.rows], np.int64)
+            )
             rounded = [float_at_least(r.constant) for r in disjunct.rows]
             thresholds.append(np.array(rounded, np.float64))
             exact = [r.strict and Fraction(t) == r.constant for r, t in zip(disjunct.rows, rounded, strict=True)]
@@ -178,7 +180,7 @@ class Patterns:
         return bool(clear.any())
 
     def margin(self, disjunct: int, lower: np.ndarray) -> float:
-        """max over the disjunct's rows of (lower bound - threshold); positive means excluded. -inf without rows."""
+        """Max over the disjunct's rows of (lower bound - threshold); positive means excluded. -inf without rows."""
         gaps = lower[self.rows[disjunct]] - self.thresholds[disjunct]
         return float(np.max(gaps, initial=-np.inf))
 

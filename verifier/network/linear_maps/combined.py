@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-
 from verifier.arrays import Array, Convert
 from verifier.network.linear_maps.base import LinearMap
-
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -6,27 +6,25 @@ adjoint is the exact transpose, and almost all arithmetic is in one matrix produ
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from verifier.arrays import Array, Convert, namespace, to_numpy, zeros
 from verifier.network.linear_maps.base import LinearMap
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
 PATCH_ENTRIES = 1 << 24
 """Patches are gathered for at most this many entries (128 MB of float64) at a time."""
 
 
 @dataclass(frozen=True)
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
-
 class Window:
     """How a kernel slides: ONNX's attributes, one entry a spatial dimension.
 
@@ -43,7 +41,9 @@ class Window:
         """The spatial shape after the convolution (rounded down)."""
         return tuple(
             (n + p + q - d * (k - 1) - 1) // s + 1
-            for n, p, q, d, k, s in zip(spatial, self.pads_begin, self.pads_end, self.dilations, kernel, self.strides, strict=True)
+            for n, p, q, d, k, s in zip(
+                spatial, self.pads_begin, self.pads_end, self.dilations, kernel, self.strides, strict=True
+            )
         )
 
 

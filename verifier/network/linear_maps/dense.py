@@ -9,7 +9,6 @@ import numpy as np
 from verifier.arrays import Array, Convert, namespace, to_numpy
 from verifier.network.linear_maps.base import LinearMap
 
-
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 

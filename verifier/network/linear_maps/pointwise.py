@@ -9,7 +9,6 @@ import numpy as np
 from verifier.arrays import Array, Convert, namespace, to_numpy
 from verifier.network.linear_maps.base import LinearMap
 
-
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
@@ -32,7 +31,7 @@ class Identity(LinearMap):
         return self
 
     def to_sparse(self) -> csr_array:
-        from scipy.sparse import csr_array, diags_array, eye_array
+        from scipy.sparse import csr_array, eye_array
 
         return csr_array(eye_array(self.in_size))
 
@@ -59,7 +58,7 @@ class Scaling(LinearMap):
         return Scaling(namespace(self.factors).abs(self.factors))
 
     def to_sparse(self) -> csr_array:
-        from scipy.sparse import csr_array, diags_array, eye_array
+        from scipy.sparse import csr_array, diags_array
 
         return csr_array(diags_array(to_numpy(self.factors).astype(np.float64)))
 

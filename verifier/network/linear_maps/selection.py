@@ -9,7 +9,6 @@ import numpy as np
 from verifier.arrays import Array, Convert, namespace, zeros
 from verifier.network.linear_maps.base import LinearMap
 
-
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
@@ -65,7 +64,6 @@ class Selection(LinearMap):
 
     def converted(self, convert: Convert) -> Selection:
         return Selection(self.indices, self.in_size, convert)
-
 
 
 def _rounds(indices: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

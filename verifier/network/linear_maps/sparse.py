@@ -10,7 +10,6 @@ from verifier.arrays import Array, Convert, namespace
 from verifier.network.linear_maps.base import LinearMap
 from verifier.network.linear_maps.dense import Dense
 
-
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
