@@ -33,7 +33,7 @@ solver's own bookkeeping, which we cannot rebuild. It settles a property only wh
 absolute amount plus this share of the magnitude of the property's terms."""
 
 SOLVER_FEASIBILITY = 1e-9
-"""Primal and dual feasibility asked of LP solvers. Our bounds are rebuilt from the multipliers and do not depend on it."""
+"""Primal and dual feasibility asked of LP solvers. Our bounds are rebuilt from multipliers and do not rest on it."""
 
 SMALLEST_COEFFICIENT = 1e-9
 """HiGHS drops matrix entries below this. We drop them ourselves, into the row's error, so that the program solved and

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from verifier.arrays import Array, convert_like, namespace
+from verifier.arrays import Array, convert_like, namespace, to_numpy
 from verifier.network.functions.base import ScalarFunction
 from verifier.network.linear_maps import LinearMap
 
@@ -32,7 +32,7 @@ class Affine:
 
     operands: tuple[int, ...]
     maps: tuple[LinearMap, ...]
-    bias: Array
+    bias: Array = field(repr=False)
 
     @property
     def size(self) -> int:
@@ -138,13 +138,13 @@ class Network:
     def like(self, example: Array) -> Network:
         """The same network with its weights in the array library, device and dtype of `example`."""
         convert = convert_like(example)
-        nodes = tuple(
-            Affine(n.operands, tuple(m.converted(convert) for m in n.maps), convert(n.bias))
-            if isinstance(n, Affine)
-            else n
-            for n in self.nodes
-        )
-        return replace(self, nodes=nodes)
+
+        def converted(node: Node) -> Node:
+            if not isinstance(node, Affine):
+                return node
+            return Affine(node.operands, tuple(m.converted(convert) for m in node.maps), convert(to_numpy(node.bias)))
+
+        return replace(self, nodes=tuple(converted(node) for node in self.nodes))
 
 
 def evaluate(node: Node, operands: Sequence[Array], x: Array) -> Array:

@@ -24,7 +24,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Curvature:
-    """Where a function bends which way on each interval [lower, upper]; at most one flag holds, none if nothing is known.
+    """Which way a function bends on each interval [lower, upper]; at most one flag holds, none if nothing is known.
 
     Attributes:
         convex, concave: on the whole interval.
@@ -39,6 +39,11 @@ class Curvature:
     concave_then_convex: Array
     inflection: Array
 
+    @property
+    def known(self) -> Array:
+        """True where one of the flags holds."""
+        return self.convex | self.concave | self.convex_then_concave | self.concave_then_convex
+
 
 class ScalarFunction(ABC):
     """A function of one real variable, applied entry by entry.
@@ -49,6 +54,8 @@ class ScalarFunction(ABC):
     """
 
     name: str
+    inflections: tuple[float, ...] = ()
+    """All places, ascending, where the function turns between convex and concave; empty where they are not listed."""
 
     @abstractmethod
     def value(self, x: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from verifier.arrays import Array, Convert
@@ -38,6 +39,11 @@ class LinearMap(ABC):
     @abstractmethod
     def absolute(self) -> LinearMap:
         """The map with every weight replaced by its absolute value (or by something larger, in a `Composition`)."""
+
+    @cached_property
+    def magnitude(self) -> LinearMap:
+        """`absolute()`, made once."""
+        return self.absolute()
 
     @abstractmethod
     def to_sparse(self) -> csr_array:

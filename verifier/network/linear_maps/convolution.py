@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -74,7 +74,7 @@ class Convolution(LinearMap):
     def adjoint(self, y: Array) -> Array:
         return self._in_chunks(y, self._adjoint, self.in_size)
 
-    def _in_chunks(self, x: Array, rule, out_size: int) -> Array:
+    def _in_chunks(self, x: Array, rule: Callable[[Array], Array], out_size: int) -> Array:
         xp = namespace(x)
         leading, flat = tuple(x.shape[:-1]), xp.reshape(x, (-1, x.shape[-1]))
         patch_entries = self.in_shape[0] * self.window.groups * self.terms * math.prod(self.out_shape[2:])

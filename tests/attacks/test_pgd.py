@@ -1,0 +1,98 @@
+"""The attack: gradients are derivatives, findings are judged, and easy violations are found."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.networks import random_dag
+from verifier.attacks.gradient import outputs_and_gradient
+from verifier.attacks.pgd import AttackOptions, Target, attack
+from verifier.deadline import Deadline
+from verifier.network.graph import Affine, Elementwise, Input, Network
+from verifier.network.functions import Relu
+from verifier.network.linear_maps import Dense
+from verifier.property.forms import with_forms
+from verifier.property.query import Box, Disjunct, LinearConstraint, Query
+from verifier.verdict import Witness
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_gradient_is_the_derivative(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    network = random_dag(rng)
+    x, weights = rng.normal(size=(3, network.input_size)), rng.normal(size=(3, network.output_size))
+    _, gradient = outputs_and_gradient(network, x, lambda outputs: weights)
+    direction, step = rng.normal(size=x.shape), 1e-6
+    ahead = (network.forward(x + step * direction) * weights).sum(axis=1)
+    behind = (network.forward(x - step * direction) * weights).sum(axis=1)
+    here = (network.forward(x) * weights).sum(axis=1)
+    slopes = np.stack([(ahead - here) / step, (here - behind) / step])
+    found = (gradient * direction).sum(axis=1)
+    smooth = np.abs(slopes[0] - slopes[1]) < 1e-3 * (1 + np.abs(slopes[0]))  # no kink between the three points
+    np.testing.assert_allclose(found[smooth], slopes.mean(axis=0)[smooth], rtol=1e-3, atol=1e-3)
+
+
+def needle(threshold: float) -> tuple[Network, Query]:
+    """y = sum of relu(x_i - 0.9) over the unit box in 4 dimensions, asked to reach `threshold`; its maximum is 0.4."""
+    nodes = (
+        Input(4),
+        Affine((0,), (Dense(np.eye(4)),), np.full(4, -0.9)),
+        Elementwise((1,), Relu(), 4),
+        Affine((2,), (Dense(np.ones((1, 4))),), np.zeros(1)),
+    )
+    row = LinearConstraint((), ((0, Fraction(-1)),), Fraction(-threshold))
+    box = Box.exact(np.zeros(4), np.ones(4))
+    return Network(nodes), Query((Disjunct(box, (row,)),), 4, 1)
+
+
+def target(network: Network, query: Query, judged: list[np.ndarray]) -> Target:
+    def judge(disjunct: int, point: np.ndarray) -> Witness | None:
+        judged.append(point)
+        y = network.forward(point[None, :])[0]
+        rows = query.disjuncts[disjunct].rows
+        return Witness(point.astype(np.float32), y) if all(row.holds(point, y) for row in rows) else None
+
+    return Target(with_forms(network, query.patterns), query, judge, np.zeros(0))
+
+
+OPTIONS = AttackOptions(starts=32, steps=30, rounds=20)
+
+
+def test_a_violation_is_found_and_lies_in_the_box() -> None:
+    network, query = needle(0.35)
+    witness = attack(target(network, query, []), [0], OPTIONS, np.random.default_rng(0), Deadline(30.0))
+    assert witness is not None
+    assert (witness.x >= 0).all()
+    assert (witness.x <= 1).all()
+
+
+def test_nothing_is_claimed_where_there_is_nothing() -> None:
+    network, query = needle(0.5)
+    judged: list[np.ndarray] = []
+    options = AttackOptions(starts=8, steps=10, rounds=2)
+    assert attack(target(network, query, judged), [0], options, np.random.default_rng(0), Deadline(30.0)) is None
+
+
+def test_the_judge_has_the_last_word() -> None:
+    network, query = needle(0.05)
+    forms = with_forms(network, query.patterns)
+    refusing = Target(forms, query, lambda disjunct, point: None, np.zeros(0))
+    options = AttackOptions(starts=8, steps=10, rounds=2)
+    assert attack(refusing, [0], options, np.random.default_rng(0), Deadline(30.0)) is None
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_same_seed_gives_the_same_witness(seed: int) -> None:
+    network, query = needle(0.3)
+    found = [
+        attack(target(network, query, []), [0], OPTIONS, np.random.default_rng(seed), Deadline(30.0)) for _ in range(2)
+    ]
+    assert found[0] is not None
+    assert found[1] is not None
+    np.testing.assert_array_equal(found[0].x, found[1].x)

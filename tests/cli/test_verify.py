@@ -1,0 +1,228 @@
+"""The shell: verdict word, exit status, result files, errors in one line, modules loaded."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+import verifier
+from verifier.property.query import Query
+
+ROOT = Path(__file__).resolve().parents[2]
+SPECS = ROOT / "vnnlib_specs"
+HOLDS = (SPECS / "onnx/digits_dense.onnx", SPECS / "vnnlib/digits_dense_robust.vnnlib")
+FAILS = (SPECS / "onnx/moons.onnx", SPECS / "vnnlib/moons_everywhere.vnnlib")
+
+
+def run(*arguments: object, **more: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "verifier.cli.main", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT, **more)  # type: ignore[call-overload]
+
+
+def parsed(result: str) -> tuple[str, dict[str, float]]:
+    word, _, rest = result.partition("\n")
+    return word, {name: float(v) for name, v in re.findall(r"\(([XY]_\d+) ([^\s()]+)\)", rest)}
+
+
+def test_unsat_is_said_first_and_exits_0(tmp_path: Path) -> None:
+    done = run("verify", *HOLDS, "--result", tmp_path / "r.txt", "--json", tmp_path / "r.json")
+    assert (done.returncode, done.stdout.split()[0], done.stderr) == (0, "unsat", "")
+    assert (tmp_path / "r.txt").read_text() == "unsat\n"
+    record = json.loads((tmp_path / "r.json").read_text())
+    assert record["verdict"] == "unsat"
+    assert record["bound"] > 0
+    assert record["witness"] is None
+
+
+def test_sat_exits_1_with_a_counterexample_that_reads_back(tmp_path: Path) -> None:
+    done = run("verify", *FAILS, "--result", tmp_path / "r.txt", "--json", tmp_path / "r.json")
+    assert (done.returncode, done.stdout.split()[0]) == (1, "sat")
+    word, values = parsed((tmp_path / "r.txt").read_text())
+    assert word == "sat"
+    x = np.array([values["X_0"], values["X_1"]])
+    assert (x == x.astype(np.float32)).all()
+    y = np.array([values["Y_0"], values["Y_1"]])
+    query: Query = verifier.load_property(FAILS[1])
+    assert query.violated(x.astype(np.float32), y)
+    record = json.loads((tmp_path / "r.json").read_text())
+    assert record["witness"]["x"] == x.tolist()
+    assert record["witness"]["y"] == y.tolist()
+
+
+def test_an_incomplete_method_says_unknown_and_exits_3() -> None:
+    done = run("verify", *FAILS, "--method", "interval")
+    assert (done.returncode, done.stdout.split()[0]) == (3, "unknown")
+
+
+def test_gz_files_read_as_their_plain_forms(tmp_path: Path) -> None:
+    import gzip
+
+    zipped = []
+    for path in HOLDS:
+        zipped.append(tmp_path / f"{path.name}.gz")
+        zipped[-1].write_bytes(gzip.compress(path.read_bytes()))
+    assert run("verify", *zipped).returncode == 0
+
+
+def test_a_timeout_is_kept_and_leaves_a_result(tmp_path: Path) -> None:
+    """A network too hard for the method, given less than a second: the answer comes, and it is written."""
+    prop = SPECS / "vnnlib/digits_dense_close.vnnlib"
+    done = run("verify", HOLDS[0], prop, "--method", "attack", "--timeout", "0.8", "--result", tmp_path / "r.txt")
+    assert (done.returncode, done.stdout.split()[0]) == (3, "timeout")
+    assert (tmp_path / "r.txt").read_text() == "timeout\n"
+
+
+def test_the_watchdog_answers_for_a_method_that_hangs(tmp_path: Path) -> None:
+    script = (
+        "import sys, time\n"
+        "from verifier.methods import registry\n"
+        "registry.falsify.judge_unconstrained = lambda task: time.sleep(60)\n"
+        "from verifier.cli.main import main\n"
+        f"sys.argv = ['verifier', 'verify', {str(HOLDS[0])!r}, {str(HOLDS[1])!r}, '--timeout', '1',"
+        f" '--result', {str(tmp_path / 'r.txt')!r}]\n"
+        "main()\n"
+    )
+    started = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=50)
+    assert time.monotonic() - started < 40  # far below the hang; how close to 1 s is for the benchmarks to say
+    assert (done.returncode, done.stdout.split()[0]) == (3, "timeout")
+    assert (tmp_path / "r.txt").read_text() == "timeout\n"
+
+
+def test_a_cold_start_loads_no_heavy_library() -> None:
+    script = (
+        "import sys\n"
+        "sys.argv = ['verifier', *sys.argv[1:]]\n"
+        "from verifier.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print(' '.join(sorted({m.partition('.')[0] for m in sys.modules})), file=sys.stderr)\n"
+    )
+
+    def modules(*arguments: object) -> set[str]:
+        done = subprocess.run([sys.executable, "-c", script, *map(str, arguments)], capture_output=True, text=True)
+        return set(done.stderr.split())
+
+    heavy = {"torch", "cvxpy", "pulp", "highspy", "scipy", "vnnlib", "sklearn"}
+    assert not modules("--help") & (heavy | {"numpy", "onnx", "onnxruntime"})
+    assert not modules("verify", *HOLDS) & heavy
+    assert not modules("verify", *FAILS) & heavy
+
+
+def nan_model(path: Path) -> Path:
+    model = onnx.load(HOLDS[0])
+    tensor = model.graph.initializer[0]
+    values = onnx.numpy_helper.to_array(tensor).copy()
+    values.flat[0] = np.nan
+    tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+    onnx.save(model, path)
+    return path
+
+
+def wrong_shape_model(path: Path) -> Path:
+    model = onnx.load(HOLDS[0])
+    tensor = model.graph.initializer[0]
+    values = onnx.numpy_helper.to_array(tensor)
+    tensor.CopyFrom(onnx.numpy_helper.from_array(values[:, :-1].copy(), tensor.name))
+    onnx.save(model, path)
+    return path
+
+
+def written(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def faults(folder: Path) -> dict[str, tuple[Path, Path]]:
+    """Everything that can be wrong with the two files, as (network, property)."""
+    net, prop = HOLDS
+    text = prop.read_text()
+    model = net.read_bytes()
+    return {
+        "truncated model": (written(folder / "a.onnx", model[: len(model) // 2]), prop),
+        "corrupt model": (written(folder / "b.onnx", bytes(reversed(model))), prop),
+        "empty model": (written(folder / "c.onnx", b""), prop),
+        "nan weights": (nan_model(folder / "d.onnx"), prop),
+        "wrong shapes": (wrong_shape_model(folder / "e.onnx"), prop),
+        "missing model": (folder / "none.onnx", prop),
+        "model is a folder": (folder, prop),
+        "truncated property": (net, written(folder / "a.vnnlib", text[: len(text) // 2].encode())),
+        "malformed property": (net, written(folder / "b.vnnlib", b"(assert (<= X_0 banana))")),
+        "binary property": (net, written(folder / "c.vnnlib", bytes(range(256)))),
+        "empty property": (net, written(folder / "d.vnnlib", b"")),
+        "property of another size": (net, FAILS[1]),
+        "missing bounds": (net, written(folder / "e.vnnlib", re.sub(r"\(assert \(<= X_3 .*", "", text).encode())),
+        "missing property": (net, folder / "none.vnnlib"),
+        "property is a folder": (net, folder),
+    }
+
+
+FAULTS = (
+    "truncated model",
+    "corrupt model",
+    "empty model",
+    "nan weights",
+    "wrong shapes",
+    "missing model",
+    "model is a folder",
+    "truncated property",
+    "malformed property",
+    "binary property",
+    "empty property",
+    "property of another size",
+    "missing bounds",
+    "missing property",
+    "property is a folder",
+)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_bad_input_is_one_line_and_exit_2(fault: str, tmp_path: Path) -> None:
+    done = run("verify", *faults(tmp_path)[fault], "--result", tmp_path / "r.txt")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stdout == "error\n"
+    assert len(done.stderr.splitlines()) == 1
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "r.txt").read_text() == "error\n"
+
+
+def test_a_contradictory_property_is_vacuously_unsat(tmp_path: Path) -> None:
+    prop = written(tmp_path / "p.vnnlib", HOLDS[1].read_bytes() + b"(assert (>= X_0 2.0))\n(assert (<= X_0 1.0))\n")
+    done = run("verify", HOLDS[0], prop)
+    assert (done.returncode, done.stdout.split()[0]) == (0, "unsat")
+    assert "empty" in done.stdout
+
+
+def test_an_unwritable_result_is_found_before_the_work(tmp_path: Path) -> None:
+    for path in (tmp_path / "none" / "r.txt", tmp_path):
+        done = run("verify", *HOLDS, "--result", path)
+        assert (done.returncode, done.stdout) == (2, "error\n")
+        assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_an_error(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    assert run("verify", *HOLDS, "--result", tmp_path / "r.txt").returncode == 2
+
+
+@pytest.mark.parametrize("arguments", [("--method", "magic"), ("--timeout", "-1"), ("--seed", "x"), ("--nonsense",)])
+def test_wrong_usage_exits_2(arguments: tuple[str, ...]) -> None:
+    done = run("verify", *HOLDS, *arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_info_tells_what_the_network_is() -> None:
+    done = run("info", HOLDS[0])
+    assert done.returncode == 0
+    assert "64 entries" in done.stdout
+    assert "relu" in done.stdout

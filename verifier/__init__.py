@@ -1,0 +1,39 @@
+"""A formal verifier for neural networks, built on optimisation solvers.
+
+>>> import verifier
+>>> network = verifier.load_network("vnnlib_specs/onnx/digits_dense.onnx")
+>>> query = verifier.load_property("vnnlib_specs/vnnlib/digits_dense_robust.vnnlib", network)
+>>> verifier.verify(network, query).status.value
+'unsat'
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from verifier.api import load_network, load_property, verify
+    from verifier.errors import VerifierError
+    from verifier.methods import Options
+    from verifier.verdict import Status, Verdict, Witness
+
+_HOMES = {
+    "load_network": "verifier.api",
+    "load_property": "verifier.api",
+    "verify": "verifier.api",
+    "Options": "verifier.methods",
+    "Status": "verifier.verdict",
+    "Verdict": "verifier.verdict",
+    "VerifierError": "verifier.errors",
+    "Witness": "verifier.verdict",
+}
+
+__all__ = ["Options", "Status", "Verdict", "VerifierError", "Witness", "load_network", "load_property", "verify"]
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported when they are first used, so that ``import verifier`` costs next to nothing."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'verifier' has no attribute {name!r}")

@@ -1,0 +1,72 @@
+"""The library's front door: read a network, read a property, decide."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from verifier.errors import PropertyError
+from verifier.methods import Options, decide, method_named
+from verifier.network.graph import Network
+from verifier.property.query import Query
+from verifier.readers.onnx import load_network as _load_network
+from verifier.readers.vnnlib import load_property as _load_property
+from verifier.verdict import Verdict
+
+
+def load_network(path: str | Path) -> Network:
+    """Reads an ONNX model (``.onnx`` or ``.onnx.gz``).
+
+    >>> network = load_network("vnnlib_specs/onnx/digits_dense.onnx")
+    >>> network.input_size, network.output_size
+    (64, 10)
+
+    Raises:
+        ModelError: the file is no usable model, or has an operator that is not supported; the message names the node.
+        UsageError: there is no such file.
+    """
+    return _load_network(path)
+
+
+def load_property(path: str | Path, network: Network | None = None) -> Query:
+    """Reads a VNN-LIB property, version 1.0 or 2.0 (``.vnnlib`` or ``.vnnlib.gz``).
+
+    With `network` given, the sizes are checked against it.
+
+    >>> network = load_network("vnnlib_specs/onnx/digits_dense.onnx")
+    >>> query = load_property("vnnlib_specs/vnnlib/digits_dense_robust.vnnlib", network)
+    >>> len(query.disjuncts)
+    9
+
+    Raises:
+        PropertyError: the file is malformed or does not fit the network; the message gives the line.
+        UsageError: there is no such file.
+    """
+    return _load_property(path, network)
+
+
+def verify(network: Network, query: Query, method: str = "auto", options: Options | None = None) -> Verdict:
+    """Decides whether the query's violation exists.
+
+    Args:
+        network: the network.
+        query: describes a violation; `unsat` means that there is none: the property holds.
+        method: a name of `verifier.methods.METHODS`.
+        options: timeout (seconds), seed, device, witness tolerance.
+
+    >>> network = load_network("vnnlib_specs/onnx/digits_dense.onnx")
+    >>> query = load_property("vnnlib_specs/vnnlib/digits_dense_robust.vnnlib", network)
+    >>> verify(network, query).status.value
+    'unsat'
+
+    Raises:
+        PropertyError: the query's sizes are not the network's.
+        UsageError: there is no such method.
+    """
+    if (query.input_size, query.output_size) != (network.input_size, network.output_size):
+        raise PropertyError(
+            f"the property has {query.input_size} inputs and {query.output_size} outputs, "
+            f"the network {network.input_size} and {network.output_size}",
+            query.name,
+            "give the property that belongs to this network",
+        )
+    return decide(network, query, method_named(method), options or Options())

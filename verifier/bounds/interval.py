@@ -1,0 +1,54 @@
+"""Interval bound propagation (Gowal et al., arXiv 1810.12715), sound in floating point.
+
+An affine node takes centre c and radius r to M c + b and |M| r. The rounding error of M c is at most gamma (|M| |c|), and
+|M| is applied to r anyway; so the error is covered at no cost by applying |M| to r + gamma (|c| + r) instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from verifier.arrays import Array, namespace
+from verifier.bounds.enclosure import Interval, repaired
+from verifier.network.graph import Affine, Elementwise, Network, Node, Product
+from verifier.relaxations.products import product_interval
+from verifier.tolerances import UNDERFLOW, gamma
+
+
+def interval_bounds(network: Network, lower: Array, upper: Array) -> list[Interval]:
+    """An interval for every node.
+
+    Args:
+        network: with its weights in the array library of the bounds.
+        lower, upper: input bounds of N boxes, shape (N, input_size), finite.
+    """
+    intervals = [Interval(lower, upper)]
+    for node in network.nodes[1:]:
+        intervals.append(node_interval(node, [intervals[i] for i in node.operands], lower))
+    return intervals
+
+
+def node_interval(node: Node, operands: Sequence[Interval], example: Array) -> Interval:
+    """The interval of one node from those of its operands; `example`, of shape (N, ...), gives N."""
+    if isinstance(node, Affine):
+        return _affine(node, operands, example)
+    if isinstance(node, Elementwise):
+        return repaired(*node.function.image(operands[0].lower, operands[0].upper))
+    if isinstance(node, Product):
+        (x, y) = operands
+        return repaired(*product_interval(x.lower, x.upper, y.lower, y.upper))
+    raise TypeError(f"an Input has no rule of propagation: {node}")
+
+
+def _affine(node: Affine, operands: Sequence[Interval], example: Array) -> Interval:
+    xp = namespace(example)
+    rounding = gamma(sum(m.terms for m in node.maps) + len(node.maps))
+    centre = xp.broadcast_to(node.bias, (example.shape[0], node.size))
+    radius = xp.broadcast_to(rounding * xp.abs(node.bias) + UNDERFLOW, centre.shape)
+    for linear_map, operand in zip(node.maps, operands, strict=True):
+        middle = 0.5 * (operand.lower + operand.upper)
+        reach = xp.maximum(operand.upper - middle, middle - operand.lower)
+        centre = centre + linear_map.apply(middle)
+        radius = radius + linear_map.magnitude.apply(reach + rounding * (xp.abs(middle) + reach))
+    radius = radius * (1 + rounding)
+    return repaired(centre - radius, centre + radius)

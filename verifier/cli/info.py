@@ -1,0 +1,55 @@
+"""`verifier info NET`: what a network is made of, and whether it can be read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from verifier.network.graph import Network
+
+
+def info(network: Annotated[Path, typer.Argument(metavar="NET", help="ONNX model, .onnx or .onnx.gz.")]) -> None:
+    """Show a network's inputs, outputs, nodes and activations.
+
+    Example: verifier info net.onnx
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from verifier.readers.onnx import load_network
+
+    read = load_network(network)
+    table = Table(title=read.name, title_justify="left", show_header=False)
+    for label, value in facts(read):
+        table.add_row(label, value)
+    Console().print(table)
+
+
+def facts(network: Network) -> list[tuple[str, str]]:
+    """Pairs (label, text) that describe a network."""
+    from verifier.network.graph import Affine, Elementwise, Product
+
+    affine = [n for n in network.nodes if isinstance(n, Affine)]
+    products = [n for n in network.nodes if isinstance(n, Product)]
+    functions: Counter[str] = Counter()
+    for node in network.nodes:
+        if isinstance(node, Elementwise):
+            functions[node.function.name] += node.size
+    maps = Counter(type(m).__name__ for n in affine for m in n.maps)
+    exact = all(n.function.pieces is not None for n in network.nodes if isinstance(n, Elementwise)) and not products
+    return [
+        *((f"input {p.name}", f"{_shape(p.shape)} {p.dtype}, {p.size} entries") for p in network.inputs),
+        *((f"output {p.name}", f"{_shape(p.shape)} {p.dtype}, {p.size} entries") for p in network.outputs),
+        ("affine nodes", f"{len(affine)} ({', '.join(f'{count} {name}' for name, count in maps.most_common())})"),
+        *((f"activation {name}", f"{count} neurons") for name, count in functions.most_common()),
+        ("products", str(sum(n.size for n in products))),
+        ("methods", "all; milp is complete" if exact else "all; milp is not complete here: not piecewise linear"),
+    ]
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "x".join(str(n) for n in shape) or "scalar"

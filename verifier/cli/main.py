@@ -1,0 +1,44 @@
+"""The `verifier` command: one function a subcommand, each in a file of its own."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from verifier.cli import info, verify
+from verifier.errors import VerifierError
+
+EXIT_USAGE = 2
+
+app = typer.Typer(
+    name="verifier",
+    help="Decide properties of neural networks: proved, refuted by a concrete input, or not known.",
+    epilog="Example: verifier verify net.onnx prop.vnnlib --timeout 60",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("verify", no_args_is_help=True)(verify.verify)
+app.command("info", no_args_is_help=True)(info.info)
+
+
+@app.callback()
+def _root() -> None:
+    """Keeps the subcommands' names even while there is only one."""
+
+
+def main() -> None:
+    """Runs the command line and exits: 0 unsat, 1 sat, 2 wrong input or usage, 3 undecided."""
+    try:
+        app()
+    except VerifierError as error:
+        print("error")
+        print(f"verifier: {error}", file=sys.stderr)
+        sys.exit(EXIT_USAGE)
+
+
+if __name__ == "__main__":
+    main()

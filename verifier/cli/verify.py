@@ -1,0 +1,146 @@
+"""`verifier verify NET PROPERTY`: decide one property, say so, leave the evidence."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from verifier.cli.watchdog import Watchdog
+from verifier.errors import UsageError, VerifierError
+from verifier.evidence.result_files import check_writable, counterexample, result_text, verdict_json, write_whole
+from verifier.verdict import Status, Verdict
+
+if TYPE_CHECKING:
+    from verifier.methods import Task
+
+EXIT_STATUS = {Status.UNSAT: 0, Status.SAT: 1, Status.ERROR: 2, Status.UNKNOWN: 3, Status.TIMEOUT: 3}
+SHOWN_ENTRIES = 40
+"""Counterexamples of more inputs and outputs than this are not printed, only written."""
+
+
+def verify(
+    network: Annotated[Path, typer.Argument(metavar="NET", help="ONNX model, .onnx or .onnx.gz.")],
+    prop: Annotated[Path, typer.Argument(metavar="PROPERTY", help="VNN-LIB property, .vnnlib or .vnnlib.gz.")],
+    method: Annotated[str, typer.Option(help="auto, interval, crown, lp, milp or attack.")] = "auto",
+    timeout: Annotated[float, typer.Option(min=0.001, help="Wall time allowed, in seconds.")] = 300.0,
+    result: Annotated[
+        Path | None, typer.Option(help="Write the verdict and counterexample in VNN-COMP's form.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the verdict with bound, time and witness as JSON.")] = None,
+    device: Annotated[str, typer.Option(help="cpu (NumPy), torch:cpu, or a torch device such as cuda.")] = "cpu",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the attacks' starting points.")] = 0,
+    witness_tolerance: Annotated[
+        float, typer.Option(min=0.0, help="Accept witnesses that miss the property by this much; 0 is exact.")
+    ] = 0.0,
+) -> None:
+    """Decide whether a property of a network holds.
+
+    The first word printed is the verdict: unsat (the property is proved), sat (a counterexample, replayed in
+    ONNX Runtime), unknown, timeout or error. Exit status: 0 unsat, 1 sat, 2 wrong input or usage, 3 undecided.
+
+    Examples: verifier verify net.onnx prop.vnnlib --timeout 60 --result out.txt;
+    verifier verify net.onnx.gz prop.vnnlib.gz --method crown --json out.json
+    """
+    asked = {
+        "network": str(network),
+        "property": str(prop),
+        "requested_method": method,
+        "timeout": timeout,
+        "seed": seed,
+        "device": device,
+        "witness_tolerance": witness_tolerance,
+    }
+    report = Report(result, json, asked)
+    report.check()
+    with Watchdog(timeout) as watchdog:
+        try:
+            task = None
+            watchdog.on_timeout(lambda: report.finish(interrupted(task, method, timeout)))
+            from verifier.methods import Options, Task, method_named, run
+            from verifier.readers.onnx import load_network
+            from verifier.readers.vnnlib import load_property
+
+            chosen = method_named(method)
+            model = load_network(network)
+            query = load_property(prop, model)
+            task = Task(model, query, Options(watchdog.remaining, seed, device, witness_tolerance))
+            verdict = run(task, chosen)
+        except VerifierError as error:
+            watchdog.claim()
+            report.failed(error)
+        except MemoryError:
+            watchdog.claim()
+            report.failed(UsageError("out of memory", str(network), "use a machine with more, or a smaller network"))
+        watchdog.claim()
+    sys.exit(report.finish(verdict))
+
+
+def interrupted(task: Task | None, method: str, seconds: float) -> Verdict:
+    """The verdict of a run that is stopped from outside: a witness or bound already found still counts."""
+    if task is None:
+        return Verdict(Status.TIMEOUT, method, seconds=seconds, detail="the time ran out while reading the input")
+    verdict = task.verdict(method)
+    if verdict.status is Status.UNKNOWN:
+        return Verdict(Status.TIMEOUT, method, verdict.bound, seconds=verdict.seconds, detail=verdict.detail)
+    return verdict
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where the answer goes.
+
+    Attributes:
+        result: VNN-COMP's result file, or None.
+        json: the JSON file, or None.
+        asked: the question, for the JSON file.
+    """
+
+    result: Path | None
+    json: Path | None
+    asked: dict[str, object]
+
+    def check(self) -> None:
+        """Finds unwritable paths before any work.
+
+        Raises:
+            UsageError: one of the files cannot be written.
+        """
+        for path, option in ((self.result, "--result"), (self.json, "--json")):
+            if path is not None:
+                check_writable(path, option)
+
+    def finish(self, verdict: Verdict) -> int:
+        """Writes the files, prints the verdict; the exit status."""
+        if self.result is not None:
+            write_whole(self.result, result_text(verdict.status, verdict.witness))
+        if self.json is not None:
+            write_whole(self.json, verdict_json(verdict, self.asked))
+        bound = "" if verdict.bound is None else f", margin at least {verdict.bound:.6g}"
+        print(f"{verdict.status.value}  by {verdict.method}{bound}, {verdict.seconds:.2f} s")
+        if verdict.detail:
+            print(verdict.detail)
+        if verdict.witness is not None:
+            self._show(verdict)
+        sys.stdout.flush()
+        return EXIT_STATUS[verdict.status]
+
+    def _show(self, verdict: Verdict) -> None:
+        witness = verdict.witness
+        assert witness is not None
+        if len(witness.x) + len(witness.y) <= SHOWN_ENTRIES:
+            print(counterexample(witness))
+        elif self.result is None and self.json is None:
+            print(f"the counterexample has {len(witness.x)} inputs; --result FILE writes it")
+
+    def failed(self, error: VerifierError) -> None:
+        """Leaves an `error` verdict in the files and lets the error go on to the shell."""
+        verdict = Verdict(Status.ERROR, "none", detail=str(error))
+        if self.result is not None:
+            write_whole(self.result, result_text(verdict.status, None))
+        if self.json is not None:
+            write_whole(self.json, verdict_json(verdict, self.asked))
+        raise error

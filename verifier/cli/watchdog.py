@@ -1,0 +1,68 @@
+"""Keeps a timeout to within a second, whatever a solver is doing.
+
+Methods look at their deadline between steps, and solvers get a time limit. Should one not come back in time, a thread
+writes the answer known so far and ends the process.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from types import TracebackType
+
+GRACE = 0.4
+"""Seconds after the timeout that the method may take to come to its own end."""
+
+EXIT_INTERNAL = 70
+
+
+class Watchdog:
+    """A context in which the process ends at `seconds` plus `GRACE` at the latest.
+
+    Args:
+        seconds: the timeout, counted from the making.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+        self._finish: Callable[[], int] = lambda: 3
+        self._claimed = threading.Lock()
+        self._done = threading.Event()
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the timeout, at least a millisecond."""
+        return max(0.001, self._end - time.monotonic())
+
+    def on_timeout(self, finish: Callable[[], int]) -> None:
+        """Sets what is done when the time is up; it returns the exit status."""
+        self._finish = finish
+
+    def claim(self) -> None:
+        """Takes the right to answer for the main thread; where the time was up first, waits for the end."""
+        if not self._claimed.acquire(blocking=False):
+            threading.Event().wait()
+        self._done.set()
+
+    def __enter__(self) -> Watchdog:
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+
+    def _watch(self) -> None:
+        if self._done.wait(self.remaining + GRACE) or not self._claimed.acquire(blocking=False):
+            return
+        status = EXIT_INTERNAL
+        try:
+            status = self._finish()
+        except Exception:
+            traceback.print_exc()
+        finally:
+            os._exit(status)

@@ -1,0 +1,86 @@
+"""What is left of a run: VNN-COMP's result file, and the verdict as JSON. Files are written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from verifier.errors import UsageError
+from verifier.verdict import Verdict, Witness
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def check_writable(path: Path, option: str) -> None:
+    """Finds out before the work whether a file can be written there.
+
+    Raises:
+        UsageError: the folder does not exist or is not writable, or the path is a folder.
+    """
+    folder = path.absolute().parent
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", option, "give a file's name")
+    if not folder.is_dir():
+        raise UsageError(f"the folder {folder} does not exist", option, "create it first")
+    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise UsageError(f"{path} cannot be written", option, "choose a writable place")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes the file by way of a temporary one beside it, so that no reader ever sees half of it.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    temporary = path.absolute().with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        with temporary.open("x", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UsageError(f"cannot be written ({error.strerror})", str(path), "choose a writable place") from error
+
+
+def result_text(status: str, witness: Witness | None) -> str:
+    """VNN-COMP's result: the verdict, and for `sat` the counterexample."""
+    return f"{status}\n" if witness is None else f"{status}\n{counterexample(witness)}\n"
+
+
+def counterexample(witness: Witness) -> str:
+    """VNN-COMP's form, a value a line: ``((X_0 v)\n(X_1 v) ... (Y_0 v) ...)``; every float reads back the same."""
+    pairs = [f"(X_{i} {shown(v)})" for i, v in enumerate(witness.x)] + [
+        f"(Y_{j} {shown(v)})" for j, v in enumerate(witness.y)
+    ]
+    return "(" + "\n".join(pairs) + ")"
+
+
+def shown(value: float | np.floating[Any]) -> str:
+    """The shortest decimal that reads back as the same float64 (and so as the same float32)."""
+    return repr(float(value))
+
+
+def verdict_json(verdict: Verdict, question: dict[str, Any]) -> str:
+    """The verdict with its evidence; `question` holds what was asked (network, property, options)."""
+    witness = verdict.witness
+    record = {
+        "verdict": verdict.status.value,
+        "method": verdict.method,
+        "bound": verdict.bound if verdict.bound is not None and math.isfinite(verdict.bound) else None,
+        "seconds": round(verdict.seconds, 4),
+        "detail": verdict.detail,
+        "witness": None
+        if witness is None
+        else {
+            "x": [float(v) for v in witness.x],
+            "y": [float(v) for v in witness.y],
+            "distance_from_input_set": witness.distance,
+        },
+        **question,
+    }
+    return json.dumps(record, indent=1) + "\n"

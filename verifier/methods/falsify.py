@@ -1,0 +1,40 @@
+"""The falsifying stages: gradient attacks, whose points count only once ONNX Runtime has confirmed them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from verifier.attacks.pgd import AttackOptions, Target, attack
+from verifier.methods.task import Task
+
+QUICK = AttackOptions(starts=4, steps=20, rounds=1)
+THOROUGH = AttackOptions(starts=16, steps=60, rounds=1_000_000)
+
+
+def judge_unconstrained(task: Task) -> None:
+    """Disjuncts without rows are violated by every input of their box; its centre will do."""
+    for d in np.flatnonzero(task.open):
+        disjunct = task.query.disjuncts[d]
+        if not disjunct.rows and task.judge(int(d), 0.5 * disjunct.box.lower + 0.5 * disjunct.box.upper):
+            return
+
+
+def quick_attack(task: Task, seconds: float = 1.0) -> None:
+    """A short attack on all open disjuncts, before any bound is computed."""
+    _run(task, QUICK, seconds)
+
+
+def attack_until(task: Task, seconds: float = float("inf"), options: AttackOptions = THOROUGH) -> None:
+    """An attack with ever new starts for as long as it is allowed."""
+    _run(task, options, seconds)
+
+
+def _run(task: Task, options: AttackOptions, seconds: float) -> None:
+    open_disjuncts = [int(d) for d in np.flatnonzero(task.open)]
+    target = Target(task.forms, task.query, task.judge, task.example)
+    attack(target, open_disjuncts, options, task.random(), task.deadline.within(seconds))
+    if not all(task.query.disjuncts[d].box.has_float32_point for d in open_disjuncts):
+        task.notes.append(
+            "no float32 input lies exactly in the input set, so no witness can be exact; "
+            "--witness-tolerance 1e-6 accepts the nearest float32 input"
+        )

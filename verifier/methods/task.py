@@ -1,0 +1,159 @@
+"""The question a method works on, and what has been found out about it so far."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from verifier.arrays import Array, convert_like, to_numpy
+from verifier.bounds.enclosure import Interval
+from verifier.bounds.linear import linear_bounds
+from verifier.deadline import Deadline
+from verifier.evidence.replay import Replay
+from verifier.network.graph import Network
+from verifier.property.forms import with_forms
+from verifier.property.query import Box, Query
+from verifier.verdict import Status, Verdict, Witness
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user may set for any method.
+
+    Attributes:
+        timeout: wall time allowed, seconds.
+        seed: of every random choice.
+        device: where arrays live: ``"cpu"`` (NumPy), or a torch device such as ``"torch:cpu"`` or ``"cuda"``.
+        witness_tolerance: how far a witness may lie outside the box and exceed the rows; 0.0 is exact.
+    """
+
+    timeout: float = math.inf
+    seed: int = 0
+    device: str = "cpu"
+    witness_tolerance: float = 0.0
+
+
+@dataclass(eq=False)
+class Task:
+    """One network, one query, one run of a method: the fixed question and the growing answer.
+
+    Attributes:
+        network, query, options: the question.
+        deadline: counts from the making of the task.
+        margins: for each disjunct the best proven lower bound of its margin, shape (D,).
+        open: which disjuncts are not yet excluded, booleans, shape (D,).
+        witness: a violation, once found.
+        notes: remarks for the user.
+    """
+
+    network: Network
+    query: Query
+    options: Options = field(default_factory=Options)
+
+    def __post_init__(self) -> None:
+        count = len(self.query.disjuncts)
+        self.deadline = Deadline(self.options.timeout)
+        self.margins = np.full(count, -math.inf)
+        self.open = np.ones(count, bool)
+        self.witness: Witness | None = None
+        self.notes: list[str] = [self.query.note] if self.query.note else []
+        self._enclosures: dict[int, list[Interval]] = {}
+        self._seeds = np.random.SeedSequence(self.options.seed)
+
+    @cached_property
+    def replay(self) -> Replay:
+        return Replay(self.network, self.options.witness_tolerance)
+
+    @cached_property
+    def example(self) -> Array:
+        """An empty float64 array of the library and device that bounds and attacks run on."""
+        if self.options.device == "cpu":
+            return np.zeros(0)
+        import torch
+
+        return torch.zeros(0, dtype=torch.float64, device=self.options.device.removeprefix("torch:"))
+
+    @cached_property
+    def forms(self) -> Network:
+        """The network with the query's linear forms as outputs, on the task's device."""
+        return with_forms(self.network, self.query.patterns).like(self.example)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the verdict is known."""
+        return self.witness is not None or not self.open.any()
+
+    def random(self) -> np.random.Generator:
+        """A new generator, independent of those handed out before."""
+        return np.random.default_rng(self._seeds.spawn(1)[0])
+
+    def open_boxes(self) -> list[tuple[Box, list[int]]]:
+        """The boxes that still have open disjuncts, each with those."""
+        groups: dict[int, tuple[Box, list[int]]] = {}
+        for d in np.flatnonzero(self.open):
+            box = self.query.disjuncts[d].box
+            groups.setdefault(id(box), (box, []))[1].append(int(d))
+        return list(groups.values())
+
+    def open_conjunctions(self) -> list[tuple[Box, list[int]]]:
+        """Like `open_boxes`, without the disjuncts that have no rows, which no bound can exclude."""
+        groups = ((box, [d for d in disjuncts if self.query.disjuncts[d].rows]) for box, disjuncts in self.open_boxes())
+        return [(box, disjuncts) for box, disjuncts in groups if disjuncts]
+
+    def bounded(self, disjuncts: list[int], lower: np.ndarray) -> None:
+        """Takes note of lower bounds on all forms over the box that `disjuncts` share, shape (K,)."""
+        patterns = self.query.patterns
+        for d in disjuncts:
+            self.margins[d] = max(self.margins[d], patterns.margin(d, lower))
+            if patterns.excluded(d, lower):
+                self.open[d] = False
+
+    def margin_bounded(self, disjunct: int, margin: float) -> None:
+        """Takes note of a lower bound on one disjunct's margin; a positive one excludes it."""
+        self.margins[disjunct] = max(self.margins[disjunct], margin)
+        if margin > 0:
+            self.open[disjunct] = False
+
+    def judge(self, disjunct: int, point: np.ndarray) -> Witness | None:
+        """The witness that a point makes for a disjunct after rounding and replay; it settles the task."""
+        witness = self.replay.judge(self.query.disjuncts[disjunct], point)
+        if witness is not None:
+            self.witness = witness
+        return witness
+
+    def enclosure(self, box: Box) -> list[Interval]:
+        """Linear bounds of every node of `forms` over one box, made once; arrays of shape (1, size) on the host."""
+        if id(box) not in self._enclosures:
+            convert = convert_like(self.example)
+            intervals = linear_bounds(
+                self.forms, convert(box.lower[None, :]), convert(box.upper[None, :]), self.deadline
+            )
+            self._enclosures[id(box)] = intervals
+        return self._enclosures[id(box)]
+
+    def verdict(self, method: str) -> Verdict:
+        """The answer as it stands."""
+        bound = float(self.margins.min()) if len(self.margins) else None
+        if self.witness is not None:
+            status = Status.SAT
+        elif not self.open.any():
+            status = Status.UNSAT
+        else:
+            status = Status.TIMEOUT if self.deadline.expired else Status.UNKNOWN
+        if bound == -math.inf:
+            bound = None
+        elapsed = self.deadline.elapsed
+        return Verdict(status, method, bound, self.witness, elapsed, "; ".join(dict.fromkeys(self.notes)))
+
+
+def host(intervals: list[Interval]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The intervals of one box as NumPy vectors, shape (size,)."""
+    return [(to_numpy(i.lower)[0], to_numpy(i.upper)[0]) for i in intervals]
+
+
+Stage = Callable[[Task], None]
+"""Works on a task until it is settled, the stage has nothing left to try, or the deadline has come."""

@@ -1,0 +1,230 @@
+"""A network over a box as a linear or mixed-integer program, given bounds on every node.
+
+The relaxation of y = relu(x), l < 0 < u, is the triangle y >= 0, y >= x, y <= u (x - l) / (u - l) (Ehlers, arXiv
+1705.01320; Wong & Kolter, arXiv 1711.00851); the exact form has a binary z, y <= u z and y <= x - l (1 - z) (Tjeng et
+al., arXiv 1711.07356), whose relaxation is the same triangle. Other functions get supporting lines, products the
+planes of McCormick.
+
+Only entries that the outputs depend on become columns. An active relu shares its operand's column, an inactive one is
+a constant, and so is every entry whose bounds coincide; an affine entry that only moves another one shares its column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from verifier.network.functions.relu import Relu
+from verifier.network.graph import Affine, Elementwise, Input, Network, Node, Product
+from verifier.network.linear_maps import Identity, Selection
+from verifier.programs.cone import Cone, dependency_cone
+from verifier.programs.program import Program
+from verifier.programs.rows import Entries, ProgramBuilder
+from verifier.property.query import Box
+from verifier.relaxations.lines import supporting_lines
+from verifier.relaxations.products import product_planes
+from verifier.tolerances import LARGEST_VALUE, UNDERFLOW, gamma
+
+LINES_PER_FUNCTION = 4
+"""Supporting lines on each side of a smooth function's graph."""
+
+Bounds = Sequence[tuple[np.ndarray, np.ndarray]]
+"""For each node of a network a sound (lower, upper), float64, shape (size,), finite or infinite."""
+
+
+class UnboundedRelaxation(Exception):
+    """An entry that the outputs depend on has no finite bounds, so no program encloses the network."""
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """A program and where the network's input and outputs stand in it.
+
+    Attributes:
+        program: with a zero objective; its optimum over any objective on the outputs bounds the network's.
+        inputs: the input's entries.
+        outputs: the entries of the last node; a constant where its bounds coincide.
+        center: a point of the box, for inputs that the outputs do not depend on, shape (input_size,).
+        complete: whether the program describes the network exactly, up to its integers being integers.
+    """
+
+    program: Program
+    inputs: Entries
+    outputs: Entries
+    center: np.ndarray
+    complete: bool
+
+    def point(self, x: np.ndarray) -> np.ndarray:
+        """The input, float64, shape (input_size,), of a solution `x` of the program."""
+        column = self.inputs.column
+        if not len(x):
+            return self.center
+        return np.where(column >= 0, x[np.maximum(column, 0)], self.center)
+
+
+def encode(network: Network, box: Box, bounds: Bounds, exact: bool) -> Encoding:
+    """Builds the triangle relaxation, or with `exact` the mixed-integer program, of `network` over `box`.
+
+    Args:
+        network: with NumPy weights; the outputs are the forms asked about.
+        box: of inputs.
+        bounds: sound on `box` (or on the part of it that is searched).
+        exact: whether relus get a binary each.
+
+    Raises:
+        UnboundedRelaxation: where a needed entry has a bound that is infinite or beyond `tolerances.LARGEST_VALUE`.
+        ValueError: where the bounds do not fit the network, are NaN, or cross.
+    """
+    bounds = _with_box(network, box, bounds)
+    cone = dependency_cone(network, bounds)
+    _require_finite(network, bounds, cone)
+    writer = _Writer(bounds, cone, exact)
+    for k, node in enumerate(network.nodes):
+        writer.add(k, node)
+    middle = box.lower + (box.upper - box.lower) / 2
+    center = np.clip(np.where(np.isfinite(middle), middle, 0.0), box.lower, box.upper)
+    outputs = writer.entries[-1]
+    return Encoding(writer.builder.finish(), writer.entries[0], outputs, center, exact and not writer.relaxed)
+
+
+def _with_box(network: Network, box: Box, bounds: Bounds) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The bounds in float64, the input's intersected with the box, after checks."""
+    if len(bounds) != len(network.nodes):
+        raise ValueError(f"{len(bounds)} bounds for {len(network.nodes)} nodes")
+    pairs = [(np.asarray(low, np.float64), np.asarray(high, np.float64)) for low, high in bounds]
+    pairs[0] = np.maximum(pairs[0][0], box.lower), np.minimum(pairs[0][1], box.upper)
+    for k, ((low, high), node) in enumerate(zip(pairs, network.nodes, strict=True)):
+        if low.shape != (node.size,) or high.shape != (node.size,):
+            raise ValueError(f"node {k}: bounds of shapes {low.shape}, {high.shape} for {node.size} entries")
+        if not (low <= high).all():
+            raise ValueError(f"node {k}: bounds that are NaN or cross")
+    return pairs
+
+
+def _require_finite(network: Network, bounds: Bounds, cone: Cone) -> None:
+    for k, (low, high) in enumerate(bounds):
+        loose = cone.live[k] & ((low < -LARGEST_VALUE) | (high > LARGEST_VALUE))
+        if loose.any():
+            kind = type(network.nodes[k]).__name__.lower()
+            raise UnboundedRelaxation(f"{int(loose.sum())} entries of node {k} ({kind}) have no finite bounds")
+
+
+class _Writer:
+    """Adds node after node to a builder. `relaxed` tells whether a node was enclosed rather than described."""
+
+    def __init__(self, bounds: Bounds, cone: Cone, exact: bool) -> None:
+        self.bounds, self.cone, self.exact = bounds, cone, exact
+        self.builder = ProgramBuilder()
+        self.entries: list[Entries] = []
+        self.relaxed = False
+
+    def add(self, k: int, node: Node) -> None:
+        lower, upper = self.bounds[k]
+        fixed = lower == upper
+        self.entries.append(Entries(np.full(node.size, -1), np.where(fixed, lower, 0.0)))
+        live = np.flatnonzero(self.cone.live[k])
+        if isinstance(node, Input):
+            self._new_columns(k, live)
+        elif isinstance(node, Affine):
+            self._affine(k, node, live)
+        elif isinstance(node, Product):
+            self._product(k, node, live)
+        elif isinstance(node.function, Relu):
+            self._relu(k, node, live)
+        else:
+            self._function(k, node, live)
+
+    def _new_columns(self, k: int, live: np.ndarray, least: float = -np.inf) -> np.ndarray:
+        lower, upper = self.bounds[k]
+        columns = self.builder.columns(np.maximum(lower[live], least), upper[live])
+        self.entries[k].column[live] = columns
+        return columns
+
+    def _share(self, k: int, live: np.ndarray, source: Entries) -> None:
+        self.entries[k].column[live] = source.column
+        self.entries[k].value[live] = source.value
+
+    def _affine(self, k: int, node: Affine, live: np.ndarray) -> None:
+        parts = [(rows, self.entries[i]) for i, rows in zip(node.operands, self.cone.rows[k], strict=True)]
+        bias = np.asarray(node.bias, np.float64)[live]
+        moved = np.zeros(len(live), bool)
+        if all(isinstance(m, Identity | Selection) for m in node.maps):
+            count = sum(np.diff(rows.indptr) for rows, _ in parts)
+            moved = (count == 1) & (bias == 0)
+            for rows, source in parts:
+                chosen = np.flatnonzero(moved & (np.diff(rows.indptr) == 1))
+                self._share(k, live[chosen], source[rows.indices[rows.indptr[chosen]]])
+        rest = np.flatnonzero(~moved)
+        if len(rest):
+            error = self._affine_error(node)[live[rest]]
+            target = self._new_columns(k, live[rest])
+            self.builder.rows_of_matrix(target, [(rows[rest], source) for rows, source in parts], bias[rest], error)
+
+    def _affine_error(self, node: Affine) -> np.ndarray:
+        """What rounding of weights and constants can move the node's value by, shape (size,)."""
+        size = np.abs(np.asarray(node.bias, np.float64))
+        for i, linear_map in zip(node.operands, node.maps, strict=True):
+            magnitude = np.maximum(np.abs(self.bounds[i][0]), np.abs(self.bounds[i][1]))
+            # An entry without finite bounds is one that no live entry depends on; 0 keeps inf * 0 out of the sums.
+            magnitude = np.where(magnitude <= LARGEST_VALUE, magnitude, 0.0)
+            size = size + linear_map.magnitude.apply(magnitude[None, :])[0]
+        terms = sum(m.terms for m in node.maps) + len(node.maps) + 2
+        return gamma(terms) * size + UNDERFLOW
+
+    def _relu(self, k: int, node: Elementwise, live: np.ndarray) -> None:
+        x, (lower, upper) = self.entries[node.operands[0]], self.bounds[node.operands[0]]
+        active = live[lower[live] >= 0]
+        self._share(k, active, x[active])
+        unstable = live[(lower[live] < 0) & (upper[live] > 0)]
+        if not len(unstable):
+            return
+        low, high, x = lower[unstable], upper[unstable], x[unstable]
+        column = self._new_columns(k, unstable, least=0.0)
+        y, one = Entries(column, np.zeros(len(column))), np.ones(len(column))
+        add = self.builder.rows_of_terms
+        add([(one, y), (-one, x)], 0.0, np.inf)
+        if self.exact:
+            binary = self.builder.columns(np.zeros(len(column)), one, integral=True)
+            z = Entries(binary, np.zeros(len(column)))
+            add([(one, y), (-high, z)], -np.inf, 0.0)
+            add([(one, y), (-one, x), (-low, z)], -np.inf, -low)
+        else:
+            slope, intercept = _chord(low, high)
+            add([(one, y), (-slope, x)], -np.inf, intercept)
+
+    def _function(self, k: int, node: Elementwise, live: np.ndarray) -> None:
+        x, (lower, upper) = self.entries[node.operands[0]], self.bounds[node.operands[0]]
+        self._new_columns(k, live)
+        self.relaxed = self.relaxed or bool(len(live))
+        live = live[x.column[live] >= 0]
+        if not len(live):
+            return
+        below, above = supporting_lines(node.function, lower[live], upper[live], LINES_PER_FUNCTION)
+        for lines, is_lower in ((below, True), (above, False)):
+            for slope, intercept in lines:
+                known = np.isfinite(slope) & np.isfinite(intercept)
+                chosen, slope, intercept = live[known], slope[known], intercept[known]
+                terms = [(np.ones(len(chosen)), self.entries[k][chosen]), (-slope, x[chosen])]
+                sides = (intercept, np.inf) if is_lower else (-np.inf, intercept)
+                self.builder.rows_of_terms(terms, *sides)
+
+    def _product(self, k: int, node: Product, live: np.ndarray) -> None:
+        first, second = (self.entries[i][live] for i in node.operands)
+        ends = [end[live] for i in node.operands for end in self.bounds[i]]
+        self._new_columns(k, live)
+        self.relaxed = self.relaxed or bool(((first.column >= 0) & (second.column >= 0)).any())
+        planes = product_planes(*ends)
+        for plane in (*planes.lower, *planes.upper):
+            terms = [(np.ones(len(live)), self.entries[k][live]), (-plane.x_slope, first), (-plane.y_slope, second)]
+            sides = (plane.intercept, np.inf) if plane in planes.lower else (-np.inf, plane.intercept)
+            self.builder.rows_of_terms(terms, *sides)
+
+
+def _chord(lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The chord over relu on [lower, upper], lower < 0 < upper, with its intercept rounded so that it stays above."""
+    slope = np.clip(upper / (upper - lower), 0.0, 1.0)
+    above_lower = np.nextafter(-(slope * lower), np.inf)
+    above_upper = np.nextafter(upper - np.nextafter(slope * upper, -np.inf), np.inf)
+    return slope, np.maximum(above_lower, above_upper)

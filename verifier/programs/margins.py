@@ -1,0 +1,184 @@
+"""Margins of a property from programs: safe ones from the triangle LP, exact ones from the MILP.
+
+The margin of a conjunction is the minimum over the inputs of the largest of (form - threshold) over its rows. Where a
+lower bound on it is positive, no input obeys all rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from array_api_compat import is_numpy_array
+
+from verifier.deadline import Deadline
+from verifier.errors import SolverError
+from verifier.network.graph import Affine, Network
+from verifier.programs.conjunctions import ConjunctionPrograms, Objective, known_margin
+from verifier.programs.encode import Bounds, Encoding, UnboundedRelaxation, encode
+from verifier.programs.program import Program
+from verifier.programs.safe_bound import safe_bound
+from verifier.programs.solvers.outcome import MilpOutcome, SolveStatus
+from verifier.property.query import Box
+from verifier.tolerances import MILP_ABSOLUTE_MARGIN, MILP_RELATIVE_MARGIN, SOLVER_FEASIBILITY
+
+Conjunction = tuple[np.ndarray, np.ndarray]
+"""Indices of forms, integers, shape (R,), and their thresholds, float64, shape (R,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class MarginOutcome:
+    """What a program says of one conjunction.
+
+    Attributes:
+        bound: a proven lower bound of the margin; positive excludes a violation. -inf where nothing is known.
+        point: an input that comes close to the smallest margin, to be tried as a witness; float64, inside the box,
+            shape (input_size,); or None.
+        complete: whether the program described the network exactly, so that an optimal `point` is a violation or
+            there is none, within the solver's tolerance.
+        finished: whether the solve came to its own end: an optimum, a proof or an accepted candidate. False where the
+            deadline or a failure cut it short.
+        detail: why not, in one line; empty where finished.
+    """
+
+    bound: float
+    point: np.ndarray | None = None
+    complete: bool = False
+    finished: bool = False
+    detail: str = ""
+
+
+def relaxed_margins(
+    network: Network, box: Box, bounds: Bounds, conjunctions: Sequence[Conjunction], deadline: Deadline
+) -> list[MarginOutcome]:
+    """Margins over the triangle relaxation, one outcome per conjunction.
+
+    Bounds are rebuilt from the solver's multipliers (`safe_bound`) and hold in real arithmetic. After the deadline the
+    outcomes left hold what `bounds` prove by themselves.
+
+    Args:
+        network: its outputs are the forms.
+        box: of inputs.
+        bounds: sound on `box`, one pair per node, shape (size,).
+        conjunctions: the forms and thresholds of each.
+        deadline: for all of them together.
+    """
+    known = [known_margin(bounds[-1][0], *conjunction) for conjunction in conjunctions]
+    try:
+        encoding = encode(_on_host(network), box, bounds, exact=False)
+    except UnboundedRelaxation as error:
+        return [MarginOutcome(margin, detail=str(error)) for margin in known]
+    programs = ConjunctionPrograms(encoding, *bounds[-1], several=any(len(rows) > 1 for rows, _ in conjunctions))
+    minima = _Minima(programs.program, encoding, box, deadline)
+    outcomes = []
+    for conjunction, margin in zip(conjunctions, known, strict=True):
+        objective = programs.of(*conjunction)
+        outcomes.append(MarginOutcome(margin, finished=True) if objective is None else minima.of(objective, margin))
+    return outcomes
+
+
+class _Minima:
+    """Minima of the relaxations of one encoding; a single form is minimised once for all its thresholds."""
+
+    def __init__(self, program: Program, encoding: Encoding, box: Box, deadline: Deadline) -> None:
+        from verifier.programs.solvers.highs import LpSession
+
+        self._session, self._encoding, self._box, self._deadline = LpSession(program), encoding, box, deadline
+        self._of_form: dict[int, MarginOutcome] = {}
+
+    def of(self, objective: Objective, known: float) -> MarginOutcome:
+        """The margin of one conjunction, at least `known`."""
+        if objective.form is None:
+            minimum = self._minimum(objective.program)
+        else:
+            if objective.form not in self._of_form:
+                self._of_form[objective.form] = self._minimum(objective.program)
+            minimum = self._of_form[objective.form]
+        return replace(minimum, bound=max(known, float(np.nextafter(minimum.bound - objective.threshold, -np.inf))))
+
+    def _minimum(self, program: Program) -> MarginOutcome:
+        try:
+            outcome = self._session.solve(program, self._deadline)
+        except SolverError as error:
+            return MarginOutcome(-np.inf, detail=str(error))
+        bound, point = -np.inf, None
+        if outcome.multipliers is not None:
+            bound = safe_bound(program, program.cost, outcome.multipliers)
+        if outcome.primal is not None:
+            point = _input_point(self._encoding, self._box, outcome.primal)
+        finished = outcome.status is SolveStatus.OPTIMAL
+        return MarginOutcome(bound, point, False, finished, "" if finished else f"the LP ended {outcome.status}")
+
+
+def exact_margin(
+    network: Network,
+    box: Box,
+    bounds: Bounds,
+    conjunction: Conjunction,
+    deadline: Deadline,
+    on_candidate: Callable[[np.ndarray], bool] | None = None,
+) -> MarginOutcome:
+    """The margin of one conjunction by mixed-integer programming.
+
+    The bound is the solver's proven dual bound less the margins of `tolerances`; it is refused where the solver
+    reported any trouble. The solve stops as soon as the bound is positive, or a candidate is accepted.
+
+    Args:
+        network: its outputs are the forms.
+        box: of inputs.
+        bounds: sound on `box`, one pair per node, shape (size,).
+        conjunction: the forms and thresholds.
+        deadline: HiGHS looks at it between its steps, which can take seconds on thousands of rows.
+        on_candidate: called with the inputs, float64, shape (input_size,), of improving solutions; True accepts one.
+    """
+    known = known_margin(bounds[-1][0], *conjunction)
+    if known > 0:
+        return MarginOutcome(known, finished=True)
+    try:
+        encoding = encode(_on_host(network), box, bounds, exact=True)
+    except UnboundedRelaxation as error:
+        return MarginOutcome(known, detail=str(error))
+    objective = ConjunctionPrograms(encoding, *bounds[-1], several=len(conjunction[0]) > 1).of(*conjunction)
+    if objective is None:
+        return MarginOutcome(known, None, encoding.complete, finished=True)
+    slack = _milp_slack(bounds[-1], conjunction)
+
+    def accepts(x: np.ndarray) -> bool:
+        return on_candidate is not None and on_candidate(_input_point(encoding, box, x))
+
+    try:
+        outcome = _milp(objective, slack, deadline, accepts)
+    except SolverError as error:
+        return MarginOutcome(known, None, encoding.complete, detail=str(error))
+    bound = max(known, outcome.dual_bound - objective.threshold - slack)
+    point = None if outcome.primal is None else _input_point(encoding, box, outcome.primal)
+    finished = bound > 0 or outcome.accepted or outcome.status is SolveStatus.OPTIMAL
+    return MarginOutcome(bound, point, encoding.complete, finished, "" if finished else f"the MILP {outcome.status}")
+
+
+def _milp(objective: Objective, slack: float, deadline: Deadline, accepts: Callable[[np.ndarray], bool]) -> MilpOutcome:
+    from verifier.programs.solvers.highs import solve_milp
+
+    # Sides give way where rounding exceeds what the solver overlooks anyway; exact equations presolve better.
+    program = objective.program
+    error = np.where(program.row_error > SOLVER_FEASIBILITY / 8, program.row_error, 0.0)
+    program = replace(program, row_lower=program.row_lower - error, row_upper=program.row_upper + error)
+    return solve_milp(program, deadline, objective.threshold + slack * 1.001, accepts)
+
+
+def _milp_slack(forms: tuple[np.ndarray, np.ndarray], conjunction: Conjunction) -> float:
+    """What is taken off a MILP's dual bound: see `tolerances.MILP_ABSOLUTE_MARGIN`."""
+    rows, thresholds = conjunction
+    size = np.maximum(np.abs(forms[0][rows]), np.abs(forms[1][rows])) + np.abs(thresholds)
+    return MILP_ABSOLUTE_MARGIN + MILP_RELATIVE_MARGIN * float(np.max(size))
+
+
+def _input_point(encoding: Encoding, box: Box, x: np.ndarray) -> np.ndarray:
+    return np.clip(encoding.point(x), box.lower, box.upper)
+
+
+def _on_host(network: Network) -> Network:
+    """The network with NumPy weights."""
+    arrays = [node.bias for node in network.nodes if isinstance(node, Affine)]
+    return network if all(is_numpy_array(a) for a in arrays) else network.like(np.zeros(0))

@@ -1,0 +1,50 @@
+"""Nodes whose operands are all known are computed by ONNX Runtime, in the model's own precision."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from verifier.readers.onnx.tensors import Tensor
+
+RANDOM = frozenset(
+    {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"}
+)
+"""Operators that have no one value, even where all their operands are known."""
+
+
+def can_fold(node: onnx.NodeProto, operands: tuple[Tensor | None, ...]) -> bool:
+    """Whether the node has one value that a runtime can compute now."""
+    has_subgraph = any(a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for a in node.attribute)
+    known = all(o is None or isinstance(o, np.ndarray) for o in operands)
+    return known and node.domain in ("", "ai.onnx") and node.op_type not in RANDOM and not has_subgraph
+
+
+def fold(node: onnx.NodeProto, operands: tuple[Tensor | None, ...], opset: int) -> list[np.ndarray]:
+    """The node's outputs, in the order in which it names them.
+
+    Raises:
+        ValueError: the runtime refuses the node.
+    """
+    import onnxruntime
+
+    given = {name: np.asarray(o) for name, o in zip(node.input, operands, strict=True) if name}
+    wanted = [name for name in node.output if name]
+    inputs = [
+        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
+        for name, value in given.items()
+    ]
+    outputs = [helper.make_empty_tensor_value_info(name) for name in wanted]
+    graph = helper.make_graph([node], "fold", inputs, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        values = iter(session.run(wanted, given))
+    except Exception as error:  # ONNX Runtime's exceptions share no base class
+        raise ValueError(str(error)) from None
+    return [np.asarray(next(values)) if name else np.zeros(0) for name in node.output]

@@ -1,0 +1,151 @@
+"""An ONNX file as a Network: reads the graph node by node and lowers each to affine maps, functions and products."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from verifier.errors import ModelError
+from verifier.network.graph import Network, Port
+from verifier.network.linear_maps import Identity
+from verifier.network.simplify import simplify as simplified
+from verifier.readers.onnx import lowerings  # noqa: F401 - registers the lowerings
+from verifier.readers.onnx.builder import GraphBuilder, NotFinite
+from verifier.readers.onnx.call import Call
+from verifier.readers.onnx.files import read_model_bytes
+from verifier.readers.onnx.folding import can_fold, fold
+from verifier.readers.onnx.model import initialisers, input_ports, opset, output_dtype, parse_model
+from verifier.readers.onnx.ordering import in_order
+from verifier.readers.onnx.registry import find_lowering
+from verifier.readers.onnx.schema import Schema, attribute_value, schema_of
+from verifier.readers.onnx.tensors import Tensor, Variable
+
+
+def load_network(path: str | Path, simplify: bool = True) -> Network:
+    """The network in an ONNX file, plain or gzipped.
+
+    Args:
+        path: the file.
+        simplify: whether affine chains are fused (`verifier.network.simplify`).
+
+    Raises:
+        UsageError: the file is missing or cannot be read.
+        ModelError: its content cannot be read as a network; the message names the node and what to do.
+    """
+    path = Path(path)
+    model, data = parse_model(read_model_bytes(path), path)
+    network = _Reader(model, path.name).network(data)
+    return simplified(network) if simplify else network
+
+
+class _Reader:
+    """Lowers one model; `tensors` holds what is known of every tensor name so far."""
+
+    def __init__(self, model: onnx.ModelProto, name: str) -> None:
+        self.graph, self.opset, self.name = model.graph, opset(model), name
+        stored = initialisers(self.graph, name)
+        self.ports = input_ports(self.graph, set(stored), name)
+        self.tensors: dict[str, Tensor] = dict(stored)
+        self.builder = GraphBuilder(sum(p.size for p in self.ports))
+        self.not_lowered: dict[str, str] = {}
+
+    def network(self, data: bytes) -> Network:
+        start = 0
+        numbers = Variable(0, (self.builder.nodes[0].size,))
+        for port in self.ports:
+            part = slice(start, start + port.size)
+            self.tensors[port.name] = self.builder.move([numbers], lambda a, s=part, p=port: a[s].reshape(p.shape))
+            start += port.size
+        for node in in_order(self.graph, set(self.tensors), self.name):
+            self._lower(node)
+        outputs = [self._output(value) for value in self.graph.output]
+        if not outputs:
+            raise ModelError("the model has no outputs", self.name)
+        self._finish([tensor for _, tensor in outputs])
+        ports = tuple(port for port, _ in outputs)
+        return Network(tuple(self.builder.nodes), self.ports, ports, self.name, data)
+
+    def _output(self, value: onnx.ValueInfoProto) -> tuple[Port, Variable]:
+        tensor = self._tensor(value.name, f"the outputs of {self.name}")
+        if not isinstance(tensor, Variable):
+            if tensor.dtype.kind not in "fiub":
+                raise ModelError(f"output '{value.name}' has type {tensor.dtype}", self.name)
+            tensor = self.builder.constant(tensor.astype(np.float64))
+        return Port(value.name, tensor.shape, output_dtype(value)), tensor
+
+    def _finish(self, outputs: list[Variable]) -> None:
+        """Makes the outputs, concatenated, the last node."""
+        joined = self.builder.move(outputs, lambda *parts: np.concatenate([p.reshape(-1) for p in parts]))
+        assert isinstance(joined, Variable)
+        if joined.node == 0 or joined.node < len(self.builder.nodes) - 1:
+            self.builder.affine([(joined, Identity(joined.size))], joined.shape)
+
+    def _tensor(self, name: str, user: str) -> Tensor:
+        if name in self.not_lowered:
+            raise ModelError(f"output '{name}' of {self.not_lowered[name]} is not supported", self.name)
+        if name not in self.tensors:
+            raise ModelError(f"'{name}', used by {user}, is made by no node", self.name, "export the model again")
+        return self.tensors[name]
+
+    def _lower(self, node: onnx.NodeProto) -> None:
+        """Reads one node, and keeps what it makes of its outputs."""
+        label = f"node '{node.name or next(iter(node.output), '')}' ({node.op_type})"
+        place = f"{label} of {self.name}"
+        operands = tuple(self._tensor(name, label) if name else None for name in node.input)
+        try:
+            with np.errstate(all="ignore"):  # what overflows is caught as NotFinite
+                results = self._outputs(node, operands, place)
+        except NotFinite as error:
+            raise ModelError(_blame(node, operands, str(error)), place, "train or export the model again") from None
+        except (ValueError, IndexError, OverflowError) as error:
+            shapes = ", ".join("none" if o is None else str(tuple(o.shape)) for o in operands)
+            raise ModelError(f"its operands, of shapes {shapes}, do not fit: {error}", place) from None
+        self.tensors.update((name, result) for name, result in zip(node.output, results, strict=False) if name)
+        self.not_lowered.update((name, label) for name in node.output[len(results) :])
+
+    def _outputs(self, node: onnx.NodeProto, operands: tuple[Tensor | None, ...], place: str) -> tuple[Tensor, ...]:
+        """The node's first outputs, as many as its lowering knows."""
+        domain = "" if node.domain == "ai.onnx" else node.domain
+        schema = None if domain else schema_of(node.op_type, self.opset, domain)
+        if schema is None:
+            raise _unsupported(node, self.opset, place)
+        attributes = _attributes(node, schema, place)
+        if not schema.least <= len(operands) <= schema.most:
+            raise ModelError(f"{len(operands)} operands, not {schema.least} to {schema.most}", place)
+        lowering = find_lowering(domain, node.op_type, schema.since)
+        if can_fold(node, operands) and not (lowering and lowering.takes_constants):
+            return tuple(fold(node, operands, self.opset))
+        if lowering is None:
+            raise _unsupported(node, self.opset, place)
+        call = Call(self.builder, node.op_type, schema.since, operands, attributes, len(node.output), place)
+        result = lowering.lower(call)
+        return result if isinstance(result, tuple) else (result,)
+
+
+def _attributes(node: onnx.NodeProto, schema: Schema, place: str) -> dict[str, object]:
+    values = dict(schema.defaults)
+    for attribute in node.attribute:
+        if attribute.name not in schema.types:
+            raise ModelError(f"attribute '{attribute.name}' is unknown to {node.op_type}", place)
+        if attribute.ref_attr_name or attribute.type != schema.types[attribute.name]:
+            raise ModelError(f"attribute '{attribute.name}' has the wrong type", place)
+        values[attribute.name] = attribute_value(attribute)
+    missing = sorted(schema.required - values.keys())
+    if missing:
+        raise ModelError(f"attribute '{missing[0]}' is missing", place)
+    return values
+
+
+def _unsupported(node: onnx.NodeProto, version: int, place: str) -> ModelError:
+    domain = node.domain or "ai.onnx"
+    cause = f"operator {node.op_type} (domain {domain}, operator set {version}) is not supported"
+    return ModelError(cause, place, "export the model without it")
+
+
+def _blame(node: onnx.NodeProto, operands: tuple[Tensor | None, ...], cause: str) -> str:
+    for name, operand in zip(node.input, operands, strict=True):
+        if isinstance(operand, np.ndarray) and operand.dtype.kind == "f" and not np.isfinite(operand).all():
+            return f"tensor '{name}' holds NaN or infinity"
+    return cause

@@ -1,0 +1,18 @@
+"""The rules that turn ONNX operators into affine maps, functions and products; importing this registers them all."""
+
+from verifier.readers.onnx.lowerings import (  # noqa: F401
+    activations,
+    arithmetic,
+    constants,
+    convolution,
+    extrema,
+    indexing,
+    matrices,
+    normalisation,
+    pooling,
+    powers,
+    reductions,
+    resizing,
+    shapes,
+    softmax,
+)

@@ -1,0 +1,173 @@
+"""Activation functions and other functions of one variable."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from verifier.network import functions
+from verifier.readers.onnx.call import Call
+from verifier.readers.onnx.lowerings.extrema import clip
+from verifier.readers.onnx.registry import lowers
+from verifier.readers.onnx.tensors import Tensor, Variable
+
+
+@lowers("Relu", 6, 13, 14)
+def relu(call: Call) -> Tensor:
+    return call.graph.relu(call.variable(0))
+
+
+@lowers("Sigmoid", 6, 13)
+def sigmoid(call: Call) -> Tensor:
+    return call.graph.elementwise(call.variable(0), functions.Sigmoid())
+
+
+@lowers("Tanh", 6, 13)
+def tanh(call: Call) -> Tensor:
+    return call.graph.elementwise(call.variable(0), functions.Tanh())
+
+
+@lowers("Erf", 9, 13)
+def erf(call: Call) -> Tensor:
+    return call.graph.elementwise(call.variable(0), functions.Erf())
+
+
+@lowers("Exp", 6, 13)
+def exp(call: Call) -> Tensor:
+    return call.graph.elementwise(call.variable(0), functions.Exp())
+
+
+@lowers("Log", 6, 13)
+def log(call: Call) -> Tensor:
+    return call.graph.elementwise(call.variable(0), functions.Log())
+
+
+@lowers("Sqrt", 6, 13)
+def sqrt(call: Call) -> Tensor:
+    return call.graph.elementwise(call.variable(0), functions.Sqrt())
+
+
+@lowers("Reciprocal", 6, 13)
+def reciprocal(call: Call) -> Tensor:
+    return call.graph.elementwise(call.variable(0), functions.Reciprocal())
+
+
+@lowers("Softplus", 1, 22)
+def softplus(call: Call) -> Tensor:
+    return call.graph.elementwise(call.variable(0), functions.Softplus())
+
+
+@lowers("Sin", 7, 22)
+def sin(call: Call) -> Tensor:
+    return call.graph.elementwise(call.variable(0), functions.Sin())
+
+
+@lowers("Cos", 7, 22)
+def cos(call: Call) -> Tensor:
+    return call.graph.elementwise(call.variable(0), functions.Cos())
+
+
+@lowers("Sign", 9, 13)
+def sign(call: Call) -> Tensor:
+    return call.graph.elementwise(call.variable(0), functions.Sign())
+
+
+@lowers("Floor", 6, 13)
+def floor(call: Call) -> Tensor:
+    return call.graph.elementwise(call.variable(0), functions.Floor())
+
+
+@lowers("Ceil", 6, 13)
+def ceil(call: Call) -> Tensor:
+    negative = call.graph.combine([(-1.0, call.variable(0))])
+    return call.graph.combine([(-1.0, call.graph.elementwise(negative, functions.Floor()))])
+
+
+@lowers("Elu", 6, 22)
+def elu(call: Call) -> Tensor:
+    return call.graph.elementwise(call.variable(0), functions.Elu(float(call.attribute("alpha"))))
+
+
+@lowers("Selu", 6, 22)
+def selu(call: Call) -> Tensor:
+    alpha, gamma = float(call.attribute("alpha")), float(call.attribute("gamma"))
+    return call.graph.elementwise(call.variable(0), functions.ScaledElu(alpha, gamma))
+
+
+@lowers("Celu", 12)
+def celu(call: Call) -> Tensor:
+    """The function alpha * elu(x / alpha), with elu's own alpha 1."""
+    alpha = float(call.attribute("alpha"))
+    if alpha <= 0:
+        raise call.error(f"Celu with alpha {alpha}")
+    scaled = call.graph.combine([(1.0 / alpha, call.variable(0))])
+    return call.graph.combine([(alpha, call.graph.elementwise(scaled, functions.Elu(1.0)))])
+
+
+@lowers("Gelu", 20)
+def gelu(call: Call) -> Tensor:
+    return call.graph.elementwise(call.variable(0), functions.Gelu(call.attribute("approximate")))
+
+
+@lowers("Abs", 6, 13)
+def abs_(call: Call) -> Tensor:
+    return magnitude(call, call.variable(0))
+
+
+@lowers("LeakyRelu", 6, 16)
+def leaky_relu(call: Call) -> Tensor:
+    x, alpha = call.variable(0), float(call.attribute("alpha"))
+    return call.graph.combine([(alpha, x), (1.0 - alpha, call.graph.relu(x))])
+
+
+@lowers("PRelu", 7, 9, 16)
+def prelu(call: Call) -> Tensor:
+    """The function slope * x + (1 - slope) * relu(x), the slope broadcast to x."""
+    x, graph = call.variable(0), call.graph
+    slope = call.weights(call.constant(1))
+    positive = graph.scale(graph.relu(x), 1.0 - slope)
+    if positive.shape != x.shape:
+        raise call.error(f"a slope of shape {slope.shape} for an operand of shape {x.shape}")
+    return graph.combine([(1.0, graph.scale(x, slope)), (1.0, positive)])
+
+
+@lowers("HardSigmoid", 6, 22)
+def hard_sigmoid(call: Call) -> Tensor:
+    return _hard_sigmoid(call, call.variable(0), float(call.attribute("alpha")), float(call.attribute("beta")))
+
+
+@lowers("HardSwish", 14, 22)
+def hard_swish(call: Call) -> Tensor:
+    x = call.variable(0)
+    return call.graph.product(x, _hard_sigmoid(call, x, 1.0 / 6.0, 0.5))
+
+
+@lowers("Swish", 24)
+def swish(call: Call) -> Tensor:
+    x = call.variable(0)
+    inner = call.graph.combine([(float(call.attribute("alpha")), x)])
+    return call.graph.product(x, call.graph.elementwise(inner, functions.Sigmoid()))
+
+
+@lowers("Mish", 18, 22)
+def mish(call: Call) -> Tensor:
+    x = call.variable(0)
+    inner = call.graph.elementwise(x, functions.Softplus())
+    return call.graph.product(x, call.graph.elementwise(inner, functions.Tanh()))
+
+
+@lowers("Softsign", 1, 22)
+def softsign(call: Call) -> Tensor:
+    """The function x / (1 + |x|)."""
+    x = call.variable(0)
+    below = call.graph.combine([(1.0, magnitude(call, x)), (1.0, np.ones(()))])
+    return call.graph.product(x, call.graph.elementwise(below, functions.Reciprocal()))
+
+
+def magnitude(call: Call, x: Variable) -> Variable:
+    """|x| = relu(x) + relu(-x)."""
+    negative = call.graph.combine([(-1.0, x)])
+    return call.graph.combine([(1.0, call.graph.relu(x)), (1.0, call.graph.relu(negative))])
+
+
+def _hard_sigmoid(call: Call, x: Variable, alpha: float, beta: float) -> Variable:
+    return clip(call.graph, call.graph.combine([(alpha, x), (1.0, np.full((), beta))]), 0.0, 1.0)

@@ -1,0 +1,60 @@
+"""Add, Sub, Neg, Sum, Mean, Mul, Div, with ONNX's (NumPy's) broadcasting."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from verifier.readers.onnx.call import Call
+from verifier.readers.onnx.registry import lowers
+from verifier.readers.onnx.tensors import Tensor, Variable
+
+
+@lowers("Add", 7, 13, 14)
+def add(call: Call) -> Tensor:
+    return call.graph.combine([(1.0, call.tensor(0)), (1.0, call.tensor(1))])
+
+
+@lowers("Sub", 7, 13, 14)
+def sub(call: Call) -> Tensor:
+    return call.graph.combine([(1.0, call.tensor(0)), (-1.0, call.tensor(1))])
+
+
+@lowers("Neg", 6, 13)
+def neg(call: Call) -> Tensor:
+    return call.graph.combine([(-1.0, call.variable(0))])
+
+
+@lowers("Sum", 6, 8, 13)
+def sum_(call: Call) -> Tensor:
+    return call.graph.combine([(1.0, t) for t in call.tensors()])
+
+
+@lowers("Mean", 6, 8, 13)
+def mean(call: Call) -> Tensor:
+    tensors = call.tensors()
+    return call.graph.combine([(1.0 / len(tensors), t) for t in tensors])
+
+
+@lowers("Mul", 7, 13, 14)
+def mul(call: Call) -> Tensor:
+    return multiply(call, call.tensor(0), call.tensor(1))
+
+
+@lowers("Div", 7, 13, 14)
+def div(call: Call) -> Tensor:
+    numerator, denominator = call.tensor(0), call.tensor(1)
+    if isinstance(denominator, Variable):
+        from verifier.network.functions import Reciprocal
+
+        return multiply(call, numerator, call.graph.elementwise(denominator, Reciprocal()))
+    if not denominator.all():
+        raise call.error("division by zero")
+    return multiply(call, numerator, 1.0 / call.weights(denominator))
+
+
+def multiply(call: Call, a: Tensor, b: Tensor) -> Tensor:
+    """The product a * b; a Product node only where both depend on the input."""
+    if isinstance(a, np.ndarray):
+        a, b = b, a
+    assert isinstance(a, Variable)
+    return call.graph.product(a, b) if isinstance(b, Variable) else call.graph.scale(a, call.weights(b))

@@ -1,0 +1,154 @@
+"""Operators that pick entries at positions known while the model is read: Slice, Split, Gather, Where, Scatter."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from verifier.readers.onnx.call import Call
+from verifier.readers.onnx.registry import lowers
+from verifier.readers.onnx.tensors import Tensor
+
+
+@lowers("Slice", 1, 10, 11, 13, takes_constants=True)
+def slice_(call: Call) -> Tensor:
+    x = call.tensor(0)
+    if call.since < 10:
+        starts, ends = call.attribute("starts"), call.attribute("ends")
+        axes, steps = call.attribute("axes"), None
+    else:
+        starts, ends, axes, steps = (call.integers(i) for i in range(1, 5))
+    axes = list(range(len(starts))) if axes is None else axes
+    steps = [1] * len(starts) if steps is None else steps
+    if not len(starts) == len(ends) == len(axes) == len(steps):
+        raise call.error("starts, ends, axes and steps have different lengths")
+    picked = [slice(None)] * len(x.shape)
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        if step == 0:
+            raise call.error("a step of 0")
+        axis = call.axis(axis, len(x.shape))
+        picked[axis] = _span(start, end, step, x.shape[axis])
+    return call.graph.move([x], lambda a: a[tuple(picked)])
+
+
+def _span(start: int, end: int, step: int, size: int) -> slice:
+    """ONNX counts like Python, and clamps; an end before entry 0 of a backward slice means down to entry 0."""
+    if step < 0 and end < -size:
+        return slice(start, None, step)
+    return slice(start, end, step)
+
+
+@lowers("Split", 2, 11, 13, 18, takes_constants=True)
+def split(call: Call) -> tuple[Tensor, ...]:
+    x = call.tensor(0)
+    axis = call.axis(call.attribute("axis", 0), len(x.shape))
+    sizes = call.attribute("split") if call.since < 13 else call.integers(1)
+    if sizes is None:
+        count = call.attribute("num_outputs", call.outputs)
+        chunk = -(-x.shape[axis] // count)
+        if call.since < 18 and x.shape[axis] % count:
+            raise call.error(f"{x.shape[axis]} entries do not split into {count} equal parts")
+        sizes = [max(0, min(chunk, x.shape[axis] - k * chunk)) for k in range(count)]
+    if sum(sizes) != x.shape[axis] or min(sizes, default=0) < 0:
+        raise call.error(f"parts of {sizes} entries do not add up to {x.shape[axis]}")
+    ends = np.cumsum(sizes)
+    return tuple(
+        call.graph.move([x], lambda a, i=int(end - size), j=int(end): np.take(a, range(i, j), axis))
+        for size, end in zip(sizes, ends, strict=True)
+    )
+
+
+@lowers("Gather", 1, 11, 13, takes_constants=True)
+def gather(call: Call) -> Tensor:
+    x = call.tensor(0)
+    axis = call.axis(call.attribute("axis", 0), len(x.shape))
+    indices = _indices(call, 1)
+    return call.graph.move([x], lambda a: np.take(a, indices, axis))
+
+
+@lowers("GatherElements", 11, 13, takes_constants=True)
+def gather_elements(call: Call) -> Tensor:
+    x = call.tensor(0)
+    axis = call.axis(call.attribute("axis", 0), len(x.shape))
+    where = _along(_indices(call, 1) % max(1, x.shape[axis]), axis)
+    return call.graph.move([x], lambda a: a[where])
+
+
+@lowers("GatherND", 11, 12, 13, takes_constants=True)
+def gather_nd(call: Call) -> Tensor:
+    if call.attribute("batch_dims", 0):
+        raise call.error("GatherND with batch_dims is not supported")
+    indices = _indices(call, 1)
+    return call.graph.move([call.tensor(0)], lambda a: a[tuple(np.moveaxis(indices, -1, 0))])
+
+
+@lowers("ScatterND", 11, 13, 16, 18, takes_constants=True)
+def scatter_nd(call: Call) -> Tensor:
+    _require_plain(call)
+    indices = _indices(call, 1)
+    depth = indices.shape[-1]
+    extent = call.tensor(0).shape[:depth]
+    where = tuple(i % n for i, n in zip(np.moveaxis(indices, -1, 0), extent, strict=True))
+    _require_distinct(call, np.ravel_multi_index(where, extent))
+
+    def scattered(a: np.ndarray, updates: np.ndarray) -> np.ndarray:
+        result = a.copy()
+        result[where] = updates
+        return result
+
+    return call.graph.move([call.tensor(0), call.tensor(2)], scattered)
+
+
+@lowers("ScatterElements", 11, 13, 16, 18, takes_constants=True)
+def scatter_elements(call: Call) -> Tensor:
+    _require_plain(call)
+    x = call.tensor(0)
+    axis = call.axis(call.attribute("axis", 0), len(x.shape))
+    where = _along(_indices(call, 1) % max(1, x.shape[axis]), axis)
+    _require_distinct(call, np.ravel_multi_index(tuple(np.broadcast_arrays(*where)), x.shape))
+
+    def scattered(a: np.ndarray, updates: np.ndarray) -> np.ndarray:
+        result = a.copy()
+        result[where] = updates
+        return result
+
+    return call.graph.move([x, call.tensor(2)], scattered)
+
+
+@lowers("Where", 9, 16, takes_constants=True)
+def where_(call: Call) -> Tensor:
+    condition = call.constant(0).astype(bool)
+    return call.graph.move([call.tensor(1), call.tensor(2)], lambda a, b: np.asarray(np.where(condition, a, b)))
+
+
+@lowers("Trilu", 14)
+def trilu(call: Call) -> Tensor:
+    offset = (call.integers(1) or [0])[0]
+    keep = np.tril if not call.attribute("upper", 1) else np.triu
+    mask = keep(np.ones(call.tensor(0).shape, bool), offset)
+    return call.graph.move(
+        [call.tensor(0), np.zeros((), np.float32)], lambda a, zero: np.asarray(np.where(mask, a, zero))
+    )
+
+
+def _indices(call: Call, index: int) -> np.ndarray:
+    value = call.constant(index)
+    if not np.issubdtype(value.dtype, np.integer):
+        raise call.error(f"operand {index} has type {value.dtype}, not an integer type")
+    return value.astype(np.int64)
+
+
+def _along(indices: np.ndarray, axis: int) -> tuple[np.ndarray, ...]:
+    """An index for every axis: its own position, but `indices` along `axis`."""
+    where = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
+    where[axis] = indices
+    return tuple(where)
+
+
+def _require_plain(call: Call) -> None:
+    if call.attribute("reduction", "none") != "none":
+        raise call.error(f"{call.op} with a reduction is not supported")
+
+
+def _require_distinct(call: Call, positions: np.ndarray) -> None:
+    if np.unique(positions).size < positions.size:
+        raise call.error(f"{call.op} writes an entry twice")

@@ -1,0 +1,50 @@
+"""Softmax and LogSoftmax from differences: softmax_i = 1 / sum_j exp(x_j - x_i).
+
+No product is needed, a shared shift of x cancels before any relaxation, and no exponential that matters overflows.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from verifier.network.linear_maps import Dense, Selection
+from verifier.readers.onnx.builder import multiple
+from verifier.readers.onnx.call import Call
+from verifier.readers.onnx.registry import lowers
+from verifier.readers.onnx.tensors import Tensor, Variable
+
+
+@lowers("Softmax", 1, 11, 13)
+def softmax(call: Call) -> Tensor:
+    from verifier.network.functions import Reciprocal
+
+    return call.graph.elementwise(_sum_of_exponentials(call), Reciprocal())
+
+
+@lowers("LogSoftmax", 1, 11, 13)
+def log_softmax(call: Call) -> Tensor:
+    from verifier.network.functions import Log
+
+    return call.graph.combine([(-1.0, call.graph.elementwise(_sum_of_exponentials(call), Log()))])
+
+
+def _sum_of_exponentials(call: Call) -> Variable:
+    """For every entry i, the sum over the entries j of its group of exp(x_j - x_i)."""
+    from verifier.network.functions import Exp
+
+    x = call.variable(0)
+    axis = call.axis(call.attribute("axis", 1 if call.since < 13 else -1), x.ndim)
+    end = axis + 1 if call.since >= 13 else x.ndim  # before 13, all axes from `axis` on are one
+    groups = (math.prod(x.shape[:axis]), math.prod(x.shape[axis:end]), math.prod(x.shape[end:]))
+    before, count, following = groups
+    numbers = np.arange(x.size).reshape(groups)
+    pairs = (before, count, count, following)  # (group, i, j, group)
+    same = np.eye(count, dtype=bool)[:, :, None]
+    of_i = np.where(same, -1, np.broadcast_to(numbers[:, :, None, :], pairs)).reshape(-1)
+    of_j = np.where(same, -1, np.broadcast_to(numbers[:, None, :, :], pairs)).reshape(-1)
+    minus_i = multiple(-1.0, Selection(of_i, x.size))
+    gaps = call.graph.affine([(x, Selection(of_j, x.size)), (x, minus_i)], pairs)
+    sums = Dense(np.ones((1, count)), before * count, following)
+    return call.graph.affine([(call.graph.elementwise(gaps, Exp()), sums)], x.shape)

@@ -1,0 +1,51 @@
+"""VNN-LIB files, versions 1.0 and 2.0, read as queries."""
+
+from __future__ import annotations
+
+import re
+from os import PathLike
+from pathlib import Path
+
+from verifier.errors import PropertyError
+from verifier.network.graph import Network
+from verifier.property.query import Query
+from verifier.readers.vnnlib.source import Source
+from verifier.readers.vnnlib.version1 import read_version1
+
+_VERSION_2 = re.compile(r"\s*\(\s*(?:vnnlib-version|declare-network)\b")
+
+
+def load_property(path: str | PathLike[str], network: Network | None = None) -> Query:
+    """The query in a VNN-LIB file.
+
+    Args:
+        path: a file of version 1.0 or 2.0 of the standard, plain or gzip.
+        network: the network asked about; where given, the property's sizes must be its sizes. Version 2.0 files name
+            their inputs and outputs; these are laid out in the network's order.
+
+    Raises:
+        PropertyError: the file cannot be read, is malformed, asks for something that is not supported, or does not fit
+            the network.
+    """
+    source = Source.read(Path(path))
+    if _VERSION_2.match(source.text):
+        from verifier.readers.vnnlib.version2 import read_version2  # imports the vnnlib package
+
+        return read_version2(source, network)
+    query = read_version1(source)
+    if network is not None:
+        _check_sizes(query, network)
+    return query
+
+
+def _check_sizes(query: Query, network: Network) -> None:
+    for kind, declared, size in (
+        ("inputs", query.input_size, network.input_size),
+        ("outputs", query.output_size, network.output_size),
+    ):
+        if declared != size:
+            raise PropertyError(
+                f"the property declares {declared} {kind}, the network {network.name} has {size}",
+                query.name,
+                "use the property that belongs to the network",
+            )
