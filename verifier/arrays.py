@@ -20,13 +20,18 @@ Convert: TypeAlias = Callable[[np.ndarray], Array]
 
 
 def namespace(*arrays: Array) -> Any:
-    """The array API namespace of the arrays (`array_api_compat.numpy`, `array_api_compat.torch` ...)."""
+    """The array API namespace of the arrays: NumPy itself, `array_api_compat.torch` ...
+
+    NumPy follows the standard since version 2.1; its compatibility wrapper would take longer to import than NumPy.
+    """
+    if all(isinstance(a, (np.ndarray, np.generic)) for a in arrays):
+        return np
     return array_namespace(*arrays)
 
 
 def convert_like(example: Array) -> Convert:
     """A `Convert` to the library, device and float dtype of `example`; integers and booleans keep their dtype."""
-    xp, where = array_namespace(example), device(example)
+    xp, where = namespace(example), device(example)
 
     def convert(a: np.ndarray) -> Array:
         if np.issubdtype(a.dtype, np.floating):
@@ -45,4 +50,4 @@ def to_numpy(a: Array) -> np.ndarray:
 
 def zeros(example: Array, shape: tuple[int, ...]) -> Array:
     """Zeros of the given shape in the library, device and dtype of `example`."""
-    return array_namespace(example).zeros(shape, dtype=example.dtype, device=device(example))
+    return namespace(example).zeros(shape, dtype=example.dtype, device=device(example))

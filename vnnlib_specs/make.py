@@ -3,8 +3,8 @@
     python vnnlib_specs/make.py
 
 needs the development extras (torch, scikit-learn). The files it writes are kept in the repository; run it again only to
-change the set. `instances.csv` lists network, property, timeout in seconds, and the expected verdict with the weakest
-method that settles it, both found by running the verifier, and, for `unsat`, cross-checked by a second method.
+change the set. `instances.csv` lists network, property and timeout in seconds, as VNN-COMP does; `truth.csv` has each
+one's verdict and the weakest method that reaches it, as stated below. The tests check every line of it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,23 @@ import torch
 from sklearn.datasets import load_digits, make_moons
 
 HERE = Path(__file__).parent
-EPSILONS = {"robust": 0.01, "close": 0.06, "wide": 0.25}
-"""Sup-norm radii around a digit, on pixels scaled to [0, 1]: one that interval bounds prove, one that needs a complete
-method, one that an attack refutes."""
+RADII = {
+    "digits_dense": {"robust": 0.01, "linear": 0.06, "close": 0.1, "wide": 0.25},
+    "digits_conv": {"robust": 0.01, "linear": 0.06, "close": 0.08, "wide": 0.25},
+}
+"""Sup-norm radii around a digit, on pixels scaled to [0, 1]."""
+
+TRUTH = {
+    "robust": ("unsat", "interval"),
+    "linear": ("unsat", "crown"),
+    "close": ("unsat", "milp"),
+    "wide": ("sat", "attack"),
+    "upper": ("unsat", "lp"),
+    "both": ("unsat", "lp"),
+    "everywhere": ("sat", "attack"),
+    "bounded": ("unsat", "milp"),
+}
+"""For each kind of property its verdict and the weakest method that reaches it."""
 
 
 def train(model: torch.nn.Module, x: np.ndarray, labels: np.ndarray, epochs: int) -> None:
@@ -42,7 +56,9 @@ def export(model: torch.nn.Module, shape: tuple[int, ...], name: str) -> None:
 
 
 def declarations(inputs: int, outputs: int) -> list[str]:
-    return [f"(declare-const X_{i} Real)" for i in range(inputs)] + [f"(declare-const Y_{j} Real)" for j in range(outputs)]
+    return [f"(declare-const X_{i} Real)" for i in range(inputs)] + [
+        f"(declare-const Y_{j} Real)" for j in range(outputs)
+    ]
 
 
 def box(lower: list[float], upper: list[float]) -> list[str]:
@@ -66,7 +82,7 @@ def robustness(name: str, sample: np.ndarray, label: int, classes: int, epsilon:
 
 
 def digits_instances() -> list[tuple[str, str]]:
-    """A dense and a convolutional network on the 8x8 digits, each with three radii around two samples."""
+    """A dense and a convolutional network on the 8x8 digits, each with several radii around one sample."""
     data = load_digits()
     x, labels = data.data / 16.0, data.target
     dense = torch.nn.Sequential(
@@ -84,7 +100,7 @@ def digits_instances() -> list[tuple[str, str]]:
         export(model, (64,), name)
         scores = model(torch.tensor(x, dtype=torch.float32)).detach().numpy()
         right = np.flatnonzero(scores.argmax(1) == labels)
-        for kind, epsilon in EPSILONS.items():
+        for kind, epsilon in RADII[name].items():
             sample = int(right[7])
             prop = robustness(f"{name}_{kind}", x[sample], int(labels[sample]), 10, epsilon)
             instances.append((f"onnx/{name}.onnx", prop))
@@ -122,8 +138,14 @@ def moons_instances() -> list[tuple[str, str]]:
 
 def main() -> None:
     torch.manual_seed(0)
+    instances = digits_instances() + moons_instances()
     with (HERE / "instances.csv").open("w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows((n, p, 60) for n, p in digits_instances() + moons_instances())
+        csv.writer(file, lineterminator="\n").writerows((network, prop, 60) for network, prop in instances)
+    with (HERE / "truth.csv").open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("network", "property", "verdict", "weakest_method"))
+        for network, prop in instances:
+            writer.writerow((network, prop, *TRUTH[Path(prop).stem.rpartition("_")[2]]))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import pairwise
 
 import mpmath
 import numpy as np
@@ -27,7 +28,7 @@ def array(*x: float) -> np.ndarray:
     return np.array(x, dtype=np.float64)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(functions, points)
 def test_values_are_as_accurate_as_the_margins_assume(function, x):
     if not defined(function, x, x) or abs(x) > 1e6:
@@ -42,7 +43,7 @@ def test_values_are_as_accurate_as_the_margins_assume(function, x):
         assert abs(mpmath.mpf(float(value)) - exact) <= allowed
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(functions, intervals(), shares)
 def test_image_contains_all_values(function, interval, shares):
     lower, upper = interval
@@ -67,7 +68,7 @@ def test_image_is_tight(function, lower, width):
     assert high <= values.max() + slack
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(functions, intervals(), shares)
 def test_slope_range_contains_all_difference_quotients(function, interval, shares):
     lower, upper = interval
@@ -76,7 +77,7 @@ def test_slope_range_contains_all_difference_quotients(function, interval, share
     if not defined(function, lower, upper):
         return
     xs = sorted({mpmath.mpf(x) for x in inside(lower, upper, shares)})
-    for a, b in zip(xs, xs[1:], strict=False):
+    for a, b in pairwise(xs):
         at_a, at_b = REFERENCES[function](a), REFERENCES[function](b)
         of_the_oracle = mpmath.mpf("1e-55") * (abs(at_a) + abs(at_b)) / (b - a)
         assert low - of_the_oracle <= (at_b - at_a) / (b - a) <= high + of_the_oracle
@@ -95,7 +96,7 @@ def test_slope_range_is_tight(function, lower, width):
     assert high <= slopes.max() + slack
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(functions, intervals(), shares)
 def test_curvature_holds(function, interval, shares):
     lower, upper = interval
@@ -113,7 +114,7 @@ def test_curvature_holds(function, interval, shares):
 
 def assert_bends(function, lower, upper, shares, sign):
     xs = sorted({mpmath.mpf(x) for x in inside(lower, upper, shares)})
-    for a, b in zip(xs, xs[1:], strict=False):
+    for a, b in pairwise(xs):
         at_a, at_b, between = (REFERENCES[function](x) for x in (a, b, (a + b) / 2))
         assert sign * ((at_a + at_b) / 2 - between) >= -mpmath.mpf("1e-24") * (1 + abs(at_a) + abs(at_b))
 

@@ -95,15 +95,15 @@ def test_degenerate_and_badly_scaled(method: LpMethod) -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from(METHODS))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_warm_equals_cold_equals_exact(seed: int, method: LpMethod) -> None:
     """Objectives, column bounds and row sides change in one session; every solve is as good as a fresh one."""
     rng = np.random.default_rng(seed)
-    program = random_program(rng, 3, 4)
+    program = random_program(rng, 2, 4)
     assume(optimum(program) is not None)
     session = LpSession(program, method)
     for change in range(4):
-        varied = replace(program, cost=rng.normal(size=3))
+        varied = replace(program, cost=rng.normal(size=2))
         if change == 2:
             varied = replace(varied, lower=program.lower - 0.5, row_lower=program.row_lower - 1)
         least = optimum(varied)
@@ -130,8 +130,8 @@ def test_time_limits_count_from_each_solve() -> None:
     """The instance's clock runs on; a second solve must not inherit the time spent by the first."""
     program = random_program(np.random.default_rng(3), 3, 3)
     session = LpSession(program)
-    for _ in range(50):
-        varied = replace(program, cost=np.random.default_rng(_).normal(size=3))
+    for seed in range(50):
+        varied = replace(program, cost=np.random.default_rng(seed).normal(size=3))
         assert session.solve(varied, Deadline(10.0)).status is SolveStatus.OPTIMAL
 
 
@@ -192,6 +192,15 @@ def test_a_program_that_would_be_changed_is_refused() -> None:
         LpSession(program)
     with pytest.raises(SolverError, match="HiGHS did not take the program"):
         solve_milp(program, Deadline())
+
+
+def test_a_bound_that_the_solver_doubts_is_refused() -> None:
+    """Bounds of 1e8 against a tolerance of 1e-9 are beyond float64; HiGHS says so and still calls its end optimal."""
+    program = program_of([[1, 2, 3]], [(-np.inf, 1e8)], [-1, -1, -1], (0.0, 1e8), integers=True)
+    outcome = solve_milp(program, Deadline())
+    assert outcome.status is SolveStatus.FAILED
+    assert outcome.dual_bound == -np.inf
+    assert "large" in outcome.warning
 
 
 def test_nothing_is_printed() -> None:

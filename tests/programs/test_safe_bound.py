@@ -34,7 +34,7 @@ def lies(rng: np.random.Generator, multipliers: np.ndarray) -> list[np.ndarray]:
 
 
 @given(SEEDS, st.sampled_from([1.0, 1e3]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_never_above_the_optimum(seed: int, scale: float) -> None:
     rng = np.random.default_rng(seed)
     program = random_program(rng, 3, 3, scale)
@@ -49,7 +49,7 @@ def test_never_above_the_optimum(seed: int, scale: float) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_close_to_the_optimum_with_a_solvers_multipliers(seed: int) -> None:
     program = random_program(np.random.default_rng(seed), 3, 3)
     least = optimum(program)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from onnx import helper
+
 from tests.readers.onnx_models import assert_agrees, draw, f32, model_of, operator
 
 OPSETS = [7, 9, 11, 13, 17]

@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+
 from tests.readers.onnx_models import assert_agrees, draw, f32, i64, load, model_of, operator
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import mpmath
 import numpy as np
 import pytest
@@ -39,7 +41,7 @@ def suspects(function, lower, upper, slope, sign) -> list[float]:
 
 
 def assert_line(function, interval, line, xs, sign):
-    """sign = 1: the line is below the graph; -1: above."""
+    """With sign = 1 the line is below the graph, with -1 above."""
     slope, intercept = (float(np.asarray(part).ravel()[0]) for part in line)
     assert np.isfinite(slope)
     assert intercept != sign * np.inf
@@ -51,7 +53,7 @@ def assert_line(function, interval, line, xs, sign):
         assert sign * (REFERENCES[function](mpmath.mpf(x)) - height) >= 0, (x, slope, intercept)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(functions, intervals(), policies, shares)
 def test_lines_enclose_the_graph(function, interval, policy, shares):
     lower, upper = interval
@@ -61,7 +63,30 @@ def test_lines_enclose_the_graph(function, interval, policy, shares):
     assert_line(function, interval, (found.upper_slope, found.upper_intercept), xs, -1)
 
 
-@settings(max_examples=200, deadline=None)
+LANDMARKS = [-np.pi, -np.sqrt(2.0), -1.4185040087908284, -1.0, -0.7517915246935645, 0.0]
+LANDMARKS = np.sort([*LANDMARKS, *(-x for x in LANDMARKS if x), 1e-9, -1e-9, np.pi / 2])
+
+
+@pytest.mark.parametrize("function", ALL, ids=repr)
+def test_lines_enclose_the_graph_between_all_landmarks(function):
+    """Ends on inflections, kinks, extrema and jumps, which chance seldom combines with a policy."""
+    lower, upper = (ends[np.triu_indices(len(LANDMARKS))] for ends in np.meshgrid(LANDMARKS, LANDMARKS, indexing="ij"))
+    drawn = [lines(function, lower, upper, policy) for policy in Policy]
+    below, above = supporting_lines(function, lower, upper, 3)
+    below += [(found.lower_slope, found.lower_intercept) for found in drawn]
+    above += [(found.upper_slope, found.upper_intercept) for found in drawn]
+    for k, (start, end) in enumerate(zip(lower.tolist(), upper.tolist(), strict=True)):
+        if defined(function, start, end):
+            graph = [(mpmath.mpf(x), REFERENCES[function](mpmath.mpf(x))) for x in inside(start, end, FIXED_SHARES)]
+            assert all(line_at(line, k, x) <= y for line in below for x, y in graph), (start, end)
+            assert all(line_at(line, k, x) >= y for line in above for x, y in graph), (start, end)
+
+
+def line_at(line, k, x):
+    return mpmath.mpf(float(line[0][k])) * x + mpmath.mpf(float(line[1][k]))
+
+
+@settings(max_examples=100, deadline=None)
 @given(functions, intervals(), st.integers(1, 5), shares)
 def test_supporting_lines_enclose_the_graph(function, interval, count, shares):
     lower, upper = interval
@@ -75,7 +100,7 @@ def test_supporting_lines_enclose_the_graph(function, interval, count, shares):
         assert_line(function, interval, line, xs, -1)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(functions, intervals(), policies)
 def test_lines_are_finite_where_the_image_is(function, interval, policy):
     lower, upper = array(interval[0]), array(interval[1])
@@ -85,7 +110,7 @@ def test_lines_are_finite_where_the_image_is(function, interval, policy):
     assert np.isfinite(found.upper_intercept[0]) or not np.isfinite(high[0])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(functions, st.floats(-9, 9).map(lambda x: round(x, 4)), st.floats(0.01, 9))
 def test_adaptive_lines_are_no_looser_than_the_image_in_the_middle(function, lower, width):
     upper = lower + width
@@ -102,7 +127,7 @@ def at(found: Lines, x: float, side: str) -> np.ndarray:
     return getattr(found, f"{side}_slope") * x + getattr(found, f"{side}_intercept")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(functions, st.floats(-9, 9).map(lambda x: round(x, 4)), st.floats(0.1, 9), policies)
 def test_lines_touch_the_graph(function, lower, width, policy):
     upper = lower + width
@@ -120,12 +145,38 @@ def test_lines_touch_the_graph(function, lower, width, policy):
     assert above.min() <= slack
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.sampled_from(GENTLE), st.floats(-6, 6), st.sampled_from([0.3, 0.1, 1e-2, 1e-3, 1e-4]), policies)
 def test_the_gap_shrinks_with_the_square_of_the_width(function, lower, width, policy):
     found = lines(function, array(lower), array(lower + width), policy)
     for x in (lower, lower + width / 2, lower + width):
         assert at(found, x, "upper")[0] - at(found, x, "lower")[0] <= 0.8 * width**2 + 1e-13
+
+
+@pytest.mark.parametrize("function", [f.Sin(), f.Cos(), f.Log(), f.Reciprocal()], ids=repr)
+@pytest.mark.parametrize("policy", Policy)
+def test_rounding_far_from_0_is_covered(function, policy):
+    """There slope * x is large against the function, and its rounding against the image's margin."""
+    rng = np.random.default_rng(2)
+    lower = 10.0 ** rng.uniform(3, 6, size=60)
+    upper = lower + rng.uniform(0, 2, size=60)
+    found = lines(function, lower, upper, policy)
+    for k in range(60):
+        xs = [lower[k], upper[k], (lower[k] + upper[k]) / 2]
+        for sign, side in ((1, "lower"), (-1, "upper")):
+            line = getattr(found, f"{side}_slope")[k], getattr(found, f"{side}_intercept")[k]
+            assert_line(function, (lower[k], upper[k]), line, xs, sign)
+
+
+@pytest.mark.parametrize("policy", Policy)
+def test_rounding_of_relus_lines_is_covered_for_ends_of_any_ratio(policy):
+    rng = np.random.default_rng(3)
+    lower, upper = -(10.0 ** rng.uniform(-20, 5, size=400)), 10.0 ** rng.uniform(-20, 5, size=400)
+    found = lines(f.Relu(), lower, upper, policy)
+    parts = (lower, upper, found.lower_slope, found.lower_intercept, found.upper_slope, found.upper_intercept)
+    for start, end, *line in zip(*([Fraction(float(x)) for x in part] for part in parts), strict=True):
+        for x in (start, end, Fraction(0)):
+            assert line[0] * x + line[1] <= max(x, Fraction(0)) <= line[2] * x + line[3]
 
 
 def test_relu_is_exact_where_stable_and_the_triangle_where_not():

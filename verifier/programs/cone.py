@@ -10,6 +10,7 @@ import numpy as np
 
 from verifier.network.functions.relu import Relu
 from verifier.network.graph import Affine, Elementwise, Network
+from verifier.network.linear_maps import Dense, LinearMap
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -41,8 +42,7 @@ def dependency_cone(network: Network, bounds: Sequence[tuple[np.ndarray, np.ndar
         if isinstance(node, Affine):
             chosen = np.flatnonzero(live[k])
             for operand, linear_map in zip(node.operands, node.maps, strict=True):
-                part = linear_map.to_sparse()[chosen] if len(chosen) else _no_rows(linear_map.in_size)
-                part.eliminate_zeros()
+                part = _rows(linear_map, chosen)
                 rows[k].append(part)
                 live[operand][part.indices] = True
             continue
@@ -59,7 +59,14 @@ def dependency_cone(network: Network, bounds: Sequence[tuple[np.ndarray, np.ndar
     return Cone(live, rows)
 
 
-def _no_rows(size: int) -> csr_array:
+def _rows(linear_map: LinearMap, chosen: np.ndarray) -> csr_array:
+    """The chosen rows of the map's matrix, without explicit zeros."""
     from scipy.sparse import csr_array
 
-    return csr_array((0, size), dtype=np.float64)
+    if not len(chosen):
+        return csr_array((0, linear_map.in_size), dtype=np.float64)
+    if isinstance(linear_map, Dense) and linear_map.before == linear_map.after == 1:
+        return csr_array(np.asarray(linear_map.weight, np.float64)[chosen])  # most of a layer's rows may be idle
+    part = linear_map.to_sparse()[chosen]
+    part.eliminate_zeros()
+    return part

@@ -83,8 +83,9 @@ def encode(network: Network, box: Box, bounds: Bounds, exact: bool) -> Encoding:
     writer = _Writer(bounds, cone, exact)
     for k, node in enumerate(network.nodes):
         writer.add(k, node)
-    middle = box.lower + (box.upper - box.lower) / 2
-    center = np.clip(np.where(np.isfinite(middle), middle, 0.0), box.lower, box.upper)
+    bounded = np.isfinite(box.lower) & np.isfinite(box.upper)
+    middle = np.where(bounded, box.lower, 0.0) / 2 + np.where(bounded, box.upper, 0.0) / 2
+    center = np.clip(middle, box.lower, box.upper)
     outputs = writer.entries[-1]
     return Encoding(writer.builder.finish(), writer.entries[0], outputs, center, exact and not writer.relaxed)
 

@@ -21,7 +21,7 @@ from verifier.programs.program import Program
 from verifier.programs.safe_bound import safe_bound
 from verifier.programs.solvers.outcome import MilpOutcome, SolveStatus
 from verifier.property.query import Box
-from verifier.tolerances import MILP_ABSOLUTE_MARGIN, MILP_RELATIVE_MARGIN, SOLVER_FEASIBILITY
+from verifier.tolerances import MILP_ABSOLUTE_MARGIN, MILP_RELATIVE_MARGIN
 
 Conjunction = tuple[np.ndarray, np.ndarray]
 """Indices of forms, integers, shape (R,), and their thresholds, float64, shape (R,)."""
@@ -154,17 +154,14 @@ def exact_margin(
     bound = max(known, outcome.dual_bound - objective.threshold - slack)
     point = None if outcome.primal is None else _input_point(encoding, box, outcome.primal)
     finished = bound > 0 or outcome.accepted or outcome.status is SolveStatus.OPTIMAL
-    return MarginOutcome(bound, point, encoding.complete, finished, "" if finished else f"the MILP {outcome.status}")
+    detail = "" if finished else f"the MILP {outcome.status} {outcome.warning}".rstrip()
+    return MarginOutcome(bound, point, encoding.complete, finished, detail)
 
 
 def _milp(objective: Objective, slack: float, deadline: Deadline, accepts: Callable[[np.ndarray], bool]) -> MilpOutcome:
     from verifier.programs.solvers.highs import solve_milp
 
-    # Sides give way where rounding exceeds what the solver overlooks anyway; exact equations presolve better.
-    program = objective.program
-    error = np.where(program.row_error > SOLVER_FEASIBILITY / 8, program.row_error, 0.0)
-    program = replace(program, row_lower=program.row_lower - error, row_upper=program.row_upper + error)
-    return solve_milp(program, deadline, objective.threshold + slack * 1.001, accepts)
+    return solve_milp(objective.program, deadline, objective.threshold + slack * 1.001, accepts)
 
 
 def _milp_slack(forms: tuple[np.ndarray, np.ndarray], conjunction: Conjunction) -> float:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.programs.program import Program
-from verifier.tolerances import SMALLEST_COEFFICIENT, UNIT_ROUNDOFF, gamma
+from verifier.tolerances import SMALLEST_COEFFICIENT, SOLVER_FEASIBILITY, UNIT_ROUNDOFF, gamma
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -91,7 +91,7 @@ class ProgramBuilder:
         self._row_count += count
 
     def finish(self) -> Program:
-        """The program, with a zero objective. Coefficients too small for solvers go into the rows' errors."""
+        """The program, with a zero objective. Coefficients too small for solvers go into the rows' sides and errors."""
         from scipy.sparse import coo_array
 
         lower, upper = _joined([b[0] for b in self._bounds]), _joined([b[1] for b in self._bounds])
@@ -100,11 +100,13 @@ class ProgramBuilder:
         index = (rows.astype(np.int64), columns.astype(np.int64))
         matrix = coo_array((values, index), shape=(self._row_count, self._column_count)).tocsr()
         magnitude = np.maximum(np.abs(lower), np.abs(upper))
-        merging = _merging_error(matrix, index, np.abs(values), magnitude)
-        matrix, dropped = _without_small(matrix, magnitude)
         row_lower, row_upper, row_error = (_joined([s[part] for s in self._sides]) for part in range(3))
-        error = (row_error + merging + dropped) * (1 + 4 * UNIT_ROUNDOFF)
-        return Program(lower, upper, np.zeros(self._column_count), integrality, matrix, row_lower, row_upper, error)
+        row_error = row_error + _merging_error(matrix, index, np.abs(values), magnitude)
+        matrix, shift, dropped = _without_small(matrix, lower, upper)
+        sides = _given_way(
+            row_lower - shift, row_upper - shift, row_error + dropped + 2 * UNIT_ROUNDOFF * np.abs(shift)
+        )
+        return Program(lower, upper, np.zeros(self._column_count), integrality, matrix, *sides)
 
 
 def _merging_error(
@@ -121,20 +123,35 @@ def _merging_error(
     return gamma(int(before.max())) * size
 
 
-def _without_small(matrix: csr_array, magnitude: np.ndarray) -> tuple[csr_array, np.ndarray]:
-    """The matrix without its small entries, and per row the most that they could have added."""
+def _without_small(matrix: csr_array, lower: np.ndarray, upper: np.ndarray) -> tuple[csr_array, np.ndarray, np.ndarray]:
+    """The matrix without its small entries; per row the middle of what they add up to, and how far they stray."""
     from scipy.sparse import csr_array
 
     small = np.abs(matrix.data) <= SMALLEST_COEFFICIENT  # HiGHS drops the very value too
+    count = matrix.shape[0]
     if not small.any():
-        return matrix, np.zeros(matrix.shape[0])
-    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    weight = np.abs(matrix.data[small]) * magnitude[matrix.indices[small]]
-    dropped = np.bincount(row[small], weight, matrix.shape[0])
-    starts = np.r_[0, np.cumsum(np.bincount(row[~small], minlength=matrix.shape[0]))]
-    kept = csr_array((matrix.data[~small], matrix.indices[~small], starts), shape=matrix.shape)
+        return matrix, np.zeros(count), np.zeros(count)
+    row = np.repeat(np.arange(count), np.diff(matrix.indptr))
+    values, columns = matrix.data[small], matrix.indices[small]
+    middle = lower / 2 + upper / 2
+    reach = np.maximum(upper - middle, middle - lower)
+    size = np.abs(values) * (np.abs(lower) + np.abs(upper))[columns]
     longest = int(np.diff(matrix.indptr).max(initial=0))
-    return kept, dropped * (1 + gamma(longest))
+    shift = np.bincount(row[small], values * middle[columns], count)
+    stray = np.bincount(row[small], np.abs(values) * reach[columns] + gamma(longest) * size, count)
+    starts = np.r_[0, np.cumsum(np.bincount(row[~small], minlength=count))]
+    kept = csr_array((matrix.data[~small], matrix.indices[~small], starts), shape=matrix.shape)
+    return kept, shift, stray * (1 + gamma(longest))
+
+
+def _given_way(lower: np.ndarray, upper: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sides moved outward by errors that a solver would not overlook, so that it sees no contradiction; errors left."""
+    sides = np.where(np.isfinite(lower), np.abs(lower), 0.0) + np.where(np.isfinite(upper), np.abs(upper), 0.0)
+    large = error > SOLVER_FEASIBILITY / 8
+    error = np.where(error > 0, (error + 2 * UNIT_ROUNDOFF * sides) * (1 + 8 * UNIT_ROUNDOFF), 0.0)
+    lower = np.where(large, np.nextafter(lower - error, -np.inf), lower)
+    upper = np.where(large, np.nextafter(upper + error, np.inf), upper)
+    return lower, upper, np.where(large, 0.0, error)
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:

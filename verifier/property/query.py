@@ -186,8 +186,11 @@ class Patterns:
 
 
 def float_at_least(value: Fraction) -> float:
-    """The smallest float64 that is at least `value`."""
-    nearest = float(value)
+    """The smallest float64 that is at least `value`; infinity beyond the largest."""
+    try:
+        nearest = float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else -float(np.finfo(np.float64).max)
     return nearest if Fraction(nearest) >= value else float(np.nextafter(nearest, np.inf))
 
 

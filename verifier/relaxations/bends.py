@@ -24,8 +24,8 @@ class Tangents:
 
     Args:
         side: f or -f.
-        lower: lower ends; moderate numbers.
-        upper: upper ends; moderate numbers.
+        lower: lower ends, shape (n,); moderate numbers.
+        upper: upper ends, likewise.
     """
 
     def __init__(self, side: Side, lower: Array, upper: Array) -> None:
@@ -37,11 +37,12 @@ class Tangents:
         inflection = xp.where(bends.convex, self.outer, xp.where(bends.concave, self.far, bends.inflection))
         self.concave_part = (xp.where(rightwards, inflection, lower), xp.where(rightwards, upper, inflection))
         self.chord = side.chord(lower, upper)
-        self.chord_only = bends.convex | (~bends.concave & ~self._clears_far_end(self.outer))
-        self.nearest = inflection
-        if bool(xp.any(~bends.convex & ~bends.concave)):
-            found = self._first(self._clears_far_end, inflection, self.outer)
-            self.nearest = xp.where(bends.concave, inflection, found)
+        self.chord_only = bends.convex | (~bends.concave & ~_clears(side, self.outer, self.far))
+        self.nearest = xp.asarray(inflection, copy=True)
+        sought = ~bends.concave & ~self.chord_only
+        if bool(xp.any(sought)):
+            far = self.far[sought]
+            self.nearest[sought] = _first(lambda t: _clears(side, t, far), inflection[sought], self.outer[sought])
 
     def at(self, point: Array) -> tuple[Array, Array]:
         """Slope and intercept of the line that touches the graph at `point`, or at the nearest point that will do.
@@ -51,8 +52,8 @@ class Tangents:
         xp = namespace(point)
         least, greatest = xp.minimum(self.nearest, self.outer), xp.maximum(self.nearest, self.outer)
         point = xp.minimum(xp.maximum(point, least), greatest)
-        steep = ~(xp.abs(self.side.slope(point)) <= LARGEST_VALUE)  # such as the square root's at 0
-        point = xp.where(steep, 0.5 * (self.nearest + self.outer), point)
+        unfit = self._steep_or_kinked(point)
+        point = xp.where(unfit, 0.5 * (self.nearest + self.outer), point)
         point = xp.where(self.chord_only, self.outer, point)
         slope = xp.where(self.chord_only, self.chord, moderate(self.side.slope(point)))
         peak = self.side.peak_of_concave(slope, self.concave_part, (point, point))
@@ -65,18 +66,20 @@ class Tangents:
         if policy is Policy.UPPER_END:
             return self.at(self.upper)
         if policy is Policy.PARALLEL:
-            return self.at(self._first(self._flatter_than_chord, self.nearest, self.outer))
+            return self.at(_first(self._flatter_than_chord, self.nearest, self.outer))
         return self.at(0.5 * (self.lower + self.upper))
 
     def spread(self, count: int) -> list[tuple[Array, Array]]:
         """Lines that touch at `count` points spread evenly over the range of points of tangency."""
-        shares = [k / max(1, count - 1) for k in range(count)] if count > 1 else [0.5]
+        shares = [k / (count - 1) for k in range(count)] if count > 1 else [0.5]
         return [self.at(self.nearest + share * (self.outer - self.nearest)) for share in shares]
 
-    def _clears_far_end(self, point: Array) -> Array:
-        """Whether the tangent at `point` is above the graph at the far end."""
-        slope = moderate(self.side.slope(point))
-        return self.side.value(point) + slope * (self.far - point) >= self.side.value(self.far)
+    def _steep_or_kinked(self, point: Array) -> Array:
+        """Whether no slope is known well at `point`: the square root's is infinite at 0, selu has two there."""
+        xp = namespace(point)
+        least, greatest = (moderate(end) for end in self.side.slope_range(point, point))
+        slope = self.side.slope(point)
+        return ~(xp.abs(slope) <= LARGEST_VALUE) | (greatest - least > 1e-9 * (1.0 + xp.abs(moderate(slope))))
 
     def _flatter_than_chord(self, point: Array) -> Array:
         """Whether the tangent at `point` has turned, seen from the far end, to where the chord points."""
@@ -84,11 +87,17 @@ class Tangents:
         slope = self.side.slope(point)
         return xp.where(self.outer > self.far, slope <= self.chord, slope >= self.chord)
 
-    def _first(self, holds: Callable[[Array], Array], start: Array, end: Array) -> Array:
-        """A point near the first, on the way from start to end, where `holds` is true from there on."""
-        xp = namespace(start)
-        for _ in range(BISECTIONS):
-            middle = 0.5 * (start + end)
-            fine = holds(middle)
-            start, end = xp.where(fine, start, middle), xp.where(fine, middle, end)
-        return end
+
+def _clears(side: Side, point: Array, far: Array) -> Array:
+    """Whether the tangent at `point` is above the graph at `far`."""
+    return side.value(point) + moderate(side.slope(point)) * (far - point) >= side.value(far)
+
+
+def _first(holds: Callable[[Array], Array], start: Array, end: Array) -> Array:
+    """A point near the first, on the way from start to end, where `holds` is true from there on."""
+    xp = namespace(start)
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (start + end)
+        fine = holds(middle)
+        start, end = xp.where(fine, start, middle), xp.where(fine, middle, end)
+    return end

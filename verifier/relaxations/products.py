@@ -110,5 +110,5 @@ def _product(p: Array, q: Array) -> tuple[Array, Array]:
     xp = namespace(p, q)
     zero = (p == 0) | (q == 0)
     product = xp.where(zero, 0.0, p) * xp.where(zero, 0.0, q)
-    rounding = xp.where(zero, 0.0, UNDERFLOW + 2.0 * UNIT_ROUNDOFF * xp.abs(product))
+    rounding = xp.where(zero | ~xp.isfinite(product), 0.0, UNDERFLOW + 2.0 * UNIT_ROUNDOFF * xp.abs(product))
     return product - rounding, product + rounding

@@ -6,7 +6,7 @@ parts, and each part says how far the graph rises above a line of that slope. An
 
 from __future__ import annotations
 
-from itertools import pairwise
+import math
 
 from verifier.arrays import Array, namespace
 from verifier.relaxations.policy import moderate
@@ -17,6 +17,10 @@ PARTS = 32
 
 BISECTIONS = 16
 """Halvings in the search for a concave part's peak; the looseness falls with their square."""
+
+
+ENTRIES = 1 << 20
+"""Parts times intervals that are worked on at once, which bounds the memory."""
 
 
 def line_above(side: Side, lower: Array, upper: Array, slope: Array) -> tuple[Array, Array]:
@@ -36,10 +40,13 @@ def line_above(side: Side, lower: Array, upper: Array, slope: Array) -> tuple[Ar
     else:
         inner = [_share(lower, upper, k / PARTS) for k in range(1, PARTS)]
     points = [lower, *inner, upper]
+    together = max(1, ENTRIES // max(1, math.prod(lower.shape)))
     peak = side.height(lower, slope)
-    for a, b in pairwise(points):
-        part = _peak_between_inflections(side, slope, a, b) if cuts else side.peak_by_slopes(slope, a, b)
-        peak = xp.maximum(peak, part)
+    for k in range(0, len(points) - 1, together):
+        ends = xp.stack(points[k : k + together + 1])
+        slopes = xp.broadcast_to(slope, (ends.shape[0] - 1, *lower.shape))
+        rule = _peak_between_inflections if cuts else Side.peak_by_slopes
+        peak = xp.maximum(peak, xp.max(rule(side, slopes, ends[:-1, ...], ends[1:, ...]), axis=0))
     return slope, peak
 
 

@@ -96,7 +96,7 @@ class Side:
         xp = namespace(slope)
         p, q, usable = self._excess(lower, upper, slope)
         left, right, width = self.height(lower, slope), self.height(upper, slope), (upper - lower) * UP
-        rate = xp.where(p + q > 0, p + q, 1.0)
+        rate = xp.where(p + q > 1.0 / LARGEST_VALUE, p + q, 1.0)
         t = (moderate(right) - moderate(left) + q * width) / rate
         t = xp.minimum(xp.maximum(t, xp.zeros_like(t)), width)
         return _rounded_up(xp.maximum(left + p * t, right + q * (width - t)), usable)

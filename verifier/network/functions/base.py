@@ -71,7 +71,11 @@ class ScalarFunction(ABC):
 
     @abstractmethod
     def slope_range(self, lower: Array, upper: Array) -> tuple[Array, Array]:
-        """An enclosure of all difference quotients of f over [lower, upper], rounding covered; infinite at a jump."""
+        """An enclosure of all difference quotients of f over [lower, upper], rounding covered; infinite at a jump.
+
+        Where lower = upper it encloses the derivative; at a kink both one-sided derivatives, or only one of them where
+        f bends the same way on both sides and at the kink, so that one gives a line of support.
+        """
 
     def curvature(self, lower: Array, upper: Array) -> Curvature:
         """Where f is convex and where it is concave on [lower, upper]; the default knows nothing."""

@@ -45,7 +45,8 @@ class ScaledElu(Smooth):
         xp = namespace(lower, upper)
         low, high = super().slope_range(lower, upper)
         steepest = self.gamma * self.alpha * (1.0 + 1e-12)  # on the left of 0, where `derivative` gives the right slope
-        return low, xp.where((lower < 0) & (upper >= 0) & (high < steepest), steepest, high)
+        meets_left = ((lower < 0) & (upper >= 0)) | ((lower == 0) & (upper == 0))
+        return low, xp.where(meets_left & (high < steepest), steepest, high)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,11 +37,12 @@ class Dense(LinearMap):
     def _along_axis(self, x: Array, matrix: Array) -> Array:
         xp = namespace(x)
         leading = tuple(x.shape[:-1])
+        count = math.prod(leading) * self.before  # not -1, which is ambiguous for an empty operand
         out_size = self.before * int(matrix.shape[0]) * self.after
         if self.after == 1:
-            y = xp.reshape(x, (-1, int(matrix.shape[1]))) @ matrix.T
+            y = xp.reshape(x, (count, int(matrix.shape[1]))) @ matrix.T
         else:
-            y = xp.matmul(matrix, xp.reshape(x, (-1, int(matrix.shape[1]), self.after)))
+            y = xp.matmul(matrix, xp.reshape(x, (count, int(matrix.shape[1]), self.after)))
         return xp.reshape(y, (*leading, out_size))
 
     def absolute(self) -> Dense:

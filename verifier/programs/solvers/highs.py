@@ -33,6 +33,10 @@ without a look at the clock or the callbacks, and removed 7 rows of 4,491."""
 MILP_GAP = 1e-6
 """Absolute and relative gap at which a solve ends: a tenth of what is taken off its dual bound anyway."""
 
+ADVICE = "Problem has some excessively small"
+"""How HiGHS's remarks on small sides and bounds begin. They advise to rescale and change nothing in the model (entries
+small enough to be dropped never reach it: `tolerances.SMALLEST_COEFFICIENT`), so they are no failure."""
+
 DUAL, PRIMAL = 1, 4
 """HiGHS's numbers for the variants of its simplex method."""
 
@@ -156,7 +160,9 @@ def solve_milp(
         return MilpOutcome(status, primal=watch.accepted, accepted=True)
     solution, bound = model.getSolution(), float(model.getInfo().mip_dual_bound)
     primal = np.array(solution.col_value) if solution.value_valid else None
-    if watch.warned or status not in (SolveStatus.OPTIMAL, SolveStatus.STOPPED) or not np.isfinite(bound):
+    if watch.warning:
+        return MilpOutcome(SolveStatus.FAILED, primal=primal, warning=watch.warning)
+    if status not in (SolveStatus.OPTIMAL, SolveStatus.STOPPED) or not np.isfinite(bound):
         bound = -np.inf
     return MilpOutcome(status, bound, primal)
 
@@ -168,13 +174,14 @@ class _Watch:
         self, size: int, deadline: Deadline, stop_above: float, on_candidate: Callable[[np.ndarray], bool] | None
     ) -> None:
         self._size, self._deadline, self._stop_above, self._on_candidate = size, deadline, stop_above, on_candidate
-        self.warned = False
+        self.warning = ""
         self.accepted: np.ndarray | None = None
         self.raised: BaseException | None = None
 
     def on_message(self, event: highspy.HighsCallbackEvent) -> None:
-        if event.data_out.log_type in (highspy.HighsLogType.kWarning, highspy.HighsLogType.kError):
-            self.warned = True
+        serious = event.data_out.log_type in (highspy.HighsLogType.kWarning, highspy.HighsLogType.kError)
+        if serious and ADVICE not in str(event.message):
+            self.warning = self.warning or " ".join(str(event.message).split())
 
     def on_interrupt(self, event: highspy.HighsCallbackEvent) -> None:
         done = self.accepted is not None or self.raised is not None

@@ -45,9 +45,11 @@ class MilpOutcome:
             reported any trouble. The solver's tolerances are not taken off.
         primal: the best solution, float64, shape (n,), or None.
         accepted: whether a candidate was accepted; it is `primal` then.
+        warning: what the solver complained of, empty where it did not; the status is FAILED then.
     """
 
     status: SolveStatus
     dual_bound: float = -np.inf
     primal: np.ndarray | None = None
     accepted: bool = False
+    warning: str = ""

@@ -39,6 +39,13 @@ class Call:
         value = self.attributes.get(name)
         return default if value is None else value
 
+    def flag(self, name: str) -> bool:
+        """An attribute that is 0 or 1; 0 where nothing gives it a value. Runtimes disagree on other numbers."""
+        value = self.attribute(name, 0)
+        if value not in (0, 1):
+            raise self.error(f"attribute '{name}' is {value}, neither 0 nor 1")
+        return bool(value)
+
     def optional(self, index: int) -> Tensor | None:
         """Operand `index`, or None where it was left out."""
         return self.inputs[index] if index < len(self.inputs) else None
@@ -78,6 +85,13 @@ class Call:
         if not np.issubdtype(value.dtype, np.integer):
             raise self.error(f"operand {index} has type {value.dtype}, not an integer type")
         return [int(v) for v in value.reshape(-1)]
+
+    def required_integers(self, index: int) -> list[int]:
+        """Operand `index`, a constant vector (or scalar) of integers."""
+        values = self.integers(index)
+        if values is None:
+            raise self.error(f"operand {index} is missing")
+        return values
 
     def weights(self, value: np.ndarray) -> np.ndarray:
         """The constant as float64."""

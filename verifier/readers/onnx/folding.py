@@ -29,7 +29,8 @@ def fold(node: onnx.NodeProto, operands: tuple[Tensor | None, ...], opset: int) 
     """
     import onnxruntime
 
-    given = {name: np.asarray(o) for name, o in zip(node.input, operands, strict=True) if name}
+    node = _without_trailing_gaps(node)
+    given = {name: np.asarray(o) for name, o in zip(node.input, operands, strict=False) if name}
     wanted = [name for name in node.output if name]
     inputs = [
         helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
@@ -48,3 +49,12 @@ def fold(node: onnx.NodeProto, operands: tuple[Tensor | None, ...], opset: int) 
     except Exception as error:  # ONNX Runtime's exceptions share no base class
         raise ValueError(str(error)) from None
     return [np.asarray(next(values)) if name else np.zeros(0) for name in node.output]
+
+
+def _without_trailing_gaps(node: onnx.NodeProto) -> onnx.NodeProto:
+    """The node without empty names at the end of its operands, on which some of the runtime's kernels crash."""
+    kept = onnx.NodeProto()
+    kept.CopyFrom(node)
+    while kept.input and not kept.input[-1]:
+        del kept.input[-1]
+    return kept

@@ -19,7 +19,8 @@ from verifier.readers.onnx.folding import can_fold, fold
 from verifier.readers.onnx.model import initialisers, input_ports, opset, output_dtype, parse_model
 from verifier.readers.onnx.ordering import in_order
 from verifier.readers.onnx.registry import find_lowering
-from verifier.readers.onnx.schema import Schema, attribute_value, schema_of
+from verifier.readers.onnx.schema import attribute_value, schema_of
+from verifier.readers.onnx.standard import Schema
 from verifier.readers.onnx.tensors import Tensor, Variable
 
 
@@ -70,8 +71,8 @@ class _Reader:
     def _output(self, value: onnx.ValueInfoProto) -> tuple[Port, Variable]:
         tensor = self._tensor(value.name, f"the outputs of {self.name}")
         if not isinstance(tensor, Variable):
-            if tensor.dtype.kind not in "fiub":
-                raise ModelError(f"output '{value.name}' has type {tensor.dtype}", self.name)
+            if tensor.dtype.kind not in "fiub" or not np.isfinite(tensor).all():
+                raise ModelError(f"output '{value.name}' is constant and not a finite number", self.name)
             tensor = self.builder.constant(tensor.astype(np.float64))
         return Port(value.name, tensor.shape, output_dtype(value)), tensor
 
@@ -99,16 +100,18 @@ class _Reader:
                 results = self._outputs(node, operands, place)
         except NotFinite as error:
             raise ModelError(_blame(node, operands, str(error)), place, "train or export the model again") from None
-        except (ValueError, IndexError, OverflowError) as error:
+        except (ValueError, IndexError, ArithmeticError) as error:
             shapes = ", ".join("none" if o is None else str(tuple(o.shape)) for o in operands)
             raise ModelError(f"its operands, of shapes {shapes}, do not fit: {error}", place) from None
+        except MemoryError:
+            raise ModelError("its result does not fit in memory", place, "check the sizes in the model") from None
         self.tensors.update((name, result) for name, result in zip(node.output, results, strict=False) if name)
         self.not_lowered.update((name, label) for name in node.output[len(results) :])
 
     def _outputs(self, node: onnx.NodeProto, operands: tuple[Tensor | None, ...], place: str) -> tuple[Tensor, ...]:
         """The node's first outputs, as many as its lowering knows."""
         domain = "" if node.domain == "ai.onnx" else node.domain
-        schema = None if domain else schema_of(node.op_type, self.opset, domain)
+        schema = None if domain else schema_of(node.op_type, self.opset)
         if schema is None:
             raise _unsupported(node, self.opset, place)
         attributes = _attributes(node, schema, place)
@@ -119,6 +122,8 @@ class _Reader:
             return tuple(fold(node, operands, self.opset))
         if lowering is None:
             raise _unsupported(node, self.opset, place)
+        if any(isinstance(o, np.ndarray) and o.dtype.kind not in "fiubV" for o in operands):
+            raise ModelError("an operand holds no numbers", place)
         call = Call(self.builder, node.op_type, schema.since, operands, attributes, len(node.output), place)
         result = lowering.lower(call)
         return result if isinstance(result, tuple) else (result,)

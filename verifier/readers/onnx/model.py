@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from verifier.errors import ModelError
 from verifier.network.graph import Port
 
 OLDEST_OPSET = 7
+LARGEST_INPUT = 1 << 28
+"""Entries of an input; a model that says more is taken for a corrupt one, before memory runs out."""
 FLOATS: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.DOUBLE: "float64"}
 
 
@@ -39,13 +42,21 @@ def parse_model(data: bytes, path: Path) -> tuple[onnx.ModelProto, bytes]:
     if version < OLDEST_OPSET:
         fix = f"convert it with onnx.version_converter to opset {OLDEST_OPSET} or newer"
         raise ModelError(f"operator set {version} is older than {OLDEST_OPSET}", place, fix)
-    if any(t.data_location == TensorProto.EXTERNAL for t in external_data_helper._get_all_tensors(model)):
+    if any(t.data_location == TensorProto.EXTERNAL for t in _stored_tensors(model.graph)):
         data = _load_external(model, path)
     if model.functions:
         from onnx import inliner
 
         model = inliner.inline_local_functions(model)
     return model, data
+
+
+def _stored_tensors(graph: onnx.GraphProto) -> Iterator[TensorProto]:
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
 
 
 def _load_external(model: onnx.ModelProto, path: Path) -> bytes:
@@ -111,6 +122,8 @@ def _static_shape(name: str, dims: Sequence[Any], place: str) -> tuple[int, ...]
             fix = "fix it, e.g. with onnx.tools.update_model_dims.update_inputs_outputs_dims"
             raise ModelError(f"input '{name}' has dynamic dimension {axis}{label}", place, fix)
         shape.append(max(size, 1))
+    if math.prod(shape) > LARGEST_INPUT:
+        raise ModelError(f"input '{name}' has {math.prod(shape)} entries", place, "check its shape in the model")
     return tuple(shape)
 
 

@@ -6,51 +6,34 @@ defaults.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import onnx
 from onnx import AttributeProto, helper
 
-
-@dataclass(frozen=True)
-class Schema:
-    """An operator of the standard set, in the version that an operator set fixes.
-
-    Attributes:
-        since: the operator set in which this version of the operator appeared.
-        types: for each attribute its AttributeProto type.
-        defaults: the values of attributes that a node may leave out and that have a default.
-        least, most: how many inputs it takes.
-        required: attributes that must be given.
-    """
-
-    since: int
-    types: dict[str, int]
-    defaults: dict[str, Any]
-    least: int
-    most: int
-    required: frozenset[str]
+from verifier.readers.onnx.standard import Schema, standard_schema
 
 
 @lru_cache(maxsize=512)
-def schema_of(op: str, opset: int, domain: str) -> Schema | None:
-    """The schema of an operator as `opset` knows it, or None where it knows none (or has deprecated it)."""
+def schema_of(op: str, opset: int) -> Schema | None:
+    """The schema of a standard operator as `opset` knows it, or None where it knows none."""
+    return standard_schema(op, opset) or library_schema(op, opset)
+
+
+def library_schema(op: str, opset: int) -> Schema | None:
+    """The same from the onnx library's own registry, which takes a while to load."""
     try:
-        found = onnx.defs.get_schema(op, opset, domain)
-    except onnx.defs.SchemaError:
+        found = onnx.defs.get_schema(op, opset, "")
+    except (onnx.defs.SchemaError, TypeError):  # a name that is no UTF-8 is read as bytes
         return None
     attributes = found.attributes
     return Schema(
         since=found.since_version,
-        types={
-            name: int(a.type.value)  # type: ignore[attr-defined]
-            for name, a in attributes.items()
-        },
-        defaults={name: attribute_value(a.default_value) for name, a in attributes.items() if a.default_value.name},
         least=found.min_input,
         most=found.max_input,
+        types={name: int(a.type.value) for name, a in attributes.items()},  # type: ignore[attr-defined]
+        defaults={name: attribute_value(a.default_value) for name, a in attributes.items() if a.default_value.name},
         required=frozenset(name for name, a in attributes.items() if a.required),
     )
 

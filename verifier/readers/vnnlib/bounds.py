@@ -3,7 +3,7 @@
 A property's constant is a decimal, hardly ever a float. A bound that proves something must enclose the decimal
 (`outer`, float64, rounded away from the box); a witness must obey it (`inner`, float32, rounded into the box).
 
-Both follow from the float64 nearest to the decimal, `nearest`, nearly always without exact arithmetic: no float64, hence
+Both follow from the float64 nearest to the decimal, `nearest`, nearly always without exact arithmetic: no float64, so
 no float32, lies strictly between a decimal and its nearest float64. So where `nearest` is no float32, the float32 next
 to it is also next to the decimal, and one step of float64 encloses it. Only where `nearest` is a float32 must the
 decimal itself be compared with it.
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from itertools import accumulate
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 
@@ -40,8 +40,8 @@ class Bounds:
         outer: float64, at the exact value or outside the box.
         inner: float32, the next that obeys the bound.
         mark: int64, the same for the same spelling of a value, and hardly ever for two.
-        exact: the exact values in blocks, each a tuple of fractions or the decimals' texts joined by spaces (which takes
-            a third of the memory).
+        exact: the exact values in blocks, each a tuple of fractions or the decimals' texts joined by spaces (which
+            takes a third of the memory).
         starts: where each block starts, and B.
     """
 
@@ -69,8 +69,7 @@ class Bounds:
             raise NumberTooLarge(str(values[int(np.argmax(large))]))
         outer, inner = _rounded(nearest, upper, strict, values)
         mark = np.fromiter(map(hash, values), np.int64, len(values))
-        texts = [v for v in values if isinstance(v, str)]
-        exact = " ".join(texts) if texts else tuple(v for v in values if isinstance(v, Fraction))
+        exact = " ".join(cast(Sequence[str], values)) if _are_texts(values) else tuple(cast(Sequence[Fraction], values))
         return cls(variable, upper, strict, nearest, outer, inner, mark, (exact,), (0, len(values)))
 
     @classmethod
@@ -78,10 +77,21 @@ class Bounds:
         """All bounds of the blocks, in order."""
         if len(blocks) == 1:
             return blocks[0]
-        columns = ("variable", "upper", "strict", "nearest", "outer", "inner", "mark")
-        arrays = (np.concatenate([getattr(b, c) for b in blocks]) for c in columns)
-        starts = accumulate((b.count for b in blocks), initial=0)
-        return cls(*arrays, tuple(e for b in blocks for e in b.exact), tuple(starts))
+
+        def column(name: str) -> np.ndarray:
+            return np.concatenate([getattr(block, name) for block in blocks])
+
+        return cls(
+            variable=column("variable"),
+            upper=column("upper"),
+            strict=column("strict"),
+            nearest=column("nearest"),
+            outer=column("outer"),
+            inner=column("inner"),
+            mark=column("mark"),
+            exact=tuple(e for block in blocks for e in block.exact),
+            starts=tuple(accumulate((block.count for block in blocks), initial=0)),
+        )
 
     @property
     def count(self) -> int:
@@ -117,10 +127,14 @@ def _rounded(
 
 def _sides(values: Sequence[Exact], nearest: np.ndarray) -> np.ndarray:
     """1, 0 or -1: whether the exact value lies above, at or below its nearest float64."""
+    texts = _are_texts(values)
     known: dict[Exact, int] = {}
     for value, float64 in zip(values, nearest.tolist(), strict=True):
         if value not in known:
-            exact = Decimal(value) if isinstance(value, str) else value
-            at = Decimal(float64) if isinstance(value, str) else Fraction(float64)
+            exact, at = (Decimal(cast(str, value)), Decimal(float64)) if texts else (value, Fraction(float64))
             known[value] = (exact > at) - (exact < at)  # type: ignore[operator]  # both of one kind
-    return np.fromiter((known[value] for value in values), np.float64, len(values))
+    return np.fromiter(map(known.__getitem__, values), np.float64, len(values))
+
+
+def _are_texts(values: Sequence[Exact]) -> bool:
+    return bool(values) and isinstance(values[0], str)

@@ -53,7 +53,7 @@ def _parts(keys: Sequence[Key], counts: Sequence[int], size: int) -> Iterator[Se
     """The keys, cut where their entries add up."""
     first = entries = 0
     for k, key in enumerate(keys):
-        entries += size + sum(counts[number] for number in key)
+        entries += size + sum([counts[number] for number in key])
         if entries > _ENTRIES:
             yield keys[first : k + 1]
             first, entries = k + 1, 0
@@ -125,9 +125,13 @@ class _Part:
                 raise Unbounded(int(np.argmax(missing.any(axis=0))), is_upper)
         shape = (self.count, self.size)
         arrays = [a.reshape(shape) for a in (lower.outer, -upper.outer, lower.inner, -upper.inner)]
-        keys = np.concatenate([a.view(np.uint8) for a in arrays], axis=1)
+        contents = np.concatenate([a.view(np.uint8) for a in arrays], axis=1)
         for k, is_empty in enumerate(empty.tolist()):
-            yield None if is_empty else known.setdefault(keys[k].tobytes(), Box(*(a[k] for a in arrays)))
+            content = contents[k].tobytes()
+            box = None if is_empty else known.get(content)
+            if box is None and not is_empty:
+                box = known[content] = Box(*[a[k] for a in arrays])
+            yield box
 
     def _empty(self, lower: _Side, upper: _Side) -> np.ndarray:
         """Which boxes are empty, exactly; shape (count,)."""
@@ -140,7 +144,7 @@ class _Part:
             starts, ends = (np.searchsorted(self.at[order], open_ties, side) for side in ("left", "right"))
             for entry, start, end in zip(open_ties.tolist(), starts.tolist(), ends.tolist(), strict=True):
                 excluded[entry] = self._excludes_all(self.where[order[start:end]].tolist())
-        return excluded.reshape(self.count, self.size).any(axis=1)
+        return np.asarray(excluded.reshape(self.count, self.size).any(axis=1))
 
     def _excludes_all(self, positions: list[int]) -> bool:
         """Whether no real number obeys all bounds at these positions; there are lower and upper ones."""

@@ -2,9 +2,9 @@
 
 Both versions of VNN-LIB tell a `Formula` what they see: a connective opens, an atom, a run of atoms, the connective
 closes. It keeps *conjunctions*: groups of atoms that were written side by side, numbered as they come, their
-bounds on single inputs in columns. A normal form is a list of alternatives, each a tuple of the numbers of conjunctions that must all
-hold: `[]` is false, `[()]` is true, "or" appends lists, "and" multiplies them. Nothing is kept of the text, and no
-tree is built, so neither the size nor the depth of a formula matters.
+bounds on single inputs in columns. A normal form is a list of alternatives, each a tuple of the numbers of conjunctions
+that must all hold: `[]` is false, `[()]` is true, "or" appends lists, "and" multiplies them. Nothing is kept of the
+text, and no tree is built, so neither the size nor the depth of a formula matters.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from verifier.readers.vnnlib.linear import LARGEST_CONSTANT, Linear, NumberTooLa
 
 MOST_DISJUNCTS = 1_000_000
 MOST_REFERENCES = 50_000_000
-"""Limits on a normal form: its alternatives, and the conjunctions they name in all (8 bytes each)."""
+MOST_BOX_ENTRIES = 100_000_000
+"""Limits on a normal form: its alternatives, the conjunctions they name in all (8 bytes each), and the entries of all
+their boxes (24 bytes each)."""
 
 Alternatives = list[tuple[int, ...]]
 
@@ -192,8 +194,13 @@ class Formula:
         self._add([()] if true else [])
 
     def normal_form(self) -> Alternatives:
-        """The alternatives of all assertions together; no connective may be open."""
+        """The alternatives of all assertions together; no connective may be open.
+
+        Raises:
+            TooLarge: they are too many.
+        """
         (frame,) = self._frames
+        frame.check()
         return frame.closed()
 
     def _begin_atom(self) -> None:

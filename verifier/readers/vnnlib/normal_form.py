@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from verifier.property.query import Disjunct, LinearConstraint, Query
 from verifier.readers.vnnlib.boxes import Key, boxes
-from verifier.readers.vnnlib.formula import Conjunctions, Formula
+from verifier.readers.vnnlib.formula import MOST_BOX_ENTRIES, Conjunctions, Formula, TooLarge
 
 
 def query_of(formula: Formula, input_size: int, output_size: int, name: str) -> Query:
@@ -14,12 +14,15 @@ def query_of(formula: Formula, input_size: int, output_size: int, name: str) -> 
 
     Raises:
         Unbounded: a disjunct misses a bound on an input.
+        TooLarge: the normal form is too large to hold.
     """
     conjunctions = formula.conjunctions
     alternatives = formula.normal_form()
     counts = conjunctions.counts
     keys: dict[Key, int] = {}
-    boxed = [keys.setdefault(tuple(n for n in a if counts[n]), len(keys)) for a in alternatives]
+    boxed = [keys.setdefault(tuple([n for n in a if counts[n]]), len(keys)) for a in alternatives]
+    if len(keys) * input_size > MOST_BOX_ENTRIES:
+        raise TooLarge(f"{len(keys):,} boxes of {input_size:,} inputs are too many to hold")
     all_boxes = boxes(conjunctions.bounds(), counts, list(keys), input_size)
     disjuncts = tuple(
         Disjunct(box, _rows(alternative, conjunctions))
@@ -31,8 +34,10 @@ def query_of(formula: Formula, input_size: int, output_size: int, name: str) -> 
 
 def _rows(alternative: tuple[int, ...], conjunctions: Conjunctions) -> tuple[LinearConstraint, ...]:
     """The rows of an alternative, each object once."""
-    rows = {id(row): row for number in alternative for row in conjunctions.rows.get(number, ())}
-    return tuple(rows.values())
+    lists = [rows for number in alternative if (rows := conjunctions.rows.get(number))]
+    if len(lists) == 1 and len(lists[0]) == 1:
+        return tuple(lists[0])
+    return tuple({id(row): row for rows in lists for row in rows}.values())
 
 
 def _note(alternatives: list[tuple[int, ...]], disjuncts: tuple[Disjunct, ...]) -> str:

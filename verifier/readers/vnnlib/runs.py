@@ -7,16 +7,19 @@ in the right places, and `str.split` yields three words an atom.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from fractions import Fraction
 from itertools import compress
+from operator import itemgetter
 
 import numpy as np
 
 from verifier.property.query import LinearConstraint
 from verifier.readers.vnnlib.bounds import Bounds
 from verifier.readers.vnnlib.formula import Formula
-from verifier.readers.vnnlib.linear import Linear, NumberTooLarge, at_most_zero, output_code
+from verifier.readers.vnnlib.linear import LARGEST_CONSTANT, Linear, NumberTooLarge, at_most_zero, output_code
 
+_ONE, _MINUS_ONE = Fraction(1), Fraction(-1)
 _UPPER = {"<=": True, "<": True, ">=": False, ">": False}
 
 
@@ -61,20 +64,20 @@ class Runs:
         """Adds atoms, `counts[k]` of them in the k-th conjunction."""
         relations, left, right = words[0::3], words[1::3], words[2::3]
         codes = np.fromiter(map(self._codes.__getitem__, left), np.int64, len(left))
-        is_row = (codes < 0) | np.fromiter((word[0] in "XY" for word in right), bool, len(right))
+        is_row = (codes < 0) | np.fromiter(map("XY".__contains__, map(itemgetter(0), right)), bool, len(right))
         owners = np.repeat(np.arange(len(counts)), counts)
         rows: dict[int, list[LinearConstraint]] = {}
         false: set[int] = set()
-        for place in np.flatnonzero(is_row).tolist():
+        for place, owner in zip(np.flatnonzero(is_row).tolist(), owners[is_row].tolist(), strict=True):
             row = self._row(relations[place], left[place], right[place])
             if isinstance(row, LinearConstraint):
-                rows.setdefault(int(owners[place]), []).append(row)
+                rows.setdefault(owner, []).append(row)
             elif not row:
-                false.add(int(owners[place]))
+                false.add(owner)
         bounded = ~is_row
         of_bounds = list(compress(relations, bounded))
         upper = np.fromiter(map(_UPPER.__getitem__, of_bounds), bool, len(of_bounds))
-        strict = np.fromiter((len(r) == 1 for r in of_bounds), bool, len(of_bounds))
+        strict = np.fromiter(map(len, of_bounds), np.int64, len(of_bounds)) == 1
         bounds = Bounds.of(codes[bounded], upper, strict, list(compress(right, bounded)))
         self._formula.add_run(np.bincount(owners[bounded], minlength=len(counts)).tolist(), bounds, rows, false)
 
@@ -83,21 +86,18 @@ class Runs:
         known = self._rows.get((relation, left, right))
         if known is not None:
             return known
-        sign = 1 if _UPPER[relation] else -1
-        strict = len(relation) == 1
+        one, strict = _ONE if _UPPER[relation] else _MINUS_ONE, len(relation) == 1
         row: LinearConstraint | bool
         if left == right:
             row = not strict
-        else:
-            expression = Linear({self._codes[left]: Fraction(sign)})
-            if right[0] in "XY":
-                expression.coefficients[self._codes[right]] = Fraction(-sign)
-            else:
-                expression.constant = -sign * Fraction(right)
-            try:
-                row = at_most_zero(expression, strict)
-            except NumberTooLarge:
-                raise NumberTooLarge(right) from None
+        elif right[0] in "XY":
+            row = at_most_zero(Linear({self._codes[left]: one, self._codes[right]: -one}), strict)
+        else:  # an output and a number, as this is no bound of an input
+            if not abs(float(right)) <= LARGEST_CONSTANT:
+                raise NumberTooLarge(right)
+            constant = Decimal(right)  # reads a decimal five times faster than Fraction
+            constant = constant if one is _ONE else constant.copy_negate()
+            row = LinearConstraint((), ((int(left[2:]), one),), Fraction(constant), strict)
         self._rows[relation, left, right] = row
         return row
 

@@ -1,8 +1,8 @@
 """The reader of VNN-LIB 1.0: declarations and assertions in the syntax of SMT-LIB.
 
-Inputs are the constants `X_0`, `X_1`, ..., outputs `Y_0`, `Y_1`, ... Simple forms come in runs, which are taken apart in
-bulk (`runs`); anything else goes through a token parser that keeps its own stacks, so depth is no limit. A run inside a
-connective is looked for again after every form, so one odd atom costs its neighbours nothing.
+Inputs are the constants `X_0`, `X_1`, ..., outputs `Y_0`, `Y_1`, ... Simple forms come in runs, which are taken apart
+in bulk (`runs`); anything else goes through a token parser that keeps its own stacks, so depth is no limit. A run
+inside a connective is looked for again after every form, so one odd atom costs its neighbours nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NoReturn
 from verifier.property.query import Query
 from verifier.readers.vnnlib import tokens
 from verifier.readers.vnnlib.boxes import Unbounded
-from verifier.readers.vnnlib.formula import Formula
+from verifier.readers.vnnlib.formula import Formula, TooLarge
 from verifier.readers.vnnlib.linear import Linear, NumberTooLarge, combine
 from verifier.readers.vnnlib.normal_form import query_of
 from verifier.readers.vnnlib.runs import Codes, Runs
@@ -70,6 +70,8 @@ class _Reader:
                 self._fail(f"{name} is used but not declared", self._find(name), f"add (declare-const {name} Real)")
         try:
             return query_of(self._formula, input_size, output_size, self._source.name)
+        except TooLarge as fault:
+            self._fail(str(fault), 0)
         except Unbounded as fault:
             name, side = f"X_{fault.variable}", "upper" if fault.upper else "lower"
             self._fail(
@@ -138,17 +140,19 @@ class _Reader:
         self._at = match.end()
         return count
 
+    def _connective_run(self) -> int:
+        """Reads a run of simple arguments of the innermost connective; how many."""
+        self._skip_space()
+        conjunctions = self._run(tokens.CONJUNCTIONS, "and") if self._formula.in_disjunction else 0
+        return conjunctions or self._run(tokens.ATOMS)
+
     def _read_formula(self) -> None:
         """Reads one formula; `arguments` counts those of each open connective."""
         arguments: list[int] = []
         while True:
-            if arguments:
-                count = (
-                    self._formula.in_disjunction and self._run(tokens.CONJUNCTIONS, "and") or self._run(tokens.ATOMS)
-                )
-                if count:
-                    arguments[-1] += count
-                    continue
+            if arguments and (count := self._connective_run()):
+                arguments[-1] += count
+                continue
             token = self._token()
             if token == "(" and self._opens(arguments):
                 continue
@@ -224,9 +228,12 @@ class _Reader:
     def _token(self) -> str:
         """The next parenthesis or word."""
         match = tokens.TOKEN.match(self._text, self._at)
-        if match:
-            self._here, self._at = match.start(1), match.end()
-            return match.group(1)
+        if not match:
+            self._fail_at_no_token()
+        self._here, self._at = match.start(1), match.end()
+        return match.group(1)
+
+    def _fail_at_no_token(self) -> NoReturn:
         self._skip_space()
         if self._at < len(self._text):
             self._fail(f"unexpected character {self._text[self._at]!a}", self._at, "is this a VNN-LIB file?")

@@ -6,7 +6,7 @@ import numpy as np
 
 from verifier.network import functions
 from verifier.readers.onnx.call import Call
-from verifier.readers.onnx.lowerings.extrema import clip
+from verifier.readers.onnx.lowerings.extrema import HUGE, clip
 from verifier.readers.onnx.registry import lowers
 from verifier.readers.onnx.tensors import Tensor, Variable
 
@@ -115,19 +115,25 @@ def abs_(call: Call) -> Tensor:
 
 @lowers("LeakyRelu", 6, 16)
 def leaky_relu(call: Call) -> Tensor:
-    x, alpha = call.variable(0), float(call.attribute("alpha"))
-    return call.graph.combine([(alpha, x), (1.0 - alpha, call.graph.relu(x))])
+    return _leaky(call, call.variable(0), np.full((), float(call.attribute("alpha"))))
 
 
 @lowers("PRelu", 7, 9, 16)
 def prelu(call: Call) -> Tensor:
-    """The function slope * x + (1 - slope) * relu(x), the slope broadcast to x."""
-    x, graph = call.variable(0), call.graph
-    slope = call.weights(call.constant(1))
-    positive = graph.scale(graph.relu(x), 1.0 - slope)
-    if positive.shape != x.shape:
+    x, slope = call.variable(0), call.weights(call.constant(1))
+    if np.broadcast_shapes(x.shape, slope.shape) != x.shape:
         raise call.error(f"a slope of shape {slope.shape} for an operand of shape {x.shape}")
-    return graph.combine([(1.0, graph.scale(x, slope)), (1.0, positive)])
+    return _leaky(call, x, slope)
+
+
+def _leaky(call: Call, x: Variable, slope: np.ndarray) -> Variable:
+    """The function slope * x + (1 - slope) * relu(x); with huge slopes, relu(x) - slope * relu(-x)."""
+    graph = call.graph
+    positive = graph.relu(x)
+    if np.abs(slope).max(initial=0.0) > HUGE:
+        negative = graph.relu(graph.combine([(-1.0, x)]))
+        return graph.combine([(1.0, positive), (-1.0, graph.scale(negative, slope))])
+    return graph.combine([(1.0, graph.scale(x, slope)), (1.0, graph.scale(positive, 1.0 - slope))])
 
 
 @lowers("HardSigmoid", 6, 22)

@@ -25,7 +25,7 @@ def constant(call: Call) -> Tensor:
 def constant_of_shape(call: Call) -> Tensor:
     value = call.attribute("value")
     fill = np.zeros(1, np.float32) if value is None else tensor_array(value, call.place)
-    return np.full(call.integers(0) or (), fill.reshape(-1)[0])
+    return np.full(call.required_integers(0), fill.reshape(-1)[0])
 
 
 @lowers("Shape", 1, 13, 15, 19, 21, 23, 24, 25, takes_constants=True)

@@ -69,7 +69,9 @@ def _cropping(call: Call, full: tuple[int, ...]) -> tuple[tuple[int, ...], tuple
 def _centred(
     call: Call, full: tuple[int, ...], extra: tuple[int, ...], out: tuple[int, ...]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    totals = [max(0, f + e - o) for f, e, o in zip(full, extra, out, strict=True)]
+    totals = [f + e - o for f, e, o in zip(full, extra, out, strict=True)]
+    if min(totals) < 0:  # the standard would add zeros, ONNX Runtime keeps the smaller size
+        raise call.error(f"an output of size {out} is larger than what the kernel reaches, {full}")
     if call.attribute("auto_pad", "NOTSET") == "SAME_UPPER":
         return tuple(t // 2 for t in totals), out
     return tuple(t - t // 2 for t in totals), out

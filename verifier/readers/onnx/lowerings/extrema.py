@@ -12,6 +12,8 @@ from verifier.readers.onnx.registry import lowers
 from verifier.readers.onnx.tensors import Tensor, Variable
 
 FLOAT32_LARGEST = float(np.finfo(np.float32).max)
+HUGE = 2.0**20
+"""From here on, subtracting a constant and adding it again costs digits that matter."""
 
 
 @lowers("Max", 6, 8, 12, 13)
@@ -40,7 +42,12 @@ def extremum(call: Call, tensors: list[Tensor], sign: float) -> Tensor:
 
 
 def _pair(graph: GraphBuilder, a: Tensor, b: Tensor, sign: float) -> Variable:
-    """max(a, b) = a + relu(b - a), and min(a, b) = a - relu(a - b)."""
+    """max(a, b) = a + relu(b - a), and min(a, b) = a - relu(a - b).
+
+    Bounds come out tighter with a constant as `a`; but a huge one swallows the digits of the other in b - a.
+    """
+    if isinstance(a, np.ndarray) and np.abs(a).max(initial=0.0) > HUGE:
+        a, b = b, a
     gap = graph.relu(graph.combine([(sign, b), (-sign, a)]))
     return graph.combine([(1.0, a), (sign, gap)])
 

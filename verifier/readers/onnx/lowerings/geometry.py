@@ -66,7 +66,7 @@ def geometry(call: Call, spatial: tuple[int, ...], kernel: tuple[int, ...]) -> G
     dilations = ones_or(call, "dilations", rank)
     spans = tuple(d * (k - 1) + 1 for d, k in zip(dilations, kernel, strict=True))
     begin, end = _padding(call, spatial, spans, strides)
-    ceil = bool(call.attribute("ceil_mode", 0))
+    ceil = call.flag("ceil_mode")
     out = tuple(
         _positions(n, span, s, p, q, ceil) for n, span, s, p, q in zip(spatial, spans, strides, begin, end, strict=True)
     )

@@ -16,7 +16,8 @@ def slice_(call: Call) -> Tensor:
         starts, ends = call.attribute("starts"), call.attribute("ends")
         axes, steps = call.attribute("axes"), None
     else:
-        starts, ends, axes, steps = (call.integers(i) for i in range(1, 5))
+        starts, ends = call.required_integers(1), call.required_integers(2)
+        axes, steps = call.integers(3), call.integers(4)
     axes = list(range(len(starts))) if axes is None else axes
     steps = [1] * len(starts) if steps is None else steps
     if not len(starts) == len(ends) == len(axes) == len(steps):
@@ -75,7 +76,7 @@ def gather_elements(call: Call) -> Tensor:
 
 @lowers("GatherND", 11, 12, 13, takes_constants=True)
 def gather_nd(call: Call) -> Tensor:
-    if call.attribute("batch_dims", 0):
+    if call.attribute("batch_dims", 0) != 0:
         raise call.error("GatherND with batch_dims is not supported")
     indices = _indices(call, 1)
     return call.graph.move([call.tensor(0)], lambda a: a[tuple(np.moveaxis(indices, -1, 0))])
@@ -123,7 +124,7 @@ def where_(call: Call) -> Tensor:
 @lowers("Trilu", 14)
 def trilu(call: Call) -> Tensor:
     offset = (call.integers(1) or [0])[0]
-    keep = np.tril if not call.attribute("upper", 1) else np.triu
+    keep = np.triu if call.flag("upper") else np.tril
     mask = keep(np.ones(call.tensor(0).shape, bool), offset)
     return call.graph.move(
         [call.tensor(0), np.zeros((), np.float32)], lambda a, zero: np.asarray(np.where(mask, a, zero))

@@ -17,9 +17,9 @@ def gemm(call: Call) -> Tensor:
     a, b, c = call.tensor(0), call.tensor(1), call.optional(2)
     if len(a.shape) != 2 or len(b.shape) != 2:
         raise call.error(f"Gemm of tensors of shapes {tuple(a.shape)} and {tuple(b.shape)}, not of two matrices")
-    if call.attribute("transA", 0):
+    if call.flag("transA"):
         a = call.graph.move([a], np.transpose)
-    if call.attribute("transB", 0):
+    if call.flag("transB"):
         b = call.graph.move([b], np.transpose)
     _check_inner(call, a.shape, b.shape)
     alpha, beta = float(call.attribute("alpha")), float(call.attribute("beta"))

@@ -16,10 +16,10 @@ from verifier.readers.onnx.tensors import Tensor, Variable
 @lowers("BatchNormalization", 7, 9, 14, 15)
 def batch_normalization(call: Call) -> Tensor:
     x = call.variable(0)
-    if call.attribute("training_mode", 0):
+    if call.flag("training_mode"):
         raise call.error("BatchNormalization in training mode", "export the model in evaluation mode")
     scale, bias, mean, variance = (call.weights(call.constant(i)) for i in range(1, 5))
-    each_channel = call.attribute("spatial", 1) or call.since > 7
+    each_channel = call.since > 7 or call.flag("spatial")
     own = x.shape[1:2] if each_channel else x.shape[1:]
     if any(p.shape != own for p in (scale, bias, mean, variance)):
         raise call.error(f"parameters of shape {scale.shape} for an operand of shape {x.shape}")

@@ -50,7 +50,7 @@ def average_pool(call: Call) -> Tensor:
     """A depthwise convolution with ones, scaled by one over the count, which may differ from window to window."""
     x = _image(call)
     windows = geometry(call, x.shape[2:], tuple(call.attribute("kernel_shape")))
-    counts = _counts(windows, bool(call.attribute("count_include_pad", 0)))
+    counts = _counts(windows, call.flag("count_include_pad"))
     channels = x.shape[1]
     even = bool((counts == counts.flat[0]).all())
     weight = 1.0 / counts.flat[0] if even else 1.0

@@ -20,7 +20,7 @@ def pow_(call: Call) -> Tensor:
         raise call.error("Pow with a computed base and a computed exponent is not supported")
     from verifier.network.functions import Exp
 
-    if not (base > 0).all():
+    if not (call.weights(base) > 0).all():
         raise call.error("Pow of a constant base is supported only for positive bases")
     return call.graph.elementwise(call.graph.scale(exponent, np.log(call.weights(base))), Exp())
 

@@ -17,9 +17,9 @@ def reduced_axes(call: Call, x: Variable, axes_input_since: int) -> tuple[list[i
     given = call.attribute("axes") if call.since < axes_input_since else call.integers(1)
     if not given:
         keep_all = given is not None or call.optional(1) is None
-        given = [] if call.attribute("noop_with_empty_axes", 0) and keep_all else range(x.ndim)
+        given = [] if call.flag("noop_with_empty_axes") and keep_all else range(x.ndim)
     axes = sorted({call.axis(a, x.ndim) for a in given})
-    if call.attribute("keepdims", 1):
+    if call.flag("keepdims"):
         return axes, tuple(1 if k in axes else n for k, n in enumerate(x.shape))
     return axes, tuple(n for k, n in enumerate(x.shape) if k not in axes)
 

@@ -32,20 +32,20 @@ class Axis:
 
 @lowers("Upsample", 7, 9)
 def upsample(call: Call) -> Tensor:
-    scales = call.attribute("scales") if call.since < 9 else list(call.weights(call.constant(1)).reshape(-1))
+    scales = call.attribute("scales") if call.since < 9 else call.weights(call.constant(1)).reshape(-1).tolist()
     axes = _by_scales(call, call.variable(0).shape, scales)
     return _resize(call, axes, "asymmetric", "simple")
 
 
 @lowers("Resize", 10)
 def resize_10(call: Call) -> Tensor:
-    axes = _by_scales(call, call.variable(0).shape, list(call.weights(call.constant(1)).reshape(-1)))
+    axes = _by_scales(call, call.variable(0).shape, call.weights(call.constant(1)).reshape(-1).tolist())
     return _resize(call, axes, "asymmetric", "simple")
 
 
 @lowers("Resize", 11, 13, 18, 19)
 def resize(call: Call) -> Tensor:
-    if call.attribute("antialias", 0):
+    if call.flag("antialias"):
         raise call.error("Resize with antialias is not supported")
     x = call.variable(0)
     chosen = call.attribute("axes")
@@ -60,7 +60,7 @@ def resize(call: Call) -> Tensor:
     elif scales is not None and scales.size:
         factors = np.ones(x.ndim)
         factors[places] = call.weights(scales).reshape(-1)
-        axes = _by_scales(call, x.shape, list(factors))
+        axes = _by_scales(call, x.shape, factors.tolist())
     else:
         raise call.error("Resize needs scales or sizes")
     mode = call.attribute("coordinate_transformation_mode")

@@ -45,8 +45,8 @@ def cast(call: Call) -> Tensor:
 
 @lowers("Reshape", 5, 13, 14, 19, 21, 23, 24, 25, takes_constants=True)
 def reshape(call: Call) -> Tensor:
-    wanted, old = call.integers(1) or [], call.tensor(0).shape
-    if not call.attribute("allowzero", 0):
+    wanted, old = call.required_integers(1), call.tensor(0).shape
+    if not call.flag("allowzero"):
         wanted = [old[axis] if n == 0 else n for axis, n in enumerate(wanted)]
     return _move(call, lambda a: a.reshape(wanted))
 
@@ -68,8 +68,8 @@ def squeeze(call: Call) -> Tensor:
 
 @lowers("Unsqueeze", 1, 11, 13, 21, 23, 24, 25, takes_constants=True)
 def unsqueeze(call: Call) -> Tensor:
-    axes = call.attribute("axes") if call.since < 13 else call.integers(1)
-    return _move(call, lambda a: np.expand_dims(a, tuple(axes or ())))
+    axes = call.attribute("axes") if call.since < 13 else call.required_integers(1)
+    return _move(call, lambda a: np.expand_dims(a, tuple(axes)))
 
 
 @lowers("Transpose", 1, 13, 21, 23, 24, 25, takes_constants=True)
@@ -79,13 +79,13 @@ def transpose(call: Call) -> Tensor:
 
 @lowers("Expand", 8, 13, takes_constants=True)
 def expand(call: Call) -> Tensor:
-    shape = np.broadcast_shapes(call.tensor(0).shape, tuple(call.integers(1) or ()))
+    shape = np.broadcast_shapes(call.tensor(0).shape, tuple(call.required_integers(1)))
     return _move(call, lambda a: np.broadcast_to(a, shape))
 
 
 @lowers("Tile", 6, 13, takes_constants=True)
 def tile(call: Call) -> Tensor:
-    repeats = call.integers(1) or []
+    repeats = call.required_integers(1)
     if len(repeats) != len(call.tensor(0).shape):
         raise call.error(f"{len(repeats)} repeats for a tensor of {len(call.tensor(0).shape)} dimensions")
     return _move(call, lambda a: np.tile(a, repeats))
@@ -100,13 +100,15 @@ def concat(call: Call) -> Tensor:
 @lowers("Pad", 2, 11, 13, 18, 19, 21, 23, 24, 25, takes_constants=True)
 def pad(call: Call) -> Tensor:
     rank = len(call.tensor(0).shape)
-    amounts = call.attribute("pads") if call.since < 11 else call.integers(1)
+    amounts = call.attribute("pads") if call.since < 11 else call.required_integers(1)
     chosen = call.integers(3)
     axes = list(range(rank)) if chosen is None else [call.axis(a, rank) for a in chosen]
-    if amounts is None or len(amounts) != 2 * len(axes):
-        raise call.error(f"{len(amounts or ())} pads for {len(axes)} axes")
+    if len(amounts) != 2 * len(axes):
+        raise call.error(f"{len(amounts)} pads for {len(axes)} axes")
     widths = np.zeros((rank, 2), np.int64)
     widths[axes] = np.reshape(amounts, (2, -1)).T
+    if any(max(-a, 0) + max(-b, 0) > n for (a, b), n in zip(widths, call.tensor(0).shape, strict=True)):
+        raise call.error(f"pads {list(amounts)} cut more than there is")
     cropped = tuple(slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in zip(widths, call.tensor(0).shape, strict=True))
     added = np.maximum(widths, 0)
     mode = call.attribute("mode", "constant")

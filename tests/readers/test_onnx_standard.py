@@ -1,0 +1,28 @@
+"""The reader's table of operators says what the onnx library says, and every lowering is for a version in it."""
+
+import onnx
+import pytest
+
+from verifier.readers.onnx import lowerings  # noqa: F401 - registers the lowerings
+from verifier.readers.onnx.model import OLDEST_OPSET
+from verifier.readers.onnx.registry import find_lowering, supported_operators
+from verifier.readers.onnx.schema import library_schema, schema_of
+from verifier.readers.onnx.standard import NEWEST, standard_schema
+
+OPSETS = range(OLDEST_OPSET, min(NEWEST, onnx.defs.onnx_opset_version()) + 1)
+
+
+@pytest.mark.parametrize("op", supported_operators())
+def test_table_is_the_standard(op):
+    for opset in OPSETS:
+        assert standard_schema(op, opset) == library_schema(op, opset), f"{op} in operator set {opset}"
+
+
+def test_every_operator_has_a_lowering_for_some_version():
+    for op in supported_operators():
+        schemas = [schema_of(op, opset) for opset in OPSETS]
+        assert any(s is not None and find_lowering("", op, s.since) is not None for s in schemas), op
+
+
+def test_unknown_operators_have_no_schema():
+    assert schema_of("NoSuchOperator", 13) is None

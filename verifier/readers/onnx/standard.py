@@ -1,0 +1,212 @@
+"""The ONNX standard's operators, as far as this reader lowers them: operands and attributes of each version.
+
+`onnx.defs` says the same, but to load it takes longer than to read a small network. A test holds this table against
+it. Anything newer than the table, and operators that are not in it, are looked up in `onnx.defs`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+NEWEST = 28
+"""The newest operator set whose operators this table holds."""
+
+MANY = 2**31 - 1
+"""Operands of an operator that takes any number."""
+
+TYPES = {"float": 1, "int": 2, "string": 3, "tensor": 4, "floats": 6, "ints": 7, "strings": 8, "sparse_tensor": 11}
+"""Attribute types as AttributeProto numbers them."""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """An operator of the standard set, in the version that an operator set fixes.
+
+    Attributes:
+        since: the operator set in which this version of the operator appeared.
+        least, most: how many inputs it takes.
+        types: for each attribute its AttributeProto type.
+        defaults: the values of attributes that a node may leave out and that have a default.
+        required: attributes that must be given.
+    """
+
+    since: int
+    least: int
+    most: int
+    types: dict[str, int] = field(default_factory=dict)
+    defaults: dict[str, Any] = field(default_factory=dict)
+    required: frozenset[str] = frozenset()
+
+
+def standard_schema(op: str, opset: int) -> Schema | None:
+    """The schema that the table has for an operator in an operator set; None where it has none."""
+    versions = _versions().get(op, {})
+    since = max((v for v in versions if v <= opset), default=0)
+    return _parsed(since, versions[since]) if since and opset <= NEWEST else None
+
+
+@lru_cache(maxsize=1)
+def _versions() -> dict[str, dict[int, str]]:
+    """For every operator its versions and their signatures."""
+    found: dict[str, dict[int, str]] = {}
+    for line in TABLE.strip().replace("\n    ", " ").splitlines():
+        op, versions, signature = line.split(" ", 2)
+        found.setdefault(op, {}).update((int(v), signature) for v in versions.split(","))
+    return found
+
+
+def _parsed(since: int, signature: str) -> Schema:
+    operands, *attributes = signature.split()
+    least, most = operands.split("-")
+    types, defaults, required = {}, {}, set()
+    for attribute in attributes:
+        declared, _, default = attribute.partition("=")
+        name, kind = declared.rstrip("!").split(":")
+        types[name] = TYPES[kind]
+        if declared.endswith("!"):
+            required.add(name)
+        if default:
+            defaults[name] = {"int": int, "float": float, "string": str}[kind](default)
+    return Schema(since, int(least), MANY if most == "*" else int(most), types, defaults, frozenset(required))
+
+
+TABLE = """
+Abs 6,13 1-1
+Add 7,13,14 2-2
+AveragePool 7 1-1 auto_pad:string=NOTSET count_include_pad:int=0 kernel_shape:ints! pads:ints strides:ints
+AveragePool 10,11 1-1 auto_pad:string=NOTSET ceil_mode:int=0 count_include_pad:int=0 kernel_shape:ints! pads:ints
+    strides:ints
+AveragePool 19,22 1-1 auto_pad:string=NOTSET ceil_mode:int=0 count_include_pad:int=0 dilations:ints kernel_shape:ints!
+    pads:ints strides:ints
+BatchNormalization 7 5-5 epsilon:float=9.999999747378752e-06 momentum:float=0.8999999761581421 spatial:int=1
+BatchNormalization 9 5-5 epsilon:float=9.999999747378752e-06 momentum:float=0.8999999761581421
+BatchNormalization 14,15 5-5 epsilon:float=9.999999747378752e-06 momentum:float=0.8999999761581421 training_mode:int=0
+Cast 6,9,13 1-1 to:int!
+Cast 19,21,23 1-1 saturate:int=1 to:int!
+Cast 24,25,28 1-1 round_mode:string=up saturate:int=1 to:int!
+Ceil 6,13 1-1
+Celu 12,28 1-1 alpha:float=1.0
+Clip 6 1-1 max:float=3.4028234663852886e+38 min:float=-3.4028234663852886e+38
+Clip 11,12,13 1-3
+Concat 4,11,13 1-* axis:int!
+Constant 1,9 0-0 value:tensor!
+Constant 11 0-0 sparse_value:sparse_tensor value:tensor
+Constant 12,13,19,21,23,24,25 0-0 sparse_value:sparse_tensor value:tensor value_float:float value_floats:floats
+    value_int:int value_ints:ints value_string:string value_strings:strings
+ConstantOfShape 9,20,21,23,24,25 1-1 value:tensor
+Conv 1,11,22 2-3 auto_pad:string=NOTSET dilations:ints group:int=1 kernel_shape:ints pads:ints strides:ints
+ConvTranspose 1,11,22 2-3 auto_pad:string=NOTSET dilations:ints group:int=1 kernel_shape:ints output_padding:ints
+    output_shape:ints pads:ints strides:ints
+Cos 7,22 1-1
+DepthToSpace 1 1-1 blocksize:int!
+DepthToSpace 11,13,28 1-1 blocksize:int! mode:string=DCR
+Div 7,13,14 2-2
+Dropout 7,10 1-1 ratio:float=0.5
+Dropout 12,13,22 1-3 seed:int
+Elu 6,22 1-1 alpha:float=1.0
+Erf 9,13 1-1
+Exp 6,13 1-1
+Expand 8,13 2-2
+Flatten 1,9,11,13,21,23,24,25 1-1 axis:int=1
+Floor 6,13 1-1
+Gather 1,11,13 2-2 axis:int=0
+GatherElements 11,13 2-2 axis:int=0
+GatherND 11 2-2
+GatherND 12,13 2-2 batch_dims:int=0
+Gelu 20 1-1 approximate:string=none
+Gemm 7,9 3-3 alpha:float=1.0 beta:float=1.0 transA:int=0 transB:int=0
+Gemm 11,13 2-3 alpha:float=1.0 beta:float=1.0 transA:int=0 transB:int=0
+GlobalAveragePool 1,22 1-1
+GlobalMaxPool 1,22 1-1
+HardSigmoid 6,22 1-1 alpha:float=0.20000000298023224 beta:float=0.5
+HardSwish 14,22 1-1
+Identity 1,13,14,16,19,21,23,24,25 1-1
+InstanceNormalization 6,22 3-3 epsilon:float=9.999999747378752e-06
+LayerNormalization 17 2-3 axis:int=-1 epsilon:float=9.999999747378752e-06 stash_type:int=1
+LeakyRelu 6,16 1-1 alpha:float=0.009999999776482582
+Log 6,13 1-1
+LogSoftmax 1,11 1-1 axis:int=1
+LogSoftmax 13 1-1 axis:int=-1
+MatMul 1,9,13 2-2
+Max 6,8,12,13 1-*
+MaxPool 1 1-1 auto_pad:string=NOTSET kernel_shape:ints! pads:ints strides:ints
+MaxPool 8 1-1 auto_pad:string=NOTSET kernel_shape:ints! pads:ints storage_order:int=0 strides:ints
+MaxPool 10,11,12,22 1-1 auto_pad:string=NOTSET ceil_mode:int=0 dilations:ints kernel_shape:ints! pads:ints
+    storage_order:int=0 strides:ints
+Mean 6,8,13 1-*
+Min 6,8,12,13 1-*
+Mish 18,22 1-1
+Mul 7,13,14 2-2
+Neg 6,13 1-1
+PRelu 7,9,16 2-2
+Pad 2 1-1 mode:string=constant pads:ints! value:float=0.0
+Pad 11,13 2-3 mode:string=constant
+Pad 18,19,21,23,24,25 2-4 mode:string=constant
+Pow 7,12,13,15 2-2
+Reciprocal 6,13 1-1
+ReduceL1 1,11,13 1-1 axes:ints keepdims:int=1
+ReduceL1 18 1-2 keepdims:int=1 noop_with_empty_axes:int=0
+ReduceL2 1,11,13 1-1 axes:ints keepdims:int=1
+ReduceL2 18 1-2 keepdims:int=1 noop_with_empty_axes:int=0
+ReduceMax 1,11,12,13 1-1 axes:ints keepdims:int=1
+ReduceMax 18,20 1-2 keepdims:int=1 noop_with_empty_axes:int=0
+ReduceMean 1,11,13 1-1 axes:ints keepdims:int=1
+ReduceMean 18 1-2 keepdims:int=1 noop_with_empty_axes:int=0
+ReduceMin 1,11,12,13 1-1 axes:ints keepdims:int=1
+ReduceMin 18,20 1-2 keepdims:int=1 noop_with_empty_axes:int=0
+ReduceSum 1,11 1-1 axes:ints keepdims:int=1
+ReduceSum 13 1-2 keepdims:int=1 noop_with_empty_axes:int=0
+ReduceSumSquare 1,11,13 1-1 axes:ints keepdims:int=1
+ReduceSumSquare 18 1-2 keepdims:int=1 noop_with_empty_axes:int=0
+Relu 6,13,14 1-1
+Reshape 5,13 2-2
+Reshape 14,19,21,23,24,25 2-2 allowzero:int=0
+Resize 10 2-2 mode:string=nearest
+Resize 11 3-4 coordinate_transformation_mode:string=half_pixel cubic_coeff_a:float=-0.75 exclude_outside:int=0
+    extrapolation_value:float=0.0 mode:string=nearest nearest_mode:string=round_prefer_floor
+Resize 13 1-4 coordinate_transformation_mode:string=half_pixel cubic_coeff_a:float=-0.75 exclude_outside:int=0
+    extrapolation_value:float=0.0 mode:string=nearest nearest_mode:string=round_prefer_floor
+Resize 18,19 1-4 antialias:int=0 axes:ints coordinate_transformation_mode:string=half_pixel cubic_coeff_a:float=-0.75
+    exclude_outside:int=0 extrapolation_value:float=0.0 keep_aspect_ratio_policy:string=stretch mode:string=nearest
+    nearest_mode:string=round_prefer_floor
+ScatterElements 11,13 3-3 axis:int=0
+ScatterElements 16,18 3-3 axis:int=0 reduction:string=none
+ScatterND 11,13 3-3
+ScatterND 16,18 3-3 reduction:string=none
+Selu 6,22 1-1 alpha:float=1.6732631921768188 gamma:float=1.0507010221481323
+Shape 1,13 1-1
+Shape 15,19,21,23,24,25 1-1 end:int start:int=0
+Sigmoid 6,13 1-1
+Sign 9,13 1-1
+Sin 7,22 1-1
+Size 1,13,19,21,23,24,25 1-1
+Slice 1 1-1 axes:ints ends:ints! starts:ints!
+Slice 10,11,13 3-5
+Softmax 1,11 1-1 axis:int=1
+Softmax 13 1-1 axis:int=-1
+Softplus 1,22 1-1
+Softsign 1,22 1-1
+SpaceToDepth 1,13 1-1 blocksize:int!
+SpaceToDepth 28 1-1 blocksize:int! mode:string=DCR
+Split 2,11 1-1 axis:int=0 split:ints
+Split 13 1-2 axis:int=0
+Split 18 1-2 axis:int=0 num_outputs:int
+Sqrt 6,13 1-1
+Squeeze 1,11 1-1 axes:ints
+Squeeze 13,21,23,24,25 1-2
+Sub 7,13,14 2-2
+Sum 6,8,13 1-*
+Swish 24 1-1 alpha:float=1.0
+Tanh 6,13 1-1
+Tile 6,13 2-2
+Transpose 1,13,21,23,24,25 1-1 perm:ints
+Trilu 14 1-2 upper:int=1
+Unsqueeze 1,11 1-1 axes:ints!
+Unsqueeze 13,21,23,24,25 2-2
+Upsample 7 1-1 mode:string=nearest scales:floats!
+Upsample 9,10 2-2 mode:string=nearest
+Where 9,16 3-3
+"""
+"""Operator, versions, operands, and attributes as name:type, ! where required, = a default."""
