@@ -1,4 +1,4 @@
-"""Where the real VNN-COMP instances are, for tests that need them; such tests are skipped where the folder is absent."""
+"""Where the real VNN-COMP instances are; tests that need them are skipped where the folder is absent."""
 
 from __future__ import annotations
 

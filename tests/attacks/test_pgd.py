@@ -13,8 +13,8 @@ from tests.networks import random_dag
 from verifier.attacks.gradient import outputs_and_gradient
 from verifier.attacks.pgd import AttackOptions, Target, attack
 from verifier.deadline import Deadline
-from verifier.network.graph import Affine, Elementwise, Input, Network
 from verifier.network.functions import Relu
+from verifier.network.graph import Affine, Elementwise, Input, Network
 from verifier.network.linear_maps import Dense
 from verifier.property.forms import with_forms
 from verifier.property.query import Box, Disjunct, LinearConstraint, Query
@@ -39,7 +39,7 @@ def test_gradient_is_the_derivative(seed: int) -> None:
 
 
 def needle(threshold: float) -> tuple[Network, Query]:
-    """y = sum of relu(x_i - 0.9) over the unit box in 4 dimensions, asked to reach `threshold`; its maximum is 0.4."""
+    """Y = sum of relu(x_i - 0.9) over the unit box in 4 dimensions, asked to reach `threshold`; its maximum is 0.4."""
     nodes = (
         Input(4),
         Affine((0,), (Dense(np.eye(4)),), np.full(4, -0.9)),

@@ -283,6 +283,17 @@ def test_a_constant_form_needs_no_program() -> None:
         assert abs(outcome.bound) == pytest.approx(0.5)
 
 
+def test_outputs_that_are_inputs_need_no_rows() -> None:
+    swap = Affine((0,), (Selection(np.array([1, 0, -1]), 2),), np.zeros(3))
+    network, box = Network((Input(2), swap)), Box.exact(np.array([-1.0, 2.0]), np.array([0.5, 3.0]))
+    bounds = [(box.lower, box.upper), (np.array([0.0, -5, -1]), np.array([9.0, 5, 1]))]
+    outcomes = relaxed_margins(network, box, bounds, [row(0), row(1), row(2), (np.arange(2), np.zeros(2))], NEVER)
+    assert [o.bound for o in outcomes] == pytest.approx([2.0, -1.0, -1.0, 2.0])
+    assert outcomes[1].point is not None
+    assert outcomes[1].point[0] == -1.0
+    assert exact_margin(network, box, bounds, row(1), NEVER).bound == pytest.approx(-1.0)
+
+
 def test_a_conjunction_without_rows_is_never_excluded() -> None:
     network = random_relu_network(np.random.default_rng(7), (2, 3, 1))
     box = Box.exact(-np.ones(2), np.ones(2))

@@ -156,8 +156,7 @@ def test_no_constraint_on_outputs_is_noted() -> None:
 
 def test_layout_comments_and_order_do_not_matter() -> None:
     text = (
-        "; a comment with ( parentheses ) and ümläuts\n"
-        "(assert(<=X_0 1))".replace("<=X_0", "<= X_0")
+        "; a comment with ( parentheses ) and ümläuts\n(assert(<=X_0 1))".replace("<=X_0", "<= X_0")
         + "\n(declare-const Y_0 Real);;\r\n( declare-const\tX_0\nReal )\n"
         "(assert ( or ; first\n ( and ( >= Y_0\n0 ) ) ; second )\n (<= Y_0 (- 1)) ))\n(assert (>= X_0 0))"
     )

@@ -1,11 +1,12 @@
-"""Linear bounds propagated backward through the network (CROWN; Zhang et al., arXiv 1811.00866), sound in floating point.
+"""Linear bounds propagated backward (CROWN; Zhang et al., arXiv 1811.00866), sound in floating point.
 
 A row of coefficients A on a node's value is rewritten as a row on its operands', down to the input, where the box
 gives its minimum. At an affine node the row passes through the adjoint map; at a function, positive coefficients take
 the lower line of its relaxation and negative ones the upper.
 
 Rounding is covered by a running error: whatever a step does to A changes the bound by at most gamma times |A| times
-the largest magnitudes of the values it multiplies, which the intervals of the nodes give. It costs one more dot product a node.
+the largest magnitudes of the values it multiplies, which the intervals of the nodes give. It costs one more dot
+product a node.
 """
 
 from __future__ import annotations
@@ -130,20 +131,18 @@ class BackwardPass:
         operands = [self.intervals[i] for i in node.operands]
         if isinstance(node, Elementwise):
             line = lines(node.function, operands[0].lower, operands[0].upper, self.policy)
-            low, high = (line.lower_slope,), (line.upper_slope,)
-            low_intercept, high_intercept = line.lower_intercept, line.upper_intercept
+            low: tuple[Array, ...] = (line.lower_slope,)
+            high: tuple[Array, ...] = (line.upper_slope,)
+            intercepts = line.lower_intercept, line.upper_intercept
         elif isinstance(node, Product):
             x, y = operands
             below, above = chosen_planes(x.lower, x.upper, y.lower, y.upper, self.policy)
             low, high = (below.x_slope, below.y_slope), (above.x_slope, above.y_slope)
-            low_intercept, high_intercept = below.intercept, above.intercept
+            intercepts = below.intercept, above.intercept
         else:
             raise TypeError(f"node {k} has no relaxation: {node}")
-        low_size, high_size = (
-            _line_magnitude(low, low_intercept, operands),
-            _line_magnitude(high, high_intercept, operands),
-        )
-        step = _Step(low, high, low_intercept, high_intercept, low_size, high_size)
+        sizes = _line_magnitude(low, intercepts[0], operands), _line_magnitude(high, intercepts[1], operands)
+        step = _Step(low, high, *intercepts, *sizes)
         self._steps[k] = step
         return step
 

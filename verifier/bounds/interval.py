@@ -1,7 +1,7 @@
 """Interval bound propagation (Gowal et al., arXiv 1810.12715), sound in floating point.
 
-An affine node takes centre c and radius r to M c + b and |M| r. The rounding error of M c is at most gamma (|M| |c|), and
-|M| is applied to r anyway; so the error is covered at no cost by applying |M| to r + gamma (|c| + r) instead.
+An affine node takes centre c and radius r to M c + b and |M| r. The rounding error of M c is at most gamma (|M| |c|),
+and |M| is applied to r anyway; so the error is covered at no cost by applying |M| to r + gamma (|c| + r) instead.
 """
 
 from __future__ import annotations

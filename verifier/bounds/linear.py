@@ -45,7 +45,7 @@ def linear_bounds(network: Network, lower: Array, upper: Array, deadline: Deadli
 
 
 def rows_minimum(network: Network, intervals: Sequence[Interval], policies: Sequence[Policy] = tuple(Policy)) -> Array:
-    """Lower bounds of the network's outputs, the best over `policies` of the relus' lower slopes; shape (N, outputs)."""
+    """Lower bounds of the outputs, the best over `policies` of the relus' lower slopes; shape (N, outputs)."""
     xp = namespace(intervals[0].lower)
     last = len(network.nodes) - 1
     best = xp.asarray(intervals[last].lower, copy=True)

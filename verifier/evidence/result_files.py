@@ -53,10 +53,9 @@ def result_text(status: str, witness: Witness | None) -> str:
 
 
 def counterexample(witness: Witness) -> str:
-    """VNN-COMP's form, a value a line: ``((X_0 v)\n(X_1 v) ... (Y_0 v) ...)``; every float reads back the same."""
-    pairs = [f"(X_{i} {shown(v)})" for i, v in enumerate(witness.x)] + [
-        f"(Y_{j} {shown(v)})" for j, v in enumerate(witness.y)
-    ]
+    """VNN-COMP's form, ``((X_0 v) (X_1 v) ... (Y_0 v) ...)``, a pair a line; every float reads back the same."""
+    pairs = [f"(X_{i} {shown(v)})" for i, v in enumerate(witness.x)]
+    pairs += [f"(Y_{j} {shown(v)})" for j, v in enumerate(witness.y)]
     return "(" + "\n".join(pairs) + ")"
 
 

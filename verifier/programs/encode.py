@@ -46,22 +46,24 @@ class Encoding:
         program: with a zero objective; its optimum over any objective on the outputs bounds the network's.
         inputs: the input's entries.
         outputs: the entries of the last node; a constant where its bounds coincide.
-        center: a point of the box, for inputs that the outputs do not depend on, shape (input_size,).
+        box: of inputs.
         complete: whether the program describes the network exactly, up to its integers being integers.
     """
 
     program: Program
     inputs: Entries
     outputs: Entries
-    center: np.ndarray
+    box: Box
     complete: bool
 
     def point(self, x: np.ndarray) -> np.ndarray:
-        """The input, float64, shape (input_size,), of a solution `x` of the program."""
-        column = self.inputs.column
-        if not len(x):
-            return self.center
-        return np.where(column >= 0, x[np.maximum(column, 0)], self.center)
+        """The input in the box, float64, shape (input_size,), of a solution `x` of the program."""
+        low, high = self.box.lower, self.box.upper
+        bounded = np.isfinite(low) & np.isfinite(high)  # the middle, for inputs that the outputs do not depend on
+        inputs = np.where(bounded, low, 0.0) / 2 + np.where(bounded, high, 0.0) / 2
+        chosen = self.inputs.column >= 0
+        inputs[chosen] = x[self.inputs.column[chosen]]
+        return np.clip(inputs, low, high)
 
 
 def encode(network: Network, box: Box, bounds: Bounds, exact: bool) -> Encoding:
@@ -83,11 +85,8 @@ def encode(network: Network, box: Box, bounds: Bounds, exact: bool) -> Encoding:
     writer = _Writer(bounds, cone, exact)
     for k, node in enumerate(network.nodes):
         writer.add(k, node)
-    bounded = np.isfinite(box.lower) & np.isfinite(box.upper)
-    middle = np.where(bounded, box.lower, 0.0) / 2 + np.where(bounded, box.upper, 0.0) / 2
-    center = np.clip(middle, box.lower, box.upper)
-    outputs = writer.entries[-1]
-    return Encoding(writer.builder.finish(), writer.entries[0], outputs, center, exact and not writer.relaxed)
+    inputs, outputs = writer.entries[0], writer.entries[-1]
+    return Encoding(writer.builder.finish(), inputs, outputs, box, complete=exact and not writer.relaxed)
 
 
 def _with_box(network: Network, box: Box, bounds: Bounds) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from array_api_compat import is_numpy_array
@@ -19,9 +21,12 @@ from verifier.programs.conjunctions import ConjunctionPrograms, Objective, known
 from verifier.programs.encode import Bounds, Encoding, UnboundedRelaxation, encode
 from verifier.programs.program import Program
 from verifier.programs.safe_bound import safe_bound
-from verifier.programs.solvers.outcome import MilpOutcome, SolveStatus
+from verifier.programs.solvers.outcome import SolveStatus
 from verifier.property.query import Box
 from verifier.tolerances import MILP_ABSOLUTE_MARGIN, MILP_RELATIVE_MARGIN
+
+if TYPE_CHECKING:
+    from verifier.programs.solvers.highs import LpSession
 
 Conjunction = tuple[np.ndarray, np.ndarray]
 """Indices of forms, integers, shape (R,), and their thresholds, float64, shape (R,)."""
@@ -70,7 +75,7 @@ def relaxed_margins(
     except UnboundedRelaxation as error:
         return [MarginOutcome(margin, detail=str(error)) for margin in known]
     programs = ConjunctionPrograms(encoding, *bounds[-1], several=any(len(rows) > 1 for rows, _ in conjunctions))
-    minima = _Minima(programs.program, encoding, box, deadline)
+    minima = _Minima(programs.program, encoding, deadline)
     outcomes = []
     for conjunction, margin in zip(conjunctions, known, strict=True):
         objective = programs.of(*conjunction)
@@ -81,11 +86,15 @@ def relaxed_margins(
 class _Minima:
     """Minima of the relaxations of one encoding; a single form is minimised once for all its thresholds."""
 
-    def __init__(self, program: Program, encoding: Encoding, box: Box, deadline: Deadline) -> None:
+    def __init__(self, program: Program, encoding: Encoding, deadline: Deadline) -> None:
+        self._program, self._encoding, self._deadline = program, encoding, deadline
+        self._of_form: dict[int, MarginOutcome] = {}
+
+    @cached_property
+    def _session(self) -> LpSession:
         from verifier.programs.solvers.highs import LpSession
 
-        self._session, self._encoding, self._box, self._deadline = LpSession(program), encoding, box, deadline
-        self._of_form: dict[int, MarginOutcome] = {}
+        return LpSession(self._program)
 
     def of(self, objective: Objective, known: float) -> MarginOutcome:
         """The margin of one conjunction, at least `known`."""
@@ -106,7 +115,7 @@ class _Minima:
         if outcome.multipliers is not None:
             bound = safe_bound(program, program.cost, outcome.multipliers)
         if outcome.primal is not None:
-            point = _input_point(self._encoding, self._box, outcome.primal)
+            point = self._encoding.point(outcome.primal)
         finished = outcome.status is SolveStatus.OPTIMAL
         return MarginOutcome(bound, point, False, finished, "" if finished else f"the LP ended {outcome.status}")
 
@@ -142,26 +151,38 @@ def exact_margin(
     objective = ConjunctionPrograms(encoding, *bounds[-1], several=len(conjunction[0]) > 1).of(*conjunction)
     if objective is None:
         return MarginOutcome(known, None, encoding.complete, finished=True)
+
+    def accepts(point: np.ndarray) -> bool:
+        return on_candidate is not None and on_candidate(point)
+
+    if not encoding.program.integrality.any():  # all relus are decided: a linear program, with a safe bound
+        outcome = _Minima(objective.program, encoding, deadline).of(objective, known)
+        accepted = outcome.bound <= 0 and outcome.point is not None and accepts(outcome.point)
+        return replace(outcome, complete=encoding.complete, finished=outcome.finished or accepted)
     slack = _milp_slack(bounds[-1], conjunction)
-
-    def accepts(x: np.ndarray) -> bool:
-        return on_candidate is not None and on_candidate(_input_point(encoding, box, x))
-
     try:
-        outcome = _milp(objective, slack, deadline, accepts)
+        return _milp_margin(objective, encoding, known, slack, deadline, accepts)
     except SolverError as error:
         return MarginOutcome(known, None, encoding.complete, detail=str(error))
+
+
+def _milp_margin(
+    objective: Objective,
+    encoding: Encoding,
+    known: float,
+    slack: float,
+    deadline: Deadline,
+    accepts: Callable[[np.ndarray], bool],
+) -> MarginOutcome:
+    from verifier.programs.solvers.highs import solve_milp
+
+    enough = objective.threshold + slack * 1.001
+    outcome = solve_milp(objective.program, deadline, enough, lambda x: accepts(encoding.point(x)))
     bound = max(known, outcome.dual_bound - objective.threshold - slack)
-    point = None if outcome.primal is None else _input_point(encoding, box, outcome.primal)
+    point = None if outcome.primal is None else encoding.point(outcome.primal)
     finished = bound > 0 or outcome.accepted or outcome.status is SolveStatus.OPTIMAL
     detail = "" if finished else f"the MILP {outcome.status} {outcome.warning}".rstrip()
     return MarginOutcome(bound, point, encoding.complete, finished, detail)
-
-
-def _milp(objective: Objective, slack: float, deadline: Deadline, accepts: Callable[[np.ndarray], bool]) -> MilpOutcome:
-    from verifier.programs.solvers.highs import solve_milp
-
-    return solve_milp(objective.program, deadline, objective.threshold + slack * 1.001, accepts)
 
 
 def _milp_slack(forms: tuple[np.ndarray, np.ndarray], conjunction: Conjunction) -> float:
@@ -169,10 +190,6 @@ def _milp_slack(forms: tuple[np.ndarray, np.ndarray], conjunction: Conjunction) 
     rows, thresholds = conjunction
     size = np.maximum(np.abs(forms[0][rows]), np.abs(forms[1][rows])) + np.abs(thresholds)
     return MILP_ABSOLUTE_MARGIN + MILP_RELATIVE_MARGIN * float(np.max(size))
-
-
-def _input_point(encoding: Encoding, box: Box, x: np.ndarray) -> np.ndarray:
-    return np.clip(encoding.point(x), box.lower, box.upper)
 
 
 def _on_host(network: Network) -> Network:

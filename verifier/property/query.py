@@ -198,7 +198,7 @@ def float32_at_least(value: np.ndarray) -> np.ndarray:
     """The smallest float32 that are at least the float64 `value`."""
     with np.errstate(over="ignore"):
         nearest = value.astype(np.float32)
-    return np.where(nearest.astype(np.float64) >= value, nearest, np.nextafter(nearest, np.float32(np.inf)))
+        return np.where(nearest.astype(np.float64) >= value, nearest, np.nextafter(nearest, np.float32(np.inf)))
 
 
 def float32_at_most(value: np.ndarray) -> np.ndarray:

@@ -121,7 +121,8 @@ def _rounded(
     side = mirror[ties] * _sides([values[i] for i in ties.tolist()], nearest[ties])
     outer[ties] = np.where(side >= 0, v[ties], outer[ties])
     step = (side > 0) | ((side == 0) & strict[ties])
-    inner[ties] = np.where(step, np.nextafter(inner[ties], np.float32(np.inf)), inner[ties])
+    with np.errstate(over="ignore"):
+        inner[ties] = np.where(step, np.nextafter(inner[ties], np.float32(np.inf)), inner[ties])
     return mirror * outer + 0.0, mirror.astype(np.float32) * inner + np.float32(0.0)
 
 
