@@ -34,6 +34,8 @@ def convert_like(example: Array) -> Convert:
     xp, where = namespace(example), device(example)
 
     def convert(a: np.ndarray) -> Array:
+        if xp is not np and not a.flags.writeable:
+            a = a.copy()  # torch would share the memory, and warns that it cannot keep it from being written
         if np.issubdtype(a.dtype, np.floating):
             return xp.asarray(a, dtype=example.dtype, device=where)
         return xp.asarray(a, device=where)

@@ -6,7 +6,7 @@ import random
 from fractions import Fraction
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.readers import plain_vnnlib
@@ -82,12 +82,14 @@ def check_agreement(text: str, query: Query, seed: int) -> None:
         assert query.violated(x, y) == plain_vnnlib.violated(text, x, y), (x, y)
 
 
+@settings(deadline=None)
 @given(st.lists(formulas, min_size=1, max_size=4), st.integers(0, 2**32))
 def test_random_formulas(assertions: list[str], seed: int) -> None:
     text = text_of(FENCES + assertions, seed)
     check_agreement(text, read_version1(Source.of(text, "p")), seed)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(simple_atoms, min_size=1, max_size=5), min_size=1, max_size=5), st.integers(0, 2**32))
 def test_bulk_and_token_paths_agree(branches: list[list[str]], seed: int) -> None:
     """The same formula, once as it is and once with every atom in a form that is not taken apart in bulk."""

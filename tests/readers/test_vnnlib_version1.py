@@ -58,6 +58,15 @@ def test_equal_boxes_of_different_disjuncts_are_one_object() -> None:
     assert query.disjuncts[0].box is query.disjuncts[1].box
 
 
+def test_atoms_after_a_disjunction_hold_in_all_of_it() -> None:
+    """Also where they go through the token parser, inside and outside a connective."""
+    inside = "(assert (and (<= (+ Y_0) 1) (or (<= (+ Y_0) 2) (<= (+ Y_0) 3)) (<= (+ Y_0) 4)))"
+    outside = "(assert (<= (+ Y_0) 1))(assert (or (<= (+ Y_0) 2) (<= (+ Y_0) 3)))(assert (<= (+ Y_0) 4))"
+    for assertions in (inside, outside):
+        query = read(UNIT_BOX + assertions)
+        assert [{r.constant for r in d.rows} for d in query.disjuncts] == [{1, 4, 2}, {1, 4, 3}]
+
+
 def test_product_of_disjunctions() -> None:
     query = read(UNIT_BOX + "(assert (or (<= Y_0 1) (<= Y_0 2)))(assert (or (>= Y_1 3) (>= Y_1 4)))")
     constants = [[r.constant for r in d.rows] for d in query.disjuncts]

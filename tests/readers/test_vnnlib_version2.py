@@ -140,7 +140,7 @@ def test_faults(tmp_path: Path, assertions: str, tensors: str, says: str) -> Non
 def test_other_versions(tmp_path: Path) -> None:
     path = tmp_path / "p.vnnlib"
     path.write_text(f"(vnnlib-version <3.0>)\n(declare-network f {TENSORS})\n{BOX}")
-    with pytest.raises(PropertyError, match="line 1: Incompatible VNNLib version: <3.0>"):
+    with pytest.raises(PropertyError, match=r"line 1: Incompatible VNNLib version: <3\.0>"):
         load_property(path)
     path.write_text(f"(declare-network f {TENSORS})\n{BOX}")
     with pytest.raises(PropertyError, match="line 1: Parse error"):

@@ -118,8 +118,7 @@ class BackwardPass:
     def _affine_magnitude(self, k: int, node: Affine) -> Array:
         """sum_i |M_i| |x_i| + |b|: what the terms of the node's value add up to in absolute value."""
         if k not in self._magnitudes:
-            xp = namespace(node.bias)
-            total = xp.abs(node.bias)[None, :]
+            total = node.bias_magnitude[None, :]
             for linear_map, operand in zip(node.maps, node.operands, strict=True):
                 total = total + linear_map.magnitude.apply(self.intervals[operand].magnitude)
             self._magnitudes[k] = total

@@ -44,7 +44,7 @@ def _affine(node: Affine, operands: Sequence[Interval], example: Array) -> Inter
     xp = namespace(example)
     rounding = gamma(sum(m.terms for m in node.maps) + len(node.maps))
     centre = xp.broadcast_to(node.bias, (example.shape[0], node.size))
-    radius = xp.broadcast_to(rounding * xp.abs(node.bias) + UNDERFLOW, centre.shape)
+    radius = xp.broadcast_to(rounding * node.bias_magnitude + UNDERFLOW, centre.shape)
     for linear_map, operand in zip(node.maps, operands, strict=True):
         middle = 0.5 * (operand.lower + operand.upper)
         reach = xp.maximum(operand.upper - middle, middle - operand.lower)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 def info(network: Annotated[Path, typer.Argument(metavar="NET", help="ONNX model, .onnx or .onnx.gz.")]) -> None:
     """Show a network's inputs, outputs, nodes and activations.
 
-    Example: verifier info net.onnx
+    Example:
+
+    verifier info net.onnx
     """
     from rich.console import Console
     from rich.table import Table

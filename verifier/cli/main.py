@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import traceback
 
 import typer
 
 from verifier.cli import info, verify
+from verifier.cli.watchdog import EXIT_DEFECT
 from verifier.errors import VerifierError
 
 EXIT_USAGE = 2
@@ -18,7 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    rich_markup_mode=None,  # plain help takes half the time of a start
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("verify", no_args_is_help=True)(verify.verify)
@@ -31,13 +33,18 @@ def _root() -> None:
 
 
 def main() -> None:
-    """Runs the command line and exits: 0 unsat, 1 sat, 2 wrong input or usage, 3 undecided."""
+    """Runs the command line and exits: 0 unsat, 1 sat, 2 wrong input or usage, 3 undecided, 70 a defect of our own."""
     try:
         app()
     except VerifierError as error:
         print("error")
         print(f"verifier: {error}", file=sys.stderr)
         sys.exit(EXIT_USAGE)
+    except Exception:  # Python's own status for it would be 1, which says sat
+        print("error", flush=True)
+        traceback.print_exc()
+        print("verifier: this is a defect of verifier; please report it with the text above", file=sys.stderr)
+        sys.exit(EXIT_DEFECT)
 
 
 if __name__ == "__main__":

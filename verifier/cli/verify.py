@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -15,7 +15,11 @@ from verifier.evidence.result_files import check_writable, counterexample, resul
 from verifier.verdict import Status, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from verifier.methods import Task
+    from verifier.property.query import Declaration
+    from verifier.verdict import Witness
 
 EXIT_STATUS = {Status.UNSAT: 0, Status.SAT: 1, Status.ERROR: 2, Status.UNKNOWN: 3, Status.TIMEOUT: 3}
 SHOWN_ENTRIES = 40
@@ -39,36 +43,21 @@ def verify(
 ) -> None:
     """Decide whether a property of a network holds.
 
-    The first word printed is the verdict: unsat (the property is proved), sat (a counterexample, replayed in
-    ONNX Runtime), unknown, timeout or error. Exit status: 0 unsat, 1 sat, 2 wrong input or usage, 3 undecided.
+    The first word printed is the verdict: unsat (the property is proved), sat (a counterexample, replayed in ONNX
+    Runtime), unknown, timeout or error. Exit status: 0 unsat, 1 sat, 2 wrong input or usage, 3 undecided.
 
-    Examples: verifier verify net.onnx prop.vnnlib --timeout 60 --result out.txt;
+    Examples:
+
+    verifier verify net.onnx prop.vnnlib --timeout 60 --result out.txt
+
     verifier verify net.onnx.gz prop.vnnlib.gz --method crown --json out.json
     """
-    asked = {
-        "network": str(network),
-        "property": str(prop),
-        "requested_method": method,
-        "timeout": timeout,
-        "seed": seed,
-        "device": device,
-        "witness_tolerance": witness_tolerance,
-    }
-    report = Report(result, json, asked)
+    job = Job(network, prop, method, timeout, device, seed, witness_tolerance)
+    report = Report(result, json, job)
     report.check()
     with Watchdog(timeout) as watchdog:
         try:
-            task = None
-            watchdog.on_timeout(lambda: report.finish(interrupted(task, method, timeout)))
-            from verifier.methods import Options, Task, method_named, run
-            from verifier.readers.onnx import load_network
-            from verifier.readers.vnnlib import load_property
-
-            chosen = method_named(method)
-            model = load_network(network)
-            query = load_property(prop, model)
-            task = Task(model, query, Options(watchdog.remaining, seed, device, witness_tolerance))
-            verdict = run(task, chosen)
+            verdict, task = decide(job, watchdog, report)
         except VerifierError as error:
             watchdog.claim()
             report.failed(error)
@@ -76,17 +65,43 @@ def verify(
             watchdog.claim()
             report.failed(UsageError("out of memory", str(network), "use a machine with more, or a smaller network"))
         watchdog.claim()
-    sys.exit(report.finish(verdict))
+    sys.exit(report.finish(verdict, task))
 
 
-def interrupted(task: Task | None, method: str, seconds: float) -> Verdict:
+@dataclass(frozen=True)
+class Job:
+    """What was asked for; the fields are the command's arguments and options."""
+
+    network: Path
+    prop: Path
+    method: str
+    timeout: float
+    device: str
+    seed: int
+    witness_tolerance: float
+
+
+def decide(job: Job, watchdog: Watchdog, report: Report) -> tuple[Verdict, Task]:
+    """Reads, decides; meanwhile the watchdog knows what to say when the time is up."""
+    watchdog.on_timeout(lambda: report.finish(interrupted(None, job, watchdog.elapsed), None))
+    from verifier.methods import Options, Task, method_named, run
+    from verifier.readers.onnx import load_network
+    from verifier.readers.vnnlib import load_property
+
+    method = method_named(job.method)
+    network = load_network(job.network)
+    query = load_property(job.prop, network)
+    task = Task(network, query, Options(watchdog.remaining, job.seed, job.device, job.witness_tolerance))
+    watchdog.on_timeout(lambda: report.finish(interrupted(task, job, watchdog.elapsed), task))
+    return replace(run(task, method), seconds=watchdog.elapsed), task
+
+
+def interrupted(task: Task | None, job: Job, seconds: float) -> Verdict:
     """The verdict of a run that is stopped from outside: a witness or bound already found still counts."""
     if task is None:
-        return Verdict(Status.TIMEOUT, method, seconds=seconds, detail="the time ran out while reading the input")
-    verdict = task.verdict(method)
-    if verdict.status is Status.UNKNOWN:
-        return Verdict(Status.TIMEOUT, method, verdict.bound, seconds=verdict.seconds, detail=verdict.detail)
-    return verdict
+        return Verdict(Status.TIMEOUT, job.method, seconds=seconds, detail="the time ran out while reading the input")
+    verdict = replace(task.verdict(job.method), seconds=seconds)
+    return replace(verdict, status=Status.TIMEOUT) if verdict.status is Status.UNKNOWN else verdict
 
 
 @dataclass(frozen=True)
@@ -96,12 +111,12 @@ class Report:
     Attributes:
         result: VNN-COMP's result file, or None.
         json: the JSON file, or None.
-        asked: the question, for the JSON file.
+        job: the question, for the JSON file.
     """
 
     result: Path | None
     json: Path | None
-    asked: dict[str, object]
+    job: Job
 
     def check(self) -> None:
         """Finds unwritable paths before any work.
@@ -113,34 +128,45 @@ class Report:
             if path is not None:
                 check_writable(path, option)
 
-    def finish(self, verdict: Verdict) -> int:
+    def finish(self, verdict: Verdict, task: Task | None) -> int:
         """Writes the files, prints the verdict; the exit status."""
+        declarations = task.query.declarations if task is not None else ()
         if self.result is not None:
-            write_whole(self.result, result_text(verdict.status, verdict.witness))
+            write_whole(self.result, result_text(verdict.status, verdict.witness, declarations))
         if self.json is not None:
-            write_whole(self.json, verdict_json(verdict, self.asked))
+            write_whole(self.json, verdict_json(verdict, self._asked()))
         bound = "" if verdict.bound is None else f", margin at least {verdict.bound:.6g}"
         print(f"{verdict.status.value}  by {verdict.method}{bound}, {verdict.seconds:.2f} s")
         if verdict.detail:
             print(verdict.detail)
         if verdict.witness is not None:
-            self._show(verdict)
+            self._show(verdict.witness, declarations)
         sys.stdout.flush()
         return EXIT_STATUS[verdict.status]
 
-    def _show(self, verdict: Verdict) -> None:
-        witness = verdict.witness
-        assert witness is not None
+    def _show(self, witness: Witness, declarations: Sequence[Declaration]) -> None:
         if len(witness.x) + len(witness.y) <= SHOWN_ENTRIES:
-            print(counterexample(witness))
+            print(counterexample(witness, declarations))
         elif self.result is None and self.json is None:
             print(f"the counterexample has {len(witness.x)} inputs; --result FILE writes it")
 
-    def failed(self, error: VerifierError) -> None:
+    def _asked(self) -> dict[str, object]:
+        job = self.job
+        return {
+            "network": str(job.network),
+            "property": str(job.prop),
+            "requested_method": job.method,
+            "timeout": job.timeout,
+            "device": job.device,
+            "seed": job.seed,
+            "witness_tolerance": job.witness_tolerance,
+        }
+
+    def failed(self, error: VerifierError) -> NoReturn:
         """Leaves an `error` verdict in the files and lets the error go on to the shell."""
         verdict = Verdict(Status.ERROR, "none", detail=str(error))
         if self.result is not None:
             write_whole(self.result, result_text(verdict.status, None))
         if self.json is not None:
-            write_whole(self.json, verdict_json(verdict, self.asked))
+            write_whole(self.json, verdict_json(verdict, self._asked()))
         raise error

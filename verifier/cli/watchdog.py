@@ -16,7 +16,8 @@ from types import TracebackType
 GRACE = 0.4
 """Seconds after the timeout that the method may take to come to its own end."""
 
-EXIT_INTERNAL = 70
+EXIT_DEFECT = 70
+"""Exit status of a defect of our own (sysexits.h's EX_SOFTWARE): no verdict's status."""
 
 
 class Watchdog:
@@ -27,10 +28,16 @@ class Watchdog:
     """
 
     def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
+        self._started = time.monotonic()
+        self._end = self._started + seconds
         self._finish: Callable[[], int] = lambda: 3
         self._claimed = threading.Lock()
         self._done = threading.Event()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the making."""
+        return time.monotonic() - self._started
 
     @property
     def remaining(self) -> float:
@@ -59,7 +66,7 @@ class Watchdog:
     def _watch(self) -> None:
         if self._done.wait(self.remaining + GRACE) or not self._claimed.acquire(blocking=False):
             return
-        status = EXIT_INTERNAL
+        status = EXIT_DEFECT
         try:
             status = self._finish()
         except Exception:

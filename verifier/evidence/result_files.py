@@ -6,6 +6,7 @@ import json
 import math
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from verifier.verdict import Verdict, Witness
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from verifier.property.query import Declaration
 
 
 def check_writable(path: Path, option: str) -> None:
@@ -47,16 +50,27 @@ def write_whole(path: Path, text: str) -> None:
         raise UsageError(f"cannot be written ({error.strerror})", str(path), "choose a writable place") from error
 
 
-def result_text(status: str, witness: Witness | None) -> str:
-    """VNN-COMP's result: the verdict, and for `sat` the counterexample."""
-    return f"{status}\n" if witness is None else f"{status}\n{counterexample(witness)}\n"
+def result_text(status: str, witness: Witness | None, declarations: Sequence[Declaration] = ()) -> str:
+    """The result file: the verdict, and for `sat` the counterexample, in the form of the property's VNN-LIB version."""
+    return f"{status}\n" if witness is None else f"{status}\n{counterexample(witness, declarations)}\n"
 
 
-def counterexample(witness: Witness) -> str:
-    """VNN-COMP's form, ``((X_0 v) (X_1 v) ... (Y_0 v) ...)``, a pair a line; every float reads back the same."""
-    pairs = [f"(X_{i} {shown(v)})" for i, v in enumerate(witness.x)]
-    pairs += [f"(Y_{j} {shown(v)})" for j, v in enumerate(witness.y)]
-    return "(" + "\n".join(pairs) + ")"
+def counterexample(witness: Witness, declarations: Sequence[Declaration] = ()) -> str:
+    """The counterexample as text; every float reads back the same.
+
+    Without declarations VNN-COMP's form, ``((X_0 v) (X_1 v) ... (Y_0 v) ...)``, a pair a line. With those of a VNN-LIB
+    2.0 property the standard's: for each tensor a line ``name type [dimensions]``, then its values, one a line.
+    """
+    if not declarations:
+        pairs = [f"(X_{i} {shown(v)})" for i, v in enumerate(witness.x)]
+        pairs += [f"(Y_{j} {shown(v)})" for j, v in enumerate(witness.y)]
+        return "(" + "\n".join(pairs) + ")"
+    lines = []
+    for tensor in declarations:
+        lines.append(f"{tensor.name} {tensor.dtype} [{','.join(map(str, tensor.shape))}]")
+        values = witness.y if tensor.is_output else witness.x
+        lines += [shown(v) for v in values[tensor.start : tensor.start + math.prod(tensor.shape)]]
+    return "\n".join(lines)
 
 
 def shown(value: float | np.floating[Any]) -> str:

@@ -13,6 +13,7 @@ from verifier.arrays import Array, convert_like, to_numpy
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.linear import linear_bounds
 from verifier.deadline import Deadline
+from verifier.errors import UsageError
 from verifier.evidence.replay import Replay
 from verifier.network.graph import Network
 from verifier.property.forms import with_forms
@@ -73,9 +74,15 @@ class Task:
         """An empty float64 array of the library and device that bounds and attacks run on."""
         if self.options.device == "cpu":
             return np.zeros(0)
-        import torch
+        try:
+            import torch
 
-        return torch.zeros(0, dtype=torch.float64, device=self.options.device.removeprefix("torch:"))
+            return torch.zeros(0, dtype=torch.float64, device=self.options.device.removeprefix("torch:"))
+        except (ImportError, RuntimeError, AssertionError) as error:  # torch raises all of them for a missing device
+            cause = str(error).partition("\n")[0]
+            raise UsageError(
+                f"device {self.options.device!r} is not usable ({cause})", "--device", "use cpu"
+            ) from error
 
     @cached_property
     def forms(self) -> Network:

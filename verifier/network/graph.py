@@ -28,11 +28,23 @@ class Input:
 
 @dataclass(frozen=True, eq=False)
 class Affine:
-    """y = sum_i maps[i](x[operands[i]]) + bias; with no operands, a constant. `bias` has shape (size,)."""
+    """y = sum_i maps[i](x[operands[i]]) + bias; with no operands, a constant.
+
+    Attributes:
+        operands, maps: as many of one as of the other.
+        bias: shape (size,).
+        bias_magnitude: what the terms of which the bias was computed add up to in absolute value, shape (size,): |bias|
+            for a bias as stored in the model, more where a pass has summed it up. Bounds cover its rounding by it.
+    """
 
     operands: tuple[int, ...]
     maps: tuple[LinearMap, ...]
     bias: Array = field(repr=False)
+    bias_magnitude: Array = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.bias_magnitude is None:
+            object.__setattr__(self, "bias_magnitude", namespace(self.bias).abs(self.bias))
 
     @property
     def size(self) -> int:
@@ -142,7 +154,9 @@ class Network:
         def converted(node: Node) -> Node:
             if not isinstance(node, Affine):
                 return node
-            return Affine(node.operands, tuple(m.converted(convert) for m in node.maps), convert(to_numpy(node.bias)))
+            maps = tuple(m.converted(convert) for m in node.maps)
+            bias, magnitude = convert(to_numpy(node.bias)), convert(to_numpy(node.bias_magnitude))
+            return Affine(node.operands, maps, bias, magnitude)
 
         return replace(self, nodes=tuple(converted(node) for node in self.nodes))
 

@@ -6,11 +6,8 @@ product of two weights with one rounding, and `tolerances.WEIGHT_ROUNDINGS` cove
 as it stays below that number. Two dense matrices in a row stay two nodes, as an entry of their product would be a
 rounded sum.
 
-A bias that moves through an outer map becomes such a sum, and the methods take a stored bias as exact. What is verified
-is the network as stored: its biases differ from exact arithmetic on the file's weights by at most
-`tolerances.gamma(n)`, some 1e-13, times the sum of the magnitudes of the terms, and are mostly exact (a bias of zero, a
-map that only moves entries). The file's own biases are float32 numbers, and a runtime that executes it rounds each of
-them, and every sum, by up to 6e-8; the replay of every witness in such a runtime is what judges a violation.
+A bias that moves through an outer map becomes such a sum; the magnitude of its terms is kept beside it
+(`Affine.bias_magnitude`), so that the methods cover its rounding as they cover that of every other sum.
 """
 
 from __future__ import annotations
@@ -25,6 +22,7 @@ import numpy as np
 from verifier.network.fusion import add_maps, compose
 from verifier.network.graph import Affine, Elementwise, Input, Network, Node, Product, evaluate
 from verifier.network.linear_maps import Identity, LinearMap, Scaling
+from verifier.tolerances import WEIGHT_ROUNDINGS
 
 Pass: TypeAlias = Callable[[Network], Network]
 
@@ -51,38 +49,52 @@ def drop_dead(network: Network) -> Network:
 def fold_constants(network: Network) -> Network:
     """With every node that does not depend on the input replaced by its value, and that by a bias or a scaling."""
     nodes: list[Node] = []
-    known: dict[int, np.ndarray] = {}
+    known: dict[int, Affine] = {}
     for k, node in enumerate(network.nodes):
         if not isinstance(node, Input):
             node = _with_known_operands(node, known)
             if not node.operands and isinstance(node, Affine):
-                known[k] = node.bias
+                known[k] = node
         nodes.append(node)
     return drop_dead(replace(network, nodes=tuple(nodes)))
 
 
-def _with_known_operands(node: Node, known: dict[int, np.ndarray]) -> Node:
+def _with_known_operands(node: Node, known: dict[int, Affine]) -> Node:
     if not any(i in known for i in node.operands):
         return node
+    if isinstance(node, Affine):
+        parts = list(zip(node.operands, node.maps, strict=True))
+        bias, magnitude = node.bias, node.bias_magnitude
+        for operand, linear_map in parts:
+            if operand in known:
+                bias, magnitude = _with_moved_bias(bias, magnitude, linear_map, known[operand])
+        kept = [(i, m) for i, m in parts if i not in known]
+        return Affine(tuple(i for i, _ in kept), tuple(m for _, m in kept), bias, magnitude)
     if all(i in known for i in node.operands):
-        nothing = np.zeros((1, 0))
-        value = evaluate(node, [known[i][None, :] for i in node.operands], nothing)[0]
+        value = evaluate(node, [known[i].bias[None, :] for i in node.operands], np.zeros((1, 0)))[0]
         return Affine((), (), np.asarray(value)) if np.isfinite(value).all() else node
-    if isinstance(node, Product):
-        factor, other = node.operands if node.operands[0] in known else node.operands[::-1]
-        return Affine((other,), (Scaling(known[factor]),), np.zeros(node.size))
-    assert isinstance(node, Affine)
-    parts = list(zip(node.operands, node.maps, strict=True))
-    bias = node.bias + sum(m.apply(known[i]) for i, m in parts if i in known)
-    kept = [(i, m) for i, m in parts if i not in known]
-    return Affine(tuple(i for i, _ in kept), tuple(m for _, m in kept), bias)
+    assert isinstance(node, Product)
+    factor, other = node.operands if node.operands[0] in known else node.operands[::-1]
+    return Affine((other,), (Scaling(known[factor].bias),), np.zeros(node.size))
+
+
+def _with_moved_bias(
+    bias: np.ndarray, magnitude: np.ndarray, outer: LinearMap, inner: Affine
+) -> tuple[np.ndarray, np.ndarray]:
+    """A bias and its magnitude with the bias of `inner`, moved through `outer`, added.
+
+    A sum of n terms needs gamma(n); who uses the magnitude may know of fewer terms, but never takes less than
+    gamma(0), which holds WEIGHT_ROUNDINGS: hence the factor.
+    """
+    size = outer.magnitude.apply(inner.bias_magnitude)
+    return bias + outer.apply(inner.bias), magnitude + (1 + outer.terms / WEIGHT_ROUNDINGS) * size
 
 
 def drop_identities(network: Network) -> Network:
     """Without affine nodes that only repeat their operand."""
     stands_for: dict[int, int] = {}
     for k, node in enumerate(network.nodes):
-        if isinstance(node, Affine) and len(node.maps) == 1 and _is_identity(node.maps[0]) and not node.bias.any():
+        if isinstance(node, Affine) and _only_repeats(node):
             source = stands_for.get(node.operands[0], node.operands[0])
             if source > 0 or k < len(network.nodes) - 1:  # the output must not be node 0 itself
                 stands_for[k] = source
@@ -110,7 +122,7 @@ def _merged(node: Affine) -> Affine:
                 break
         else:
             kept.append((operand, linear_map))
-    return Affine(tuple(i for i, _ in kept), tuple(m for _, m in kept), node.bias)
+    return Affine(tuple(i for i, _ in kept), tuple(m for _, m in kept), node.bias, node.bias_magnitude)
 
 
 @dataclass
@@ -143,7 +155,7 @@ def _fused(state: _Fusing, k: int, node: Affine) -> Affine:
     """The node with its operands merged into it, and theirs in turn, as far as they go."""
     waiting: list[_Part] = [(i, m, None) for i, m in zip(node.operands, node.maps, strict=True)]
     done: list[_Part] = []
-    bias = node.bias
+    bias, magnitude = node.bias, node.bias_magnitude
     while waiting:
         operand, linear_map, roundings = waiting.pop(0)
         inner = state.nodes[operand]
@@ -158,10 +170,10 @@ def _fused(state: _Fusing, k: int, node: Affine) -> Affine:
         state.uses[operand] -= 1
         if state.uses[operand] > 0:  # it stays for others, and its operands have one consumer more
             state.uses.update(inner.operands)
-        if inner.bias.any():
-            bias = bias + linear_map.apply(inner.bias)
+        if inner.bias_magnitude.any():
+            bias, magnitude = _with_moved_bias(bias, magnitude, linear_map, inner)
     state.roundings[k] = [r for _, _, r in done]
-    return Affine(tuple(i for i, _, _ in done), tuple(m for _, m, _ in done), bias)
+    return Affine(tuple(i for i, _, _ in done), tuple(m for _, m, _ in done), bias, magnitude)
 
 
 _Part: TypeAlias = tuple[int, LinearMap, int | None]
@@ -187,8 +199,8 @@ def _composed(
     return parts
 
 
-def _is_identity(linear_map: LinearMap) -> bool:
-    return isinstance(linear_map, Identity)
+def _only_repeats(node: Affine) -> bool:
+    return len(node.maps) == 1 and isinstance(node.maps[0], Identity) and not node.bias_magnitude.any()
 
 
 def _renamed(node: Node, names: dict[int, int]) -> Node:
@@ -196,7 +208,7 @@ def _renamed(node: Node, names: dict[int, int]) -> Node:
     if operands == node.operands or isinstance(node, Input):
         return node
     if isinstance(node, Affine):
-        return Affine(operands, node.maps, node.bias)
+        return Affine(operands, node.maps, node.bias, node.bias_magnitude)
     if isinstance(node, Elementwise):
         return Elementwise((operands[0],), node.function, node.size)
     return Product((operands[0], operands[1]), node.size)

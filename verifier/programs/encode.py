@@ -164,7 +164,7 @@ class _Writer:
 
     def _affine_error(self, node: Affine) -> np.ndarray:
         """What rounding of weights and constants can move the node's value by, shape (size,)."""
-        size = np.abs(np.asarray(node.bias, np.float64))
+        size = np.asarray(node.bias_magnitude, np.float64)
         for i, linear_map in zip(node.operands, node.maps, strict=True):
             magnitude = np.maximum(np.abs(self.bounds[i][0]), np.abs(self.bounds[i][1]))
             # An entry without finite bounds is one that no live entry depends on; 0 keeps inf * 0 out of the sums.

@@ -101,6 +101,23 @@ class Disjunct:
         return self.box.contains(x) and all(row.holds(x, y) for row in self.rows)
 
 
+@dataclass(frozen=True)
+class Declaration:
+    """A tensor that a VNN-LIB 2.0 property declares, and its part of the vector of all inputs, or of all outputs.
+
+    Attributes:
+        name, dtype, shape: as declared; row-major.
+        is_output: whether it belongs to the outputs.
+        start: where it begins in that vector.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    is_output: bool
+    start: int
+
+
 @dataclass(frozen=True, eq=False)
 class Query:
     """A violation to look for: any of `disjuncts`. Disjuncts that share a box share the `Box` object.
@@ -110,6 +127,7 @@ class Query:
         input_size, output_size: of the network asked about.
         note: what a user should know of the property, e.g. that its input set is empty.
         name: for messages.
+        declarations: the tensors of a VNN-LIB 2.0 property in its order; none for version 1.0.
     """
 
     disjuncts: tuple[Disjunct, ...]
@@ -117,6 +135,7 @@ class Query:
     output_size: int
     note: str = ""
     name: str = "property"
+    declarations: tuple[Declaration, ...] = ()
 
     @cached_property
     def patterns(self) -> Patterns:

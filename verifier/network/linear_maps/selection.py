@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,11 +33,14 @@ class Selection(LinearMap):
         if self.indices.size and not -1 <= self.indices.min() <= self.indices.max() < in_size:
             raise ValueError(f"indices outside -1 .. {in_size - 1}")
         self.in_size, self.out_size = in_size, int(self.indices.shape[0])
-        rounds = _rounds(self.indices)
-        self.adjoint_terms = max(1, len(rounds))
+        self.adjoint_terms = int(np.bincount(self.indices[self.indices >= 0]).max(initial=1))
         self._sources = convert(np.maximum(self.indices, 0))
         self._padding = convert(self.indices < 0) if (self.indices < 0).any() else None
-        self._rounds = [(convert(into), convert(take)) for into, take in rounds]
+        self._convert = convert
+
+    @cached_property
+    def _rounds(self) -> list[tuple[Array, Array]]:
+        return [(self._convert(into), self._convert(take)) for into, take in _rounds(self.indices)]
 
     def apply(self, x: Array) -> Array:
         xp = namespace(x)

@@ -44,17 +44,26 @@ class GraphBuilder:
         parts: Sequence[tuple[Variable, LinearMap]],
         shape: tuple[int, ...],
         bias: np.ndarray | None = None,
+        bias_magnitude: np.ndarray | None = None,
     ) -> Variable:
-        """The sum of map(variable), plus bias, as a tensor of `shape`; `bias` broadcasts to it.
+        """The sum of map(variable) + bias, as a tensor of `shape`, to which `bias` and `bias_magnitude` broadcast.
+
+        Args:
+            bias_magnitude: see `Affine`; needed where the bias was computed as a sum.
 
         Raises:
             NotFinite: a weight or a bias is NaN or infinite.
         """
-        size = math.prod(shape)
-        flat = np.zeros(size) if bias is None else np.broadcast_to(np.asarray(bias, np.float64), shape).reshape(size)
-        if not np.isfinite(flat).all() or not all(_finite(m) for _, m in parts):
+
+        def flat(a: np.ndarray) -> np.ndarray:
+            return np.broadcast_to(np.asarray(a, np.float64), shape).reshape(-1)
+
+        constant = flat(np.zeros(()) if bias is None else bias)
+        if not np.isfinite(constant).all() or not all(_finite(m) for _, m in parts):
             raise NotFinite("a weight or bias is NaN or infinite")
-        return self._add(Affine(tuple(v.node for v, _ in parts), tuple(m for _, m in parts), flat), shape)
+        magnitude = None if bias_magnitude is None else flat(bias_magnitude)
+        operands, maps = tuple(v.node for v, _ in parts), tuple(m for _, m in parts)
+        return self._add(Affine(operands, maps, constant, magnitude), shape)
 
     def elementwise(self, x: Variable, function: ScalarFunction) -> Variable:
         """function(x), entry by entry."""
@@ -85,13 +94,14 @@ class GraphBuilder:
         """The sum of coefficient * tensor, broadcast to their common shape."""
         shape = np.broadcast_shapes(*(t.shape for _, t in terms))
         parts: list[tuple[Variable, LinearMap]] = []
-        bias = np.zeros(shape)
+        bias, magnitude = np.zeros(shape), np.zeros(shape)
         for coefficient, tensor in terms:
             if isinstance(tensor, Variable):
                 parts.append((tensor, multiple(coefficient, spread(tensor.shape, shape))))
             else:
                 bias = bias + coefficient * tensor.astype(np.float64)
-        return self.affine(parts, shape, bias)
+                magnitude = magnitude + np.abs(coefficient * tensor.astype(np.float64))
+        return self.affine(parts, shape, bias, magnitude)
 
     def broadcast(self, x: Variable, shape: tuple[int, ...]) -> Variable:
         """The tensor x repeated to `shape`."""

@@ -20,7 +20,7 @@ from verifier.readers.onnx.model import initialisers, input_ports, opset, output
 from verifier.readers.onnx.ordering import in_order
 from verifier.readers.onnx.registry import find_lowering
 from verifier.readers.onnx.schema import attribute_value, schema_of
-from verifier.readers.onnx.standard import Schema
+from verifier.readers.onnx.standard import MANY, Schema
 from verifier.readers.onnx.tensors import Tensor, Variable
 
 
@@ -115,18 +115,25 @@ class _Reader:
         if schema is None:
             raise _unsupported(node, self.opset, place)
         attributes = _attributes(node, schema, place)
-        if not schema.least <= len(operands) <= schema.most:
-            raise ModelError(f"{len(operands)} operands, not {schema.least} to {schema.most}", place)
+        _check_operands(schema, operands, place)
         lowering = find_lowering(domain, node.op_type, schema.since)
         if can_fold(node, operands) and not (lowering and lowering.takes_constants):
             return tuple(fold(node, operands, self.opset))
         if lowering is None:
             raise _unsupported(node, self.opset, place)
-        if any(isinstance(o, np.ndarray) and o.dtype.kind not in "fiubV" for o in operands):
-            raise ModelError("an operand holds no numbers", place)
         call = Call(self.builder, node.op_type, schema.since, operands, attributes, len(node.output), place)
         result = lowering.lower(call)
         return result if isinstance(result, tuple) else (result,)
+
+
+def _check_operands(schema: Schema, operands: tuple[Tensor | None, ...], place: str) -> None:
+    if not schema.least <= len(operands) <= schema.most:
+        raise ModelError(f"{len(operands)} operands, not {schema.least} to {schema.most}", place)
+    for k, operand in enumerate(operands):
+        if operand is None and (k < schema.least or schema.most == MANY):
+            raise ModelError(f"operand {k} is missing", place)
+        if isinstance(operand, np.ndarray) and operand.dtype.kind in "OSU":
+            raise ModelError(f"operand {k} holds text, not numbers", place)
 
 
 def _attributes(node: onnx.NodeProto, schema: Schema, place: str) -> dict[str, object]:

@@ -44,11 +44,22 @@ def parse_model(data: bytes, path: Path) -> tuple[onnx.ModelProto, bytes]:
         raise ModelError(f"operator set {version} is older than {OLDEST_OPSET}", place, fix)
     if any(t.data_location == TensorProto.EXTERNAL for t in _stored_tensors(model.graph)):
         data = _load_external(model, path)
+    if _give_empty_batches_an_entry(model.graph):
+        data = model.SerializeToString()
     if model.functions:
         from onnx import inliner
 
         model = inliner.inline_local_functions(model)
     return model, data
+
+
+def _give_empty_batches_an_entry(graph: onnx.GraphProto) -> bool:
+    """Makes a first dimension of 0, by which some exporters mean "any", 1, as a runtime would insist on 0."""
+    dims = [v.type.tensor_type.shape.dim[0] for v in graph.input if len(v.type.tensor_type.shape.dim)]
+    empty = [d for d in dims if d.WhichOneof("value") == "dim_value" and d.dim_value == 0]
+    for dim in empty:
+        dim.dim_value = 1
+    return bool(empty)
 
 
 def _stored_tensors(graph: onnx.GraphProto) -> Iterator[TensorProto]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import prod
 from typing import Any, NoReturn, TypeAlias
@@ -17,7 +18,7 @@ from typing import Any, NoReturn, TypeAlias
 import vnnlib
 
 from verifier.network.graph import Network, Port
-from verifier.property.query import Query
+from verifier.property.query import Declaration, Query
 from verifier.readers.vnnlib.boxes import Unbounded
 from verifier.readers.vnnlib.formula import Formula, TooLarge
 from verifier.readers.vnnlib.linear import Linear, combine, output_code
@@ -70,8 +71,10 @@ def read_version2(source: Source, network: Network | None) -> Query:
     walk = _Walk(source, inputs, outputs)
     for assertion in tree.assertions:
         walk.add(assertion.expr)
+    declarations = (*inputs.declarations(declared.inputs), *outputs.declarations(declared.outputs))
     try:
-        return query_of(walk.formula, inputs.size, outputs.size, source.name)
+        query = query_of(walk.formula, inputs.size, outputs.size, source.name)
+        return replace(query, declarations=declarations)
     except TooLarge as fault:
         raise source.error_at_line(str(fault), None) from None
     except Unbounded as fault:
@@ -125,6 +128,13 @@ class _Layout:
         for index, length in zip(indices, shape, strict=True):
             place = place * length + index
         return start + place
+
+    def declarations(self, definitions: Sequence[_Definition]) -> Iterator[Declaration]:
+        """What the file declares, in its order."""
+        for definition in definitions:
+            start, shape = self._tensors[definition.name]
+            dtype = _TYPES[definition.dtype.name] or "real"
+            yield Declaration(definition.name, dtype, tuple(shape), self._kind == "output", start)
 
     def element(self, place: int) -> str:
         """The element at a place, as the file writes it."""

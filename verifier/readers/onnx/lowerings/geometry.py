@@ -87,7 +87,7 @@ def _positions(size: int, span: int, stride: int, begin: int, end: int, ceil: bo
 def ones_or(call: Call, name: str, rank: int) -> tuple[int, ...]:
     """A positive attribute with one entry a dimension, all 1 by default."""
     values = tuple(call.attribute(name, [1] * rank))
-    if len(values) != rank or min(values) < 1:
+    if len(values) != rank or not 1 <= min(values) <= max(values) < 1 << 30:
         raise call.error(f"{name} {values} for {rank} spatial dimensions")
     return values
 

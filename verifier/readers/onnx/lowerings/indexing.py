@@ -32,10 +32,12 @@ def slice_(call: Call) -> Tensor:
 
 
 def _span(start: int, end: int, step: int, size: int) -> slice:
-    """ONNX counts like Python, and clamps; an end before entry 0 of a backward slice means down to entry 0."""
-    if step < 0 and end < -size:
-        return slice(start, None, step)
-    return slice(start, end, step)
+    """The slice after ONNX's clamping: unlike Python's, a backward one that starts before entry 0 starts at entry 0."""
+    start, end = (start + size if start < 0 else start), (end + size if end < 0 else end)
+    if step > 0:
+        return slice(min(max(start, 0), size), min(max(end, 0), size), step)
+    stop = min(max(end, -1), size - 1)
+    return slice(min(max(start, 0), size - 1), None if stop < 0 else stop, step)
 
 
 @lowers("Split", 2, 11, 13, 18, takes_constants=True)
@@ -45,6 +47,8 @@ def split(call: Call) -> tuple[Tensor, ...]:
     sizes = call.attribute("split") if call.since < 13 else call.integers(1)
     if sizes is None:
         count = call.attribute("num_outputs", call.outputs)
+        if count != call.outputs:
+            raise call.error(f"num_outputs is {count} for {call.outputs} outputs")
         chunk = -(-x.shape[axis] // count)
         if call.since < 18 and x.shape[axis] % count:
             raise call.error(f"{x.shape[axis]} entries do not split into {count} equal parts")

@@ -26,7 +26,9 @@ def batch_normalization(call: Call) -> Tensor:
     factor = scale / np.sqrt(variance + float(call.attribute("epsilon")))
     spatial = (1,) * (x.ndim - 2) if each_channel else ()
     factors = np.broadcast_to(factor.reshape(own + spatial), x.shape).reshape(-1)
-    return call.graph.affine([(x, Scaling(factors))], x.shape, (bias - mean * factor).reshape(own + spatial))
+    shift = (bias - mean * factor).reshape(own + spatial)
+    magnitude = (np.abs(bias) + np.abs(mean * factor)).reshape(own + spatial)
+    return call.graph.affine([(x, Scaling(factors))], x.shape, shift, magnitude)
 
 
 @lowers("LayerNormalization", 17)

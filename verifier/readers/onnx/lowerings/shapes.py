@@ -63,6 +63,8 @@ def flatten(call: Call) -> Tensor:
 @lowers("Squeeze", 1, 11, 13, 21, 23, 24, 25, takes_constants=True)
 def squeeze(call: Call) -> Tensor:
     axes = call.attribute("axes") if call.since < 13 else call.integers(1)
+    if axes is not None and not axes:
+        raise call.error("an empty list of axes, which some take for none and some for all")
     return _move(call, lambda a: a.squeeze(None if axes is None else tuple(axes)))
 
 
