@@ -169,6 +169,15 @@ def test_clip_with_crossed_and_infinite_bounds(tmp_path):
         assert_agrees(operator("Clip", (2, 3), np.float32(low), np.float32(high)), tmp_path)
 
 
+def test_huge_constants_swallow_no_digits(tmp_path):
+    for low, high in [(-1e30, 1e30), (None, 1e30), (-1e30, None), (-1e30, 0.5), (0.5, 1e30)]:
+        bounds = [None if b is None else np.float32(b) for b in (low, high)]
+        assert_agrees(operator("Clip", (2, 3), *bounds), tmp_path)
+    assert_agrees(operator("Max", (2, 3), f32(-1e30)), tmp_path)
+    assert_agrees(operator("Min", f32(1e30), (2, 3)), tmp_path)
+    assert_agrees(operator("PRelu", (2, 3), f32(0.5, 1e30, 2)), tmp_path, low=0.1)
+
+
 def test_clip_between_computed_bounds(tmp_path):
     assert_agrees(operator("Clip", (2, 3), (), ()), tmp_path)
 

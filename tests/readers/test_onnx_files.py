@@ -133,7 +133,7 @@ def test_dynamic_batch_is_one(tmp_path, batch):
     network = load(model, tmp_path)
     assert network.inputs[0].shape == (1, 3)
     assert network.outputs[0].shape == (1, 3)
-    np.testing.assert_array_equal(run(network, f32(-1, 0, 2)), [0, 0, 2])
+    np.testing.assert_array_equal(run(network, f32(-1, 0, 2)), [0, 0, 2])  # the stored model can be replayed
 
 
 def test_nodes_out_of_order_are_sorted(tmp_path):
@@ -215,6 +215,13 @@ def test_negative_variance(tmp_path):
         (operator("Cast", (1, 3), to=TensorProto.FLOAT16), r"'it' \(Cast\).*float16"),
         (operator("Softmax", (1, 3), axis=5), r"'it' \(Softmax\).*axis 5"),
         (operator("MaxPool", (1, 1, 4), outputs=2, kernel_shape=[2]), "'out1'.*MaxPool.*is not supported"),
+        (operator("Max", (1, 3), None, (1, 3)), r"'it' \(Max\).*operand 1 is missing"),
+        (operator("ReduceSum", (1, 3), keepdims=2), r"'keepdims' is 2"),
+        (operator("Squeeze", (1, 3), i64()), r"'it' \(Squeeze\).*empty list of axes"),
+        (operator("Pad", (1, 3), i64(0, -2, 0, -2)), r"'it' \(Pad\).*cut more"),
+        (operator("Split", (1, 6), opset=18, axis=1, num_outputs=1 << 60), r"'it' \(Split\).*num_outputs"),
+        (operator("Add", (1, 3), np.array(["a", "b", "c"], object)), r"'it' \(Add\).*text"),
+        (operator("ConvTranspose", (1, 1, 2), draw(1, 1, 2), output_padding=[2]), r"'it' \(ConvTranspose\)"),
         (operator("Relu", (1, 3), opset=6), "operator set 6 is older than 7"),
         (operator("Relu", (1, "width")), r"dynamic dimension 1 \('width'\); fix it"),
         (operator("Relu", (1, 1 << 40)), "entries"),
