@@ -23,8 +23,8 @@ LONGEST_LIMIT = 1e7
 """Seconds given to HiGHS for "no limit"."""
 
 SIMPLEX_ENTRIES = 300_000
-"""In programs with more entries every objective is an interior point solve of its own. Measured, first objective and each
-further one, simplex against interior point: with 39,000 entries (verivital) 0.1 and 0.1 s against 0.7 and 0.6;
+"""In programs with more entries every objective is an interior point solve of its own. Measured, first objective and
+each further one, simplex against interior point: with 39,000 entries (verivital) 0.1 and 0.1 s against 0.7 and 0.6;
 162,000 (mnist_fc 256x4) 1.1 and 0.1 s against 0.5 each; 260,000 (256x6) 1.9 and 0.6 s against 1.4 each; 700,000
 (sri_resnet) beyond 25 s against 9 each."""
 
