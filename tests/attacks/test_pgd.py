@@ -65,7 +65,7 @@ OPTIONS = AttackOptions(starts=32, steps=30, rounds=20)
 
 
 def test_a_violation_is_found_and_lies_in_the_box() -> None:
-    network, query = needle(0.35)
+    network, query = needle(0.08)
     witness = attack(target(network, query, []), [0], OPTIONS, np.random.default_rng(0), Deadline(30.0))
     assert witness is not None
     assert (witness.x >= 0).all()
@@ -89,7 +89,7 @@ def test_the_judge_has_the_last_word() -> None:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_same_seed_gives_the_same_witness(seed: int) -> None:
-    network, query = needle(0.3)
+    network, query = needle(0.08)
     found = [
         attack(target(network, query, []), [0], OPTIONS, np.random.default_rng(seed), Deadline(30.0)) for _ in range(2)
     ]
