@@ -145,6 +145,7 @@ def test_an_expired_deadline_leaves_sound_bounds() -> None:
         np.testing.assert_array_equal(interval.lower, other.lower)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_overflow_becomes_an_infinite_bound_never_nan() -> None:
     layers = (
         Input(1),
