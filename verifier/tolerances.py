@@ -18,6 +18,9 @@ scaling), each a relative error of one unit roundoff; no chain of the reader's h
 UNDERFLOW = 1e-290
 """Absolute error that covers gradual underflow, which the relative bound of `gamma` does not see."""
 
+SMALLEST_FORM_COEFFICIENT = 1e-100
+"""Coefficients of a property below this, or above its reciprocal, are refused: their products could underflow."""
+
 ELEMENTARY_ULPS = 16
 """Relative error, in units roundoff, allowed to the elementary functions of the array library (exp, tanh, erf ...).
 NumPy's and glibc's float64 functions are documented and tested to stay under 4; the rest is reserve for compositions
@@ -26,11 +29,15 @@ such as sigmoid = 1 / (1 + exp(-x))."""
 LARGEST_VALUE = 1e100
 """Bounds beyond this are treated as infinite, so that products of a few of them cannot overflow into NaN."""
 
+MILP_WIDENING = 1e-7
+"""A MILP is handed over in units of its own columns (`programs.scaling`), and every bound and inequality gives way by
+this much: a hundred times the feasibility tolerance of the solver, which therefore cannot cut off a true point."""
+
 MILP_ABSOLUTE_MARGIN = 1e-5
 MILP_RELATIVE_MARGIN = 1e-6
-"""A MILP's proven dual bound rests on float64 linear programs with a feasibility tolerance of 1e-9 and on the
-solver's own bookkeeping, which we cannot rebuild. It settles a property only where it clears the threshold by this
-absolute amount plus this share of the magnitude of the property's terms."""
+"""A MILP's proven dual bound rests on the solver's float64 branch and bound, which we cannot rebuild. It settles a
+property only where it clears the threshold by the absolute amount plus this share of the magnitude of the property's
+terms and of the objective's own unit. This is a reserve, not a proof: see `docs/architecture.md`."""
 
 SOLVER_FEASIBILITY = 1e-9
 """Primal and dual feasibility asked of LP solvers. Our bounds are rebuilt from multipliers and do not rest on it."""

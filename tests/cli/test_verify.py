@@ -214,7 +214,9 @@ def test_a_read_only_folder_is_an_error(tmp_path: Path) -> None:
     assert run("verify", *HOLDS, "--result", tmp_path / "r.txt").returncode == 2
 
 
-@pytest.mark.parametrize("arguments", [("--method", "magic"), ("--timeout", "-1"), ("--seed", "x"), ("--nonsense",)])
+@pytest.mark.parametrize(
+    "arguments", [("--method", "magic"), ("--timeout", "-1"), ("--timeout", "inf"), ("--seed", "x"), ("--nonsense",)]
+)
 def test_wrong_usage_exits_2(arguments: tuple[str, ...]) -> None:
     done = run("verify", *HOLDS, *arguments)
     assert done.returncode == 2
@@ -226,3 +228,46 @@ def test_info_tells_what_the_network_is() -> None:
     assert done.returncode == 0
     assert "64 entries" in done.stdout
     assert "relu" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize(("files", "status"), [(HOLDS, 0), (FAILS, 1)])
+def test_a_full_standard_output_changes_no_verdict(files: tuple[Path, Path], status: int) -> None:
+    command = [sys.executable, "-m", "verifier.cli.main", "verify", *map(str, files)]
+    with open("/dev/full", "w") as full:
+        assert subprocess.run(command, stdout=full, timeout=120, check=False).returncode == status
+    assert subprocess.run(" ".join(command) + " >&-", shell=True, timeout=120, check=False).returncode == status
+
+
+def test_a_terminated_run_leaves_a_result(tmp_path: Path) -> None:
+    prop = SPECS / "vnnlib/digits_dense_close.vnnlib"
+    command = [sys.executable, "-m", "verifier.cli.main", "verify", HOLDS[0], prop, "--method", "attack"]
+    process = subprocess.Popen([*map(str, command), "--result", str(tmp_path / "r.txt")], stdout=subprocess.PIPE)
+    time.sleep(4)
+    process.terminate()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert output.split()[0] == b"timeout"
+    assert (tmp_path / "r.txt").read_text() == "timeout\n"
+
+
+def test_no_file_is_overwritten_by_another(tmp_path: Path) -> None:
+    net = written(tmp_path / "n.onnx", HOLDS[0].read_bytes())
+    for arguments in (("--result", net), ("--result", tmp_path / "r", "--json", tmp_path / "r")):
+        done = run("verify", net, HOLDS[1], *arguments)
+        assert (done.returncode, done.stdout) == (2, "error\n")
+    assert net.read_bytes() == HOLDS[0].read_bytes()
+
+
+def test_links_are_followed_and_devices_kept(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "target.txt")
+    assert run("verify", *HOLDS, "--result", tmp_path / "link").returncode == 0
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target.txt").read_text() == "unsat\n"
+    assert run("verify", *HOLDS, "--result", os.devnull).returncode == 0
+    assert not Path(os.devnull).is_file()
+
+
+def test_names_that_are_too_long_are_found_before_the_work(tmp_path: Path) -> None:
+    assert run("verify", *HOLDS, "--result", tmp_path / ("r" * 300)).returncode == 2
+    assert run("verify", *HOLDS, "--result", tmp_path / ("r" * 255)).returncode == 0

@@ -5,9 +5,11 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from verifier.errors import PropertyError
 from verifier.property.query import (
     Box,
     Disjunct,
@@ -136,3 +138,10 @@ def test_patterns_are_shared_and_thresholds_rounded_up() -> None:
     assert not patterns.excluded(2, np.array([9.0, 9.0]))
     assert patterns.margin(1, np.array([0.75, 0.0])) == 0.25
     assert patterns.margin(2, np.array([9.0, 9.0])) == -np.inf
+
+
+def test_coefficients_that_vanish_in_products_are_refused() -> None:
+    row = LinearConstraint((), ((0, Fraction(1, 10**200)),), Fraction(0))
+    query = Query((Disjunct(Box.exact(np.zeros(1), np.ones(1)), (row,)),), 1, 1)
+    with pytest.raises(PropertyError, match="out of range"):
+        _ = query.patterns

@@ -8,10 +8,9 @@ import traceback
 import typer
 
 from verifier.cli import info, verify
-from verifier.cli.watchdog import EXIT_DEFECT
+from verifier.cli.output import complain, say
+from verifier.cli.watchdog import EXIT_DEFECT, EXIT_USAGE
 from verifier.errors import VerifierError
-
-EXIT_USAGE = 2
 
 app = typer.Typer(
     name="verifier",
@@ -37,13 +36,13 @@ def main() -> None:
     try:
         app()
     except VerifierError as error:
-        print("error")
-        print(f"verifier: {error}", file=sys.stderr)
+        say("error")
+        complain(f"verifier: {error}")
         sys.exit(EXIT_USAGE)
     except Exception:  # Python's own status for it would be 1, which says sat
-        print("error", flush=True)
-        traceback.print_exc()
-        print("verifier: this is a defect of verifier; please report it with the text above", file=sys.stderr)
+        say("error")
+        complain(traceback.format_exc())
+        complain("verifier: this is a defect of verifier; please report it with the text above")
         sys.exit(EXIT_DEFECT)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from verifier.cli.output import say
 from verifier.cli.watchdog import Watchdog
 from verifier.errors import UsageError, VerifierError
 from verifier.evidence.result_files import check_writable, counterexample, result_text, verdict_json, write_whole
@@ -55,6 +57,8 @@ def verify(
     job = Job(network, prop, method, timeout, device, seed, witness_tolerance)
     report = Report(result, json, job)
     report.check()
+    if not math.isfinite(timeout):
+        raise UsageError(f"a timeout of {timeout} s", "--timeout", "give a number of seconds")
     with Watchdog(timeout) as watchdog:
         try:
             verdict, task = decide(job, watchdog, report)
@@ -122,33 +126,53 @@ class Report:
         """Finds unwritable paths before any work.
 
         Raises:
-            UsageError: one of the files cannot be written.
+            UsageError: one of the files cannot be written, or is also another of the files.
         """
+        taken = {self.job.network.resolve(): "NET", self.job.prop.resolve(): "PROPERTY"}
         for path, option in ((self.result, "--result"), (self.json, "--json")):
-            if path is not None:
-                check_writable(path, option)
+            if path is None:
+                continue
+            check_writable(path, option)
+            other = taken.setdefault(path.resolve(), option)
+            if other != option and (path.is_file() or not path.exists()):
+                raise UsageError(f"{path} is also {other}", option, "give each its own file")
 
     def finish(self, verdict: Verdict, task: Task | None) -> int:
-        """Writes the files, prints the verdict; the exit status."""
+        """Prints the verdict, writes the files; the exit status.
+
+        Raises:
+            UsageError: a file cannot be written after all; the other is, and the verdict has been printed.
+        """
         declarations = task.query.declarations if task is not None else ()
-        if self.result is not None:
-            write_whole(self.result, result_text(verdict.status, verdict.witness, declarations))
-        if self.json is not None:
-            write_whole(self.json, verdict_json(verdict, self._asked()))
         bound = "" if verdict.bound is None else f", margin at least {verdict.bound:.6g}"
-        print(f"{verdict.status.value}  by {verdict.method}{bound}, {verdict.seconds:.2f} s")
+        say(f"{verdict.status.value}  by {verdict.method}{bound}, {verdict.seconds:.2f} s")
         if verdict.detail:
-            print(verdict.detail)
+            say(verdict.detail)
         if verdict.witness is not None:
             self._show(verdict.witness, declarations)
-        sys.stdout.flush()
+        self._write(verdict, declarations)
         return EXIT_STATUS[verdict.status]
+
+    def _write(self, verdict: Verdict, declarations: Sequence[Declaration] = ()) -> None:
+        texts = (
+            (self.result, lambda: result_text(verdict.status, verdict.witness, declarations)),
+            (self.json, lambda: verdict_json(verdict, self._asked())),
+        )
+        faults = []
+        for path, text in texts:
+            if path is not None:
+                try:
+                    write_whole(path, text())
+                except UsageError as fault:
+                    faults.append(fault)
+        if faults:
+            raise faults[0]
 
     def _show(self, witness: Witness, declarations: Sequence[Declaration]) -> None:
         if len(witness.x) + len(witness.y) <= SHOWN_ENTRIES:
-            print(counterexample(witness, declarations))
+            say(counterexample(witness, declarations))
         elif self.result is None and self.json is None:
-            print(f"the counterexample has {len(witness.x)} inputs; --result FILE writes it")
+            say(f"the counterexample has {len(witness.x)} inputs; --result FILE writes it")
 
     def _asked(self) -> dict[str, object]:
         job = self.job
@@ -164,9 +188,5 @@ class Report:
 
     def failed(self, error: VerifierError) -> NoReturn:
         """Leaves an `error` verdict in the files and lets the error go on to the shell."""
-        verdict = Verdict(Status.ERROR, "none", detail=str(error))
-        if self.result is not None:
-            write_whole(self.result, result_text(verdict.status, None))
-        if self.json is not None:
-            write_whole(self.json, verdict_json(verdict, self._asked()))
+        self._write(Verdict(Status.ERROR, "none", detail=str(error)))
         raise error

@@ -1,21 +1,27 @@
 """Keeps a timeout to within a second, whatever a solver is doing.
 
 Methods look at their deadline between steps, and solvers get a time limit. Should one not come back in time, a thread
-writes the answer known so far and ends the process.
+writes the answer known so far and ends the process. The same happens on SIGTERM and SIGINT: what is known is not lost.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import threading
 import time
 import traceback
 from collections.abc import Callable
 from types import TracebackType
 
+from verifier.cli.output import complain
+from verifier.errors import VerifierError
+
 GRACE = 0.4
 """Seconds after the timeout that the method may take to come to its own end."""
 
+EXIT_USAGE = 2
 EXIT_DEFECT = 70
 """Exit status of a defect of our own (sysexits.h's EX_SOFTWARE): no verdict's status."""
 
@@ -32,7 +38,8 @@ class Watchdog:
         self._end = self._started + seconds
         self._finish: Callable[[], int] = lambda: 3
         self._claimed = threading.Lock()
-        self._done = threading.Event()
+        self._over = False
+        self._wake = threading.Event()
 
     @property
     def elapsed(self) -> float:
@@ -52,24 +59,36 @@ class Watchdog:
         """Takes the right to answer for the main thread; where the time was up first, waits for the end."""
         if not self._claimed.acquire(blocking=False):
             threading.Event().wait()
-        self._done.set()
+        self._rest()
+
+    def _rest(self) -> None:
+        """The main thread answers from here on."""
+        self._over = True
+        self._wake.set()
 
     def __enter__(self) -> Watchdog:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with contextlib.suppress(ValueError):  # only the main thread may; elsewhere there is nothing to catch
+                signal.signal(number, lambda *_: self._wake.set())
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._done.set()
+        self._rest()
 
     def _watch(self) -> None:
-        if self._done.wait(self.remaining + GRACE) or not self._claimed.acquire(blocking=False):
+        self._wake.wait(min(self.remaining + GRACE, threading.TIMEOUT_MAX))
+        if self._over or not self._claimed.acquire(blocking=False):
             return
         status = EXIT_DEFECT
         try:
             status = self._finish()
+        except VerifierError as error:
+            complain(f"verifier: {error}")
+            status = EXIT_USAGE
         except Exception:
-            traceback.print_exc()
+            complain(traceback.format_exc())
         finally:
             os._exit(status)

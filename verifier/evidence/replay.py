@@ -59,7 +59,7 @@ class Replay:
         """
         point = rounded_into(disjunct.box, x)
         distance = disjunct.box.distance(point)
-        if distance > self.tolerance:
+        if not distance <= self.tolerance:  # in this order NaN is refused
             return None
         y = self.run(point)
         return Witness(point, y, distance) if self._rows_hold(disjunct, point, y) else None

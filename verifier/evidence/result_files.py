@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -19,34 +20,47 @@ if TYPE_CHECKING:
     from verifier.property.query import Declaration
 
 
+LONGEST_NAME = 255
+"""Bytes in a file's name on common file systems."""
+
+
 def check_writable(path: Path, option: str) -> None:
     """Finds out before the work whether a file can be written there.
 
     Raises:
         UsageError: the folder does not exist or is not writable, or the path is a folder.
     """
-    folder = path.absolute().parent
-    if path.is_dir():
+    if len(os.fsencode(path.name)) > LONGEST_NAME:
+        raise UsageError(f"the name {path.name[:20]}... is too long", option, "choose a shorter one")
+    target = path.resolve()
+    if target.is_dir():
         raise UsageError(f"{path} is a folder", option, "give a file's name")
-    if not folder.is_dir():
-        raise UsageError(f"the folder {folder} does not exist", option, "create it first")
-    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+    if not target.parent.is_dir():
+        raise UsageError(f"the folder {target.parent} does not exist", option, "create it first")
+    if not os.access(target.parent, os.W_OK) or (target.exists() and not os.access(target, os.W_OK)):
         raise UsageError(f"{path} cannot be written", option, "choose a writable place")
 
 
 def write_whole(path: Path, text: str) -> None:
     """Writes the file by way of a temporary one beside it, so that no reader ever sees half of it.
 
+    A link is followed; what exists and is no regular file (a pipe, a device) is written to directly.
+
     Raises:
         UsageError: it cannot be written.
     """
-    temporary = path.absolute().with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    target = path.resolve()
+    temporary = target.with_name(f".verifier-{os.getpid()}-{threading.get_ident()}")
     try:
+        if target.exists() and not target.is_file():
+            target.write_text(text, encoding="utf-8")
+            return
         with temporary.open("x", encoding="utf-8") as file:
             file.write(text)
-        os.replace(temporary, path)
+        os.replace(temporary, target)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise UsageError(f"cannot be written ({error.strerror})", str(path), "choose a writable place") from error
 
 
@@ -90,10 +104,15 @@ def verdict_json(verdict: Verdict, question: dict[str, Any]) -> str:
         "witness": None
         if witness is None
         else {
-            "x": [float(v) for v in witness.x],
-            "y": [float(v) for v in witness.y],
+            "x": [_json_number(v) for v in witness.x],
+            "y": [_json_number(v) for v in witness.y],
             "distance_from_input_set": witness.distance,
         },
         **question,
     }
-    return json.dumps(record, indent=1) + "\n"
+    return json.dumps(record, indent=1, allow_nan=False) + "\n"
+
+
+def _json_number(value: float | np.floating[Any]) -> float | None:
+    """The number, or null for NaN and infinity, which JSON lacks (outputs that no row asks about may be either)."""
+    return float(value) if math.isfinite(value) else None

@@ -32,7 +32,7 @@ def milp(task: Task) -> None:
 def _explain(task: Task, complete: bool) -> None:
     if complete:
         task.notes.append(
-            "a violation exists within the solver's tolerance, but none that ONNX Runtime confirms exactly"
+            "a violation may exist within the solver's tolerance, but none that ONNX Runtime confirms exactly"
         )
     else:
         task.notes.append("the network has functions that the MILP only relaxes, so it is not complete here")

@@ -37,6 +37,19 @@ class Options:
     device: str = "cpu"
     witness_tolerance: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Checks the values.
+
+        Raises:
+            UsageError: one is out of range or no number.
+        """
+        if not self.timeout > 0:
+            raise UsageError(f"a timeout of {self.timeout} s", "timeout", "give a positive number of seconds")
+        if self.seed < 0:
+            raise UsageError(f"a seed of {self.seed}", "seed", "give a whole number from 0 on")
+        if not 0 <= self.witness_tolerance < math.inf:
+            raise UsageError(f"a tolerance of {self.witness_tolerance}", "witness tolerance", "give a number from 0 on")
+
 
 @dataclass(eq=False)
 class Task:
@@ -130,6 +143,9 @@ class Task:
         witness = self.replay.judge(self.query.disjuncts[disjunct], point)
         if witness is not None:
             self.witness = witness
+            if self.options.witness_tolerance > 0:
+                told = f"the witness was accepted with a tolerance of {self.options.witness_tolerance:g}"
+                self.notes.append(f"{told}; it lies {witness.distance:g} outside the input set")
         return witness
 
     def enclosure(self, box: Box) -> list[Interval]:

@@ -21,6 +21,7 @@ from verifier.programs.conjunctions import ConjunctionPrograms, Objective, known
 from verifier.programs.encode import Bounds, Encoding, UnboundedRelaxation, encode
 from verifier.programs.program import Program
 from verifier.programs.safe_bound import safe_bound
+from verifier.programs.scaling import scaled
 from verifier.programs.solvers.outcome import SolveStatus
 from verifier.property.query import Box
 from verifier.tolerances import MILP_ABSOLUTE_MARGIN, MILP_RELATIVE_MARGIN
@@ -176,10 +177,16 @@ def _milp_margin(
 ) -> MarginOutcome:
     from verifier.programs.solvers.highs import solve_milp
 
-    enough = objective.threshold + slack * 1.001
-    outcome = solve_milp(objective.program, deadline, enough, lambda x: accepts(encoding.point(x)))
-    bound = max(known, outcome.dual_bound - objective.threshold - slack)
-    point = None if outcome.primal is None else encoding.point(outcome.primal)
+    units = scaled(objective.program)
+    slack = slack + MILP_RELATIVE_MARGIN * units.cost_unit
+    enough = units.scaled_objective(objective.threshold + slack * 1.001)
+
+    def point_of(x: np.ndarray) -> np.ndarray:
+        return encoding.point(units.original(x))
+
+    outcome = solve_milp(units.program, deadline, enough, lambda x: accepts(point_of(x)))
+    bound = max(known, units.objective(outcome.dual_bound) - objective.threshold - slack)
+    point = None if outcome.primal is None else point_of(outcome.primal)
     finished = bound > 0 or outcome.accepted or outcome.status is SolveStatus.OPTIMAL
     detail = "" if finished else f"the MILP {outcome.status} {outcome.warning}".rstrip()
     return MarginOutcome(bound, point, encoding.complete, finished, detail)

@@ -14,6 +14,9 @@ from functools import cached_property
 
 import numpy as np
 
+from verifier.errors import PropertyError
+from verifier.tolerances import SMALLEST_FORM_COEFFICIENT
+
 
 @dataclass(frozen=True, eq=False)
 class Box:
@@ -183,9 +186,9 @@ class Patterns:
         of_inputs, of_outputs = np.zeros((len(numbers), input_size)), np.zeros((len(numbers), output_size))
         for (inputs, outputs), k in numbers.items():
             for index, coefficient in inputs:
-                of_inputs[k, index] = float(coefficient)
+                of_inputs[k, index] = _rounded(coefficient)
             for index, coefficient in outputs:
-                of_outputs[k, index] = float(coefficient)
+                of_outputs[k, index] = _rounded(coefficient)
         return cls(of_inputs, of_outputs, tuple(rows), tuple(thresholds), tuple(strict))
 
     @property
@@ -202,6 +205,18 @@ class Patterns:
         """Max over the disjunct's rows of (lower bound - threshold); positive means excluded. -inf without rows."""
         gaps = lower[self.rows[disjunct]] - self.thresholds[disjunct]
         return float(np.max(gaps, initial=-np.inf))
+
+
+def _rounded(coefficient: Fraction) -> float:
+    """The nearest float64, within one relative rounding of the coefficient.
+
+    Raises:
+        PropertyError: it is too small or too large for that (and for products with it not to vanish or overflow).
+    """
+    if not SMALLEST_FORM_COEFFICIENT <= abs(coefficient) <= 1 / SMALLEST_FORM_COEFFICIENT:
+        cause = f"a coefficient of about {coefficient.numerator / coefficient.denominator:g} is out of range"
+        raise PropertyError(cause, fix="multiply the constraint by a constant")
+    return float(coefficient)
 
 
 def float_at_least(value: Fraction) -> float:

@@ -1,0 +1,31 @@
+"""Standard output that cannot turn a verdict into another one.
+
+A closed or full standard output is no reason to fail, and least of all with Python's exit status 1, which says `sat`:
+the exit status and the files still tell the verdict.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def say(text: str) -> None:
+    """Prints a line to standard output, at once; where that is closed or full, goes on silently."""
+    if sys.stdout is None:
+        return
+    try:
+        print(text, flush=True)
+    except OSError:
+        # The stream keeps what it could not write and would fail again at exit.
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - lives as long as the process
+
+
+def complain(text: str) -> None:
+    """Prints a line to standard error; silent where that is closed."""
+    if sys.stderr is None:
+        return
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - lives as long as the process
