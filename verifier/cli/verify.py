@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from verifier.cli.output import say
+from verifier.cli.output import complain, say
 from verifier.cli.watchdog import Watchdog
 from verifier.errors import UsageError, VerifierError
 from verifier.evidence.result_files import check_writable, counterexample, result_text, verdict_json, write_whole
@@ -97,6 +97,8 @@ def decide(job: Job, watchdog: Watchdog, report: Report) -> tuple[Verdict, Task]
     query = load_property(job.prop, network)
     task = Task(network, query, Options(watchdog.remaining, job.seed, job.device, job.witness_tolerance))
     watchdog.on_timeout(lambda: report.finish(interrupted(task, job, watchdog.elapsed), task))
+    if sys.stderr is not None and sys.stderr.isatty():
+        task.on_stage = lambda name: complain(f"{watchdog.elapsed:6.1f} s  {name}, {task.open.sum()} disjuncts open")
     return replace(run(task, method), seconds=watchdog.elapsed), task
 
 

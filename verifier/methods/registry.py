@@ -43,8 +43,10 @@ def _short_attack(task: Task) -> None:
 
 
 def _long_attack(task: Task) -> None:
-    """A longer attack before the MILP, which may well use up all the time that is left."""
-    falsify.attack_until(task, seconds=min(5.0, 0.1 * task.deadline.remaining))
+    """A longer attack before the MILP, which may well use up all the time left; a small MILP is worth no long wait."""
+    boxes = task.open_boxes()
+    unstable = task.unstable_count(boxes[0][0]) if boxes else 0
+    falsify.attack_until(task, seconds=min(5.0, 0.02 * unstable, 0.1 * task.deadline.remaining))
 
 
 _METHODS = (
@@ -90,7 +92,9 @@ def _run_stages(task: Task, method: Method) -> str:
     for stage in method.stages:
         if task.settled or task.deadline.expired or not task.query.patterns.count:
             break
+        name = stage.__name__.strip("_")
+        task.on_stage(name)
         stage(task)
         if task.settled and len(method.stages) > 1:
-            return f"{method.name} ({stage.__name__.strip('_')})"
+            return f"{method.name} ({name})"
     return method.name

@@ -15,7 +15,7 @@ from verifier.bounds.linear import linear_bounds
 from verifier.deadline import Deadline
 from verifier.errors import UsageError
 from verifier.evidence.replay import Replay
-from verifier.network.graph import Network
+from verifier.network.graph import Elementwise, Network
 from verifier.property.forms import with_forms
 from verifier.property.query import Box, Query
 from verifier.verdict import Status, Verdict, Witness
@@ -62,6 +62,7 @@ class Task:
         open: which disjuncts are not yet excluded, booleans, shape (D,).
         witness: a violation, once found.
         notes: remarks for the user.
+        on_stage: called with the name of every stage before it starts, to show progress.
     """
 
     network: Network
@@ -75,6 +76,7 @@ class Task:
         self.open = np.ones(count, bool)
         self.witness: Witness | None = None
         self.notes: list[str] = [self.query.note] if self.query.note else []
+        self.on_stage: Callable[[str], None] = lambda name: None
         self._enclosures: dict[int, list[Interval]] = {}
         self._seeds = np.random.SeedSequence(self.options.seed)
 
@@ -157,6 +159,16 @@ class Task:
             )
             self._enclosures[id(box)] = intervals
         return self._enclosures[id(box)]
+
+    def unstable_count(self, box: Box) -> int:
+        """How many arguments of functions have intervals over the box that reach to both sides of a breakpoint."""
+        intervals, count = self.enclosure(box), 0
+        for node in self.forms.nodes:
+            if isinstance(node, Elementwise):
+                argument = intervals[node.operands[0]]
+                for piece in (node.function.pieces or ())[1:]:
+                    count += int(((argument.lower < piece.start) & (argument.upper > piece.start)).sum())
+        return count
 
     def verdict(self, method: str) -> Verdict:
         """The answer as it stands."""
