@@ -161,12 +161,14 @@ class Task:
         return self._enclosures[id(box)]
 
     def unstable_count(self, box: Box) -> int:
-        """How many arguments of functions have intervals over the box that reach to both sides of a breakpoint."""
+        """How many entries of functions are not linear on the interval of their argument over the box."""
         intervals, count = self.enclosure(box), 0
         for node in self.forms.nodes:
             if isinstance(node, Elementwise):
-                argument = intervals[node.operands[0]]
-                for piece in (node.function.pieces or ())[1:]:
+                argument, pieces = intervals[node.operands[0]], node.function.pieces
+                if pieces is None:
+                    count += int((argument.lower < argument.upper).sum())
+                for piece in (pieces or ())[1:]:
                     count += int(((argument.lower < piece.start) & (argument.upper > piece.start)).sum())
         return count
 
