@@ -26,11 +26,6 @@ app.command("verify", no_args_is_help=True)(verify.verify)
 app.command("info", no_args_is_help=True)(info.info)
 
 
-@app.callback()
-def _root() -> None:
-    """Keeps the subcommands' names even while there is only one."""
-
-
 def main() -> None:
     """Runs the command line and exits: 0 unsat, 1 sat, 2 wrong input or usage, 3 undecided, 70 a defect of our own."""
     try:

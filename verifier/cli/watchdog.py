@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 
 from verifier.cli.output import complain
 from verifier.errors import VerifierError
@@ -40,6 +41,7 @@ class Watchdog:
         self._claimed = threading.Lock()
         self._over = False
         self._wake = threading.Event()
+        self._handlers: dict[int, Any] = {}
 
     @property
     def elapsed(self) -> float:
@@ -69,7 +71,7 @@ class Watchdog:
     def __enter__(self) -> Watchdog:
         for number in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(ValueError):  # only the main thread may; elsewhere there is nothing to catch
-                signal.signal(number, lambda *_: self._wake.set())
+                self._handlers[number] = signal.signal(number, lambda *_: self._wake.set())
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
         return self
 
@@ -77,6 +79,8 @@ class Watchdog:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._rest()
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
 
     def _watch(self) -> None:
         self._wake.wait(min(self.remaining + GRACE, threading.TIMEOUT_MAX))
