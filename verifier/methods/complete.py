@@ -8,31 +8,41 @@ from verifier.methods.task import Task, host
 
 
 def milp(task: Task) -> None:
-    """Settles open disjuncts one by one; candidates of the solver are replayed as they come."""
+    """Settles open disjuncts one by one; candidates of the solver are replayed as they come.
+
+    Those with the best bound so far go first. Each may take its share of the time left; those that ran out of it are
+    tried again with the larger share that the others have left over.
+    """
+    waiting = [d for _, disjuncts in task.open_conjunctions() for d in disjuncts]
+    while waiting:
+        again = []
+        waiting.sort(key=lambda d: -task.margins[d])
+        for count, d in enumerate(waiting):
+            if _ran_out_of_time(task, d, task.deadline.remaining / (len(waiting) - count)):
+                again.append(d)
+            if task.settled or task.deadline.expired:
+                return
+        waiting = again
+
+
+def _ran_out_of_time(task: Task, d: int, seconds: float) -> bool:
+    """Works on disjunct `d`; whether it is still open only because the time was up."""
     from verifier.programs.margins import exact_margin
 
-    patterns = task.query.patterns
-    for box, disjuncts in task.open_conjunctions():
-        bounds = host(task.enclosure(box))
-        for count, d in enumerate(disjuncts):
+    def accepted(point: np.ndarray) -> bool:
+        return task.judge(d, point) is not None
 
-            def accepted(point: np.ndarray, d: int = d) -> bool:
-                return task.judge(d, point) is not None
-
-            conjunction = (patterns.rows[d], patterns.thresholds[d])
-            share = task.deadline.within(task.deadline.remaining / (len(disjuncts) - count))
-            outcome = exact_margin(task.forms, box, bounds, conjunction, share, accepted)
-            task.margin_bounded(d, outcome.bound)
-            if task.witness is not None or task.deadline.expired:
-                return
-            if task.open[d] and outcome.finished:
-                _explain(task, complete=outcome.complete)
+    patterns, box, share = task.query.patterns, task.query.disjuncts[d].box, task.deadline.within(seconds)
+    conjunction = (patterns.rows[d], patterns.thresholds[d])
+    outcome = exact_margin(task.forms, box, host(task.enclosure(box)), conjunction, share, accepted)
+    task.margin_bounded(d, outcome.bound)
+    if task.open[d] and outcome.finished and task.witness is None:
+        _explain(task, outcome.complete)
+    return bool(task.open[d]) and not outcome.finished and share.expired
 
 
 def _explain(task: Task, complete: bool) -> None:
     if complete:
-        task.notes.append(
-            "a violation may exist within the solver's tolerance, but none that ONNX Runtime confirms exactly"
-        )
+        task.notes.append("a violation may exist within the solver's tolerance, but none that ONNX Runtime confirms")
     else:
         task.notes.append("the network has functions that the MILP only relaxes, so it is not complete here")
