@@ -25,6 +25,7 @@ from verifier.programs.rows import Entries, ProgramBuilder
 from verifier.property.query import Box
 from verifier.relaxations.lines import supporting_lines
 from verifier.relaxations.products import product_planes
+from verifier.relaxations.rectifier import relu_chord
 from verifier.tolerances import LARGEST_VALUE, UNDERFLOW, gamma
 
 LINES_PER_FUNCTION = 4
@@ -191,7 +192,7 @@ class _Writer:
             add([(one, y), (-high, z)], -np.inf, 0.0)
             add([(one, y), (-one, x), (-low, z)], -np.inf, -low)
         else:
-            slope, intercept = _chord(low, high)
+            slope, intercept = relu_chord(low, high, np.ones(len(column), bool))
             add([(one, y), (-slope, x)], -np.inf, intercept)
 
     def _function(self, k: int, node: Elementwise, live: np.ndarray) -> None:
@@ -220,11 +221,3 @@ class _Writer:
             terms = [(np.ones(len(live)), self.entries[k][live]), (-plane.x_slope, first), (-plane.y_slope, second)]
             sides = (plane.intercept, np.inf) if plane in planes.lower else (-np.inf, plane.intercept)
             self.builder.rows_of_terms(terms, *sides)
-
-
-def _chord(lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The chord over relu on [lower, upper], lower < 0 < upper, with its intercept rounded so that it stays above."""
-    slope = np.clip(upper / (upper - lower), 0.0, 1.0)
-    above_lower = np.nextafter(-(slope * lower), np.inf)
-    above_upper = np.nextafter(upper - np.nextafter(slope * upper, -np.inf), np.inf)
-    return slope, np.maximum(above_lower, above_upper)

@@ -19,8 +19,8 @@ class LinearMap(ABC):
 
     Attributes:
         in_size, out_size: entries of a vector before and after.
-        terms, adjoint_terms: the most products that are added up in one entry of `apply`, of `adjoint`; this sets the
-            rounding error (`tolerances.gamma`).
+        terms, adjoint_terms: how many roundings an entry of `apply`, of `adjoint`, goes through at most (the products
+            that are added up, over all factors of a `Composition`); this sets the error bound (`tolerances.gamma`).
     """
 
     in_size: int
