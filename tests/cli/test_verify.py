@@ -243,7 +243,7 @@ def test_a_terminated_run_leaves_a_result(tmp_path: Path) -> None:
     prop = SPECS / "vnnlib/digits_dense_close.vnnlib"
     command = [sys.executable, "-m", "verifier.cli.main", "verify", HOLDS[0], prop, "--method", "attack"]
     process = subprocess.Popen([*map(str, command), "--result", str(tmp_path / "r.txt")], stdout=subprocess.PIPE)
-    time.sleep(4)
+    time.sleep(8)  # long enough to have begun, even on a busy machine
     process.terminate()
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 3
