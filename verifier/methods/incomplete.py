@@ -1,4 +1,7 @@
-"""Stages that can only exclude violations: interval propagation, linear bounds and the triangle LP."""
+"""Stages that prove by bounds, and cannot always: interval propagation, linear bounds and the triangle LP.
+
+The LP's minimisers are tried as witnesses too, as they cost nothing more.
+"""
 
 from __future__ import annotations
 

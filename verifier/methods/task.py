@@ -183,8 +183,9 @@ class Task:
             status = Status.TIMEOUT if self.deadline.expired else Status.UNKNOWN
         if bound == -math.inf:
             bound = None
-        elapsed = self.deadline.elapsed
-        return Verdict(status, method, bound, self.witness, elapsed, "; ".join(dict.fromkeys(self.notes)))
+        # Why a witness could not be found is of no interest once there is a proof that there is none.
+        notes = [self.query.note] if status is Status.UNSAT else self.notes
+        return Verdict(status, method, bound, self.witness, self.deadline.elapsed, "; ".join(dict.fromkeys(notes)))
 
 
 def host(intervals: list[Interval]) -> list[tuple[np.ndarray, np.ndarray]]:
