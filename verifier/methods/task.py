@@ -18,6 +18,7 @@ from verifier.evidence.replay import Replay
 from verifier.network.graph import Elementwise, Network
 from verifier.property.forms import with_forms
 from verifier.property.query import Box, Query
+from verifier.search.observer import Progress
 from verifier.verdict import Status, Verdict, Witness
 
 
@@ -30,12 +31,16 @@ class Options:
         seed: of every random choice.
         device: where arrays live: ``"cpu"`` (NumPy), or a torch device such as ``"torch:cpu"`` or ``"cuda"``.
         witness_tolerance: how far a witness may lie outside the box and exceed the rows; 0.0 is exact.
+        memory: what a search may keep, in megabytes; it narrows before it would take more.
+        threads: that a search works on subproblems with.
     """
 
     timeout: float = math.inf
     seed: int = 0
     device: str = "cpu"
     witness_tolerance: float = 0.0
+    memory: float = 4000.0
+    threads: int = 2
 
     def __post_init__(self) -> None:
         """Checks the values.
@@ -49,6 +54,10 @@ class Options:
             raise UsageError(f"a seed of {self.seed}", "seed", "give a whole number from 0 on")
         if not 0 <= self.witness_tolerance < math.inf:
             raise UsageError(f"a tolerance of {self.witness_tolerance}", "witness tolerance", "give a number from 0 on")
+        if not self.memory > 0:
+            raise UsageError(f"a memory of {self.memory} MB", "memory", "give a positive number of megabytes")
+        if self.threads < 1:
+            raise UsageError(f"{self.threads} threads", "threads", "give a whole number from 1 on")
 
 
 @dataclass(eq=False)
@@ -63,6 +72,8 @@ class Task:
         witness: a violation, once found.
         notes: remarks for the user.
         on_stage: called with the name of every stage before it starts, to show progress.
+        history: how the searches went, in order of time.
+        on_progress: called with every new entry of the history.
     """
 
     network: Network
@@ -77,6 +88,8 @@ class Task:
         self.witness: Witness | None = None
         self.notes: list[str] = [self.query.note] if self.query.note else []
         self.on_stage: Callable[[str], None] = lambda name: None
+        self.history: list[Progress] = []
+        self.on_progress: Callable[[Progress], None] = lambda progress: None
         self._enclosures: dict[int, list[Interval]] = {}
         self._seeds = np.random.SeedSequence(self.options.seed)
 
@@ -139,6 +152,16 @@ class Task:
         self.margins[disjunct] = max(self.margins[disjunct], margin)
         if margin > 0:
             self.open[disjunct] = False
+
+    def accepts(self, disjunct: int, point: np.ndarray) -> bool:
+        """Whether a point is a witness for a disjunct; if so, it settles the task."""
+        return self.judge(disjunct, point) is not None
+
+    def advanced(self, open_count: int, explored: int, bound: float) -> None:
+        """Takes note of the state of a search."""
+        progress = Progress(self.deadline.elapsed, open_count, explored, bound)
+        self.history.append(progress)
+        self.on_progress(progress)
 
     def judge(self, disjunct: int, point: np.ndarray) -> Witness | None:
         """The witness that a point makes for a disjunct after rounding and replay; it settles the task."""
