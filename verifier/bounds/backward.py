@@ -12,12 +12,13 @@ product a node.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from verifier.arrays import Array, namespace, zeros
 from verifier.bounds.enclosure import Interval
-from verifier.network.graph import Affine, Elementwise, Network, Product
+from verifier.network.graph import Affine, Elementwise, Network, Node, Product
 from verifier.relaxations.lines import Policy, lines
 from verifier.relaxations.products import chosen_planes
 from verifier.tolerances import UNDERFLOW, UNIT_ROUNDOFF, gamma
@@ -37,17 +38,40 @@ class Minimum:
 
 
 @dataclass(frozen=True, eq=False)
-class _Step:
-    """One linear inequality per entry of a node: A y >= sum_i A_i x_i + constant, A_i = positive/negative parts chosen.
+class Enclosure:
+    """A line (for a product, a plane) below and one above every entry of a node, sound in real arithmetic.
 
     lower_slopes, upper_slopes: for each operand, shape (N, size). lower_intercept, upper_intercept: shape (N, size).
-    lower_magnitude, upper_magnitude: the absolute values that each line adds up, for the rounding error, same shape.
     """
 
     lower_slopes: tuple[Array, ...]
     upper_slopes: tuple[Array, ...]
     lower_intercept: Array
     upper_intercept: Array
+
+
+Enclose: TypeAlias = Callable[[int], Enclosure]
+"""Gives the lines of the function or product with this index."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pressure:
+    """Multipliers of the constraints lower <= value <= upper of a node's entries.
+
+    Attributes:
+        multipliers: shape (N, size); positive ones press the upper end, negative ones the lower; 0 where there is none.
+        sides: the end that is pressed, finite, shape (N, size).
+    """
+
+    multipliers: Array
+    sides: Array
+
+
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """An enclosure with the absolute values that each line adds up, for the rounding error, shape (N, size)."""
+
+    lines: Enclosure
     lower_magnitude: Array
     upper_magnitude: Array
 
@@ -59,23 +83,35 @@ class BackwardPass:
         network: with its weights in the array library of the intervals.
         intervals: sound intervals of the nodes, one per node up to the highest asked about; relaxations are built on
             them, once.
-        policy: which lower line an unstable function takes.
+        lines: which of the sound lines a function takes: a policy, or a rule that gives them.
+        pressures: multipliers on the intervals of nodes, by index.
     """
 
-    def __init__(self, network: Network, intervals: Sequence[Interval], policy: Policy = Policy.ADAPTIVE) -> None:
-        self.network, self.intervals, self.policy = network, intervals, policy
+    def __init__(
+        self,
+        network: Network,
+        intervals: Sequence[Interval],
+        lines: Policy | Enclose = Policy.ADAPTIVE,
+        pressures: Mapping[int, Pressure] | None = None,
+    ) -> None:
+        self.network, self.intervals, self.pressures = network, intervals, pressures or {}
+        self._enclose = _by_policy(network, intervals, lines) if isinstance(lines, Policy) else lines
         self._steps: dict[int, _Step] = {}
         self._magnitudes: dict[int, Array] = {}
 
     def minimum(self, node: int, rows: Array) -> Minimum:
-        """Lower bounds of `rows` (shape (N, R, size) or (1, R, size)) times the value of `node`."""
+        """Lower bounds of `rows` (shape (N, R, size), or (1, R, size) for all) times the value of `node`."""
         xp = namespace(rows)
-        count = self.intervals[0].lower.shape[0]
+        count = max(self.intervals[0].lower.shape[0], rows.shape[0])  # one box may serve many subproblems
         pending: dict[int, Array] = {node: xp.broadcast_to(rows, (count, *rows.shape[1:]))}
         total = zeros(rows, (count, rows.shape[1]))
         error = zeros(rows, (count, rows.shape[1]))
         for k in range(node, 0, -1):
             if k in pending:
+                if k in self.pressures:
+                    pending[k], constant, slack = self._pressed(k, pending[k])
+                    total = total + constant
+                    error = error + slack + 2 * UNIT_ROUNDOFF * xp.abs(total)
                 constant, slack = self._step_back(k, pending.pop(k), pending)
                 total = total + constant
                 error = error + slack + 2 * UNIT_ROUNDOFF * xp.abs(total)
@@ -94,6 +130,17 @@ class BackwardPass:
         bound = total + lowest - error * (1 + 2 * rounding)
         return Minimum(xp.where(xp.isfinite(bound), bound, xp.full_like(bound, -math.inf)), point)
 
+    def _pressed(self, k: int, rows: Array) -> tuple[Array, Array, Array]:
+        """The rows with the multipliers of node k, the constant these bring, and a bound of the rounding error."""
+        xp = namespace(rows)
+        pressure = self.pressures[k]
+        pressed = rows + pressure.multipliers[:, None, :]
+        products = pressure.multipliers * pressure.sides
+        constant = -xp.sum(products, axis=1)[:, None]
+        slack = gamma(products.shape[1]) * xp.sum(xp.abs(products), axis=1)[:, None]
+        slack = slack + 2 * UNIT_ROUNDOFF * _weighted(xp.abs(pressed), self.intervals[k].magnitude)
+        return pressed, constant, slack
+
     def _step_back(self, k: int, rows: Array, pending: dict[int, Array]) -> tuple[Array, Array]:
         """Moves `rows` from node k to its operands; the constant it leaves, and a bound of its rounding error."""
         node = self.network.nodes[k]
@@ -105,9 +152,10 @@ class BackwardPass:
             slack = rounding * _weighted(xp.abs(rows), self._affine_magnitude(k, node))
         else:
             step = self._steps.get(k) or self._relaxed(k)
+            lines = step.lines
             positive, negative = xp.maximum(rows, zeros(rows, (1,))), xp.minimum(rows, zeros(rows, (1,)))
-            constant = _weighted(positive, step.lower_intercept) + _weighted(negative, step.upper_intercept)
-            slopes = zip(step.lower_slopes, step.upper_slopes, strict=True)
+            constant = _weighted(positive, lines.lower_intercept) + _weighted(negative, lines.upper_intercept)
+            slopes = zip(lines.lower_slopes, lines.upper_slopes, strict=True)
             moved = [positive * low[:, None, :] + negative * high[:, None, :] for low, high in slopes]
             size = _weighted(positive, step.lower_magnitude) + _weighted(-negative, step.upper_magnitude)
             slack = gamma(node.size + len(self.network.nodes)) * size
@@ -125,25 +173,35 @@ class BackwardPass:
         return self._magnitudes[k]
 
     def _relaxed(self, k: int) -> _Step:
-        """The node's relaxation over the intervals of its operands, kept for the next rows."""
-        node = self.network.nodes[k]
-        operands = [self.intervals[i] for i in node.operands]
-        if isinstance(node, Elementwise):
-            line = lines(node.function, operands[0].lower, operands[0].upper, self.policy)
-            low: tuple[Array, ...] = (line.lower_slope,)
-            high: tuple[Array, ...] = (line.upper_slope,)
-            intercepts = line.lower_intercept, line.upper_intercept
-        elif isinstance(node, Product):
-            x, y = operands
-            below, above = chosen_planes(x.lower, x.upper, y.lower, y.upper, self.policy)
-            low, high = (below.x_slope, below.y_slope), (above.x_slope, above.y_slope)
-            intercepts = below.intercept, above.intercept
-        else:
-            raise TypeError(f"node {k} has no relaxation: {node}")
-        sizes = _line_magnitude(low, intercepts[0], operands), _line_magnitude(high, intercepts[1], operands)
-        step = _Step(low, high, *intercepts, *sizes)
+        """The node's lines, kept for the next rows."""
+        operands = [self.intervals[i] for i in self.network.nodes[k].operands]
+        lines = self._enclose(k)
+        step = _Step(
+            lines,
+            _line_magnitude(lines.lower_slopes, lines.lower_intercept, operands),
+            _line_magnitude(lines.upper_slopes, lines.upper_intercept, operands),
+        )
         self._steps[k] = step
         return step
+
+
+def _by_policy(network: Network, intervals: Sequence[Interval], policy: Policy) -> Enclose:
+    """The lines that a policy chooses on the intervals of the operands."""
+
+    def enclose(k: int) -> Enclosure:
+        node: Node = network.nodes[k]
+        operands = [intervals[i] for i in node.operands]
+        if isinstance(node, Elementwise):
+            line = lines(node.function, operands[0].lower, operands[0].upper, policy)
+            return Enclosure((line.lower_slope,), (line.upper_slope,), line.lower_intercept, line.upper_intercept)
+        if isinstance(node, Product):
+            x, y = operands
+            below, above = chosen_planes(x.lower, x.upper, y.lower, y.upper, policy)
+            slopes = (below.x_slope, below.y_slope), (above.x_slope, above.y_slope)
+            return Enclosure(*slopes, below.intercept, above.intercept)
+        raise TypeError(f"node {k} has no relaxation: {node}")
+
+    return enclose
 
 
 def _line_magnitude(slopes: Sequence[Array], intercept: Array, operands: Sequence[Interval]) -> Array:
@@ -156,11 +214,11 @@ def _line_magnitude(slopes: Sequence[Array], intercept: Array, operands: Sequenc
 
 
 def _weighted(rows: Array, values: Array) -> Array:
-    """sum_j rows[n, r, j] values[n, j], shape (N, R), where 0 times infinity is 0."""
+    """sum_j rows[n, r, j] values[n, j], shape (N, R), where 0 times infinity is 0; one row of values may serve all."""
     xp = namespace(rows)
     finite = xp.isfinite(values)
     if xp.all(finite):
-        return xp.matmul(rows, values[:, :, None])[:, :, 0]
+        return rows @ values[0] if values.shape[0] == 1 else xp.matmul(rows, values[:, :, None])[:, :, 0]
     bounded = xp.matmul(rows, xp.where(finite, values, xp.zeros_like(values))[:, :, None])[:, :, 0]
     # An infinite value that is really used makes the bound infinite; the sign does not matter, both are useless.
     used = xp.matmul(xp.abs(rows), xp.astype(~finite, rows.dtype)[:, :, None])[:, :, 0]

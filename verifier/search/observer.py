@@ -1,4 +1,4 @@
-"""What a search tells the outside while it runs: bounds, candidates, progress. Anything told is true when it is told."""
+"""What a search tells the outside while it runs: bounds, candidates, progress. What is told is true from then on."""
 
 from __future__ import annotations
 

@@ -1,0 +1,290 @@
+"""The dual function of the relaxed network: a lower bound for any places and multipliers, and its gradient.
+
+With every function replaced by one of its lines, chosen by the sign of its coefficient, a linear row on the last node
+becomes a linear row on the input, whose minimum over the box is a lower bound. Multipliers add the constraints
+lower <= z <= upper of operand entries to the objective (Wang et al., arXiv 2103.06624, beta-CROWN: there for split
+relus only), weights combine the rows of a conjunction. The bound is differentiable almost everywhere, and no automatic
+differentiation is needed: evaluating the *linearised* network at the minimiser gives a value v for every node, and
+
+    d bound / d place       =  row of the function's entry  *  (rate of the line in its place, at v)
+    d bound / d multiplier  =  v - the side of the interval that presses
+    d bound / d weight      =  v of the row - its threshold.
+
+Nothing here covers rounding (it may well run in float32): what it finds is a choice of places and multipliers, which
+`bounds.optimise` turns into a proven bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from verifier.arrays import Array, convert_like, namespace, zeros
+from verifier.bounds.enclosure import Interval
+from verifier.bounds.layout import Layout, Slot
+from verifier.network.graph import Affine, Elementwise, Network, Product, evaluate
+from verifier.relaxations.families import Family, function_families, product_families
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """What is bounded: for each subproblem the minimum over inputs of the largest of R (row . node - threshold).
+
+    Attributes:
+        node: the node the rows are on.
+        coefficients: shape (N, R, size).
+        thresholds: shape (N, R); infinite for rows that do not exist.
+    """
+
+    node: int
+    coefficients: Array
+    thresholds: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What a bound may choose, for N subproblems; any values are sound.
+
+    Attributes:
+        places: shape (N, layout.place_count), in [0, 1].
+        multipliers: shape (N, layout.open_count); positive ones press an entry's upper end, negative ones its lower.
+        weights: shape (N, R), not negative, sum 1.
+    """
+
+    places: Array
+    multipliers: Array
+    weights: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """The line that a row chose for each entry of a function or product: slopes for each operand, shape (N, size)."""
+
+    row: Array
+    slopes: tuple[Array, ...]
+    intercept: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A bound and how it came about.
+
+    Attributes:
+        bound: shape (N,).
+        point: the corner of the box that minimises, shape (N, input_size).
+        lines: for each function or product node reached, what the row chose there.
+    """
+
+    bound: Array
+    point: Array
+    lines: dict[int, Line]
+
+
+class Side:
+    """The lines on one side of one node, with those of the open entries changing with their places."""
+
+    def __init__(self, family: Family, slot: Slot | None, example: Array, count: int) -> None:
+        xp, convert = namespace(example), convert_like(example)
+        self.slot = slot
+
+        def full(a: Array) -> Array:
+            return xp.astype(xp.broadcast_to(a, (count, a.shape[-1])), example.dtype, copy=True)
+
+        self.slopes = tuple(full(a) for a in family.slopes[0])
+        self.intercept = full(family.intercepts[0])
+        if slot is not None and family.count > 1:
+            self._columns = convert(slot.columns)
+
+            def compact(a: Array) -> Array:
+                return xp.astype(xp.take(a, self._columns, axis=1), example.dtype)
+
+            slopes = tuple(tuple(compact(a) for a in line) for line in family.slopes)
+            self._family: Family | None = Family(
+                slopes, tuple(compact(a) for a in family.intercepts), compact(family.start), family.exact
+            )
+            self.columns, self.start = self._columns, self._family.start
+        else:
+            self._family = None
+
+    @property
+    def variable(self) -> bool:
+        return self._family is not None
+
+    def place(self, places: Array) -> None:
+        """Moves the lines to their places in the flat vector."""
+        if self._family is None or self.slot is None:
+            return
+        self.mix = self._family.mixed(places[:, self.slot.part])
+        for full, part in zip(self.slopes, self.mix.slopes, strict=True):
+            full[:, self._columns] = part
+        if not self._family.exact:
+            self.intercept[:, self._columns] = self.mix.intercept
+
+
+class Lagrangian:
+    """The dual function of N subproblems.
+
+    Args:
+        network: with its weights in the array library and dtype to compute in.
+        intervals: sound intervals of the nodes, shape (N, size) or (1, size) each, up to the rows' node.
+        shape: the layout.
+        rows: what is bounded, N subproblems.
+    """
+
+    def __init__(self, network: Network, intervals: Sequence[Interval], shape: Layout, rows: Rows) -> None:
+        self.network, self.shape, self.rows = network, shape, rows
+        self.example = rows.coefficients
+        xp = namespace(self.example)
+        self.count = int(rows.coefficients.shape[0])
+        self.lower, self.upper = (xp.astype(a, self.example.dtype) for a in (intervals[0].lower, intervals[0].upper))
+        self.sides: dict[int, tuple[Side, Side]] = {}
+        self._ends: dict[int, tuple[Array, Array]] = {}
+        needed = _ancestors(network, rows.node)
+        for k in sorted(needed):
+            node = network.nodes[k]
+            if isinstance(node, (Elementwise, Product)):
+                below, above = families(node, [intervals[i] for i in node.operands])
+                self.sides[k] = (
+                    Side(below, shape.lower_places.get(k), self.example, self.count),
+                    Side(above, shape.upper_places.get(k), self.example, self.count),
+                )
+            if k in shape.operands and k > 0:  # the input's own box is minimised over anyway
+                columns = convert_like(self.example)(shape.operands[k].columns)
+                ends = (xp.take(a, columns, axis=1) for a in (intervals[k].lower, intervals[k].upper))
+                low, high = (xp.astype(a, self.example.dtype) for a in ends)
+                self._ends[k] = low, high
+        self._thresholds = xp.where(xp.isfinite(rows.thresholds), rows.thresholds, 0.0)
+        self._columns = {k: convert_like(self.example)(slot.columns) for k, slot in shape.operands.items()}
+
+    def evaluate(self, choice: Choice) -> Evaluation:
+        """The bound that a choice gives."""
+        xp = namespace(self.example)
+        for below, above in self.sides.values():
+            below.place(choice.places)
+            above.place(choice.places)
+        top = self.rows.node
+        row = xp.sum(choice.weights[:, :, None] * self.rows.coefficients, axis=1)
+        total = -xp.sum(choice.weights * self._thresholds, axis=1)
+        pending: dict[int, Array] = {top: row}
+        lines: dict[int, Line] = {}
+        for k in range(top, 0, -1):
+            if k not in pending:
+                continue
+            row, constant = self._pressed(k, pending.pop(k), choice.multipliers)
+            total = total + constant
+            node = self.network.nodes[k]
+            if isinstance(node, Affine):
+                total = total + row @ node.bias
+                moved = [m.adjoint(row) for m in node.maps]
+            else:
+                lines[k] = self._chosen(k, row)
+                total = total + xp.vecdot(row, lines[k].intercept)
+                moved = [row * slope for slope in lines[k].slopes]
+            for operand, part in zip(node.operands, moved, strict=True):
+                pending[operand] = pending[operand] + part if operand in pending else part
+        row = pending.get(0)
+        if row is None:
+            row = zeros(self.example, (self.count, self.network.input_size))
+        point = xp.where(row > 0, self.lower, self.upper)
+        return Evaluation(total + xp.vecdot(row, point), point, lines)
+
+    def _pressed(self, k: int, row: Array, multipliers: Array) -> tuple[Array, Array | float]:
+        """The row with the multipliers of node k added, and the constant they bring."""
+        if k not in self._ends:
+            return row, 0.0
+        xp = namespace(row)
+        pressure = multipliers[:, self.shape.operands[k].part]
+        if not xp.any(pressure):
+            return row, 0.0
+        low, high = self._ends[k]
+        row = xp.asarray(row, copy=True)  # it may be shared: the adjoint of an identity returns its argument
+        row[:, self._columns[k]] += pressure
+        return row, -xp.vecdot(pressure, xp.where(pressure > 0, high, low))
+
+    def _chosen(self, k: int, row: Array) -> Line:
+        xp = namespace(row)
+        below, above = self.sides[k]
+        positive = row > 0
+        slopes = tuple(xp.where(positive, a, b) for a, b in zip(below.slopes, above.slopes, strict=True))
+        return Line(row, slopes, xp.where(positive, below.intercept, above.intercept))
+
+    def values(self, evaluation: Evaluation) -> dict[int, Array]:
+        """The value of every node reached of the linearised network at the minimiser, shape (N, size)."""
+        values = {0: evaluation.point}
+        for k in range(1, self.rows.node + 1):
+            node = self.network.nodes[k]
+            if any(i not in values for i in node.operands):
+                continue
+            if isinstance(node, Affine):
+                values[k] = evaluate(node, [values[i] for i in node.operands], evaluation.point)
+            elif k in evaluation.lines:
+                line = evaluation.lines[k]
+                value = line.intercept
+                for slope, operand in zip(line.slopes, node.operands, strict=True):
+                    value = value + slope * values[operand]
+                values[k] = value
+        return values
+
+    def gradient(self, choice: Choice, evaluation: Evaluation) -> Choice:
+        """The derivatives of the bound by places, multipliers and weights."""
+        xp = namespace(self.example)
+        values = self.values(evaluation)
+        places, multipliers = xp.zeros_like(choice.places), xp.zeros_like(choice.multipliers)
+        for k, line in evaluation.lines.items():
+            operands = [values[i] for i in self.network.nodes[k].operands]
+            for side, sign in zip(self.sides[k], (1.0, -1.0), strict=True):
+                if side.variable:
+                    places[:, side.slot.part] = self._rate(side, sign, line.row, operands)
+        for k, (low, high) in self._ends.items():
+            if k in values:
+                part = self.shape.operands[k].part
+                pressure = choice.multipliers[:, part]
+                value = xp.take(values[k], self._columns[k], axis=1)
+                rising = xp.where(pressure > 0, value - high, value - low)
+                at_rest = xp.maximum(value - high, zeros(value, (1,))) + xp.minimum(value - low, zeros(value, (1,)))
+                multipliers[:, part] = xp.where(pressure == 0, at_rest, rising)
+        rows = xp.sum(self.rows.coefficients * values[self.rows.node][:, None, :], axis=2) - self._thresholds
+        return Choice(places, multipliers, rows)
+
+    @staticmethod
+    def _rate(side: Side, sign: float, row: Array, operands: list[Array]) -> Array:
+        xp = namespace(row)
+        mix = side.mix
+        assert mix.slope_rates is not None
+        total = mix.intercept_rate
+        for rate, value in zip(mix.slope_rates, operands, strict=True):
+            total = total + rate * xp.take(value, side.columns, axis=1)
+        part = sign * xp.take(row, side.columns, axis=1)
+        return sign * xp.maximum(part, zeros(part, (1,))) * total
+
+
+def families(node: Elementwise | Product, operands: Sequence[Interval]) -> tuple[Family, Family]:
+    """The lines below and above a function or product over the intervals of its operands."""
+    if isinstance(node, Elementwise):
+        return function_families(node.function, operands[0].lower, operands[0].upper)
+    (x, y) = operands
+    return product_families(x.lower, x.upper, y.lower, y.upper)
+
+
+def _ancestors(network: Network, node: int) -> set[int]:
+    """The node and all that it is computed from."""
+    found = {node}
+    for k in range(node, 0, -1):
+        if k in found:
+            found.update(network.nodes[k].operands)
+    return found
+
+
+def first_choice(lagrangian: Lagrangian) -> Choice:
+    """The lines that are best by themselves (CROWN's), no multipliers, equal weights."""
+    xp, example, shape = namespace(lagrangian.example), lagrangian.example, lagrangian.shape
+    places = xp.zeros_like(zeros(example, (lagrangian.count, shape.place_count)))
+    for below, above in lagrangian.sides.values():
+        for side in (below, above):
+            if side.variable:
+                places[:, side.slot.part] = side.start
+    exists = xp.astype(xp.isfinite(lagrangian.rows.thresholds), example.dtype)
+    weights = exists / xp.sum(exists, axis=1, keepdims=True)
+    return Choice(places, zeros(example, (lagrangian.count, shape.open_count)), weights)

@@ -1,0 +1,107 @@
+"""Which entries of a network an optimised bound has a say in, and where they stand in flat vectors.
+
+A subproblem of a search is described by three vectors: the intervals of all *open* operand entries (those on which
+some function or product is not yet linear), a multiplier for each of those intervals, and a place for each line that
+can be chosen. The layout, made once from the root's intervals, says which number belongs to which entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from verifier.arrays import namespace, to_numpy
+from verifier.bounds.enclosure import Interval
+from verifier.network.graph import Elementwise, Network, Product
+
+
+@dataclass(frozen=True, eq=False)
+class Slot:
+    """Part `start : stop` of a flat vector: the entries `columns` of node `node`."""
+
+    node: int
+    columns: np.ndarray
+    start: int
+
+    @property
+    def stop(self) -> int:
+        return self.start + len(self.columns)
+
+    @property
+    def part(self) -> slice:
+        return slice(self.start, self.stop)
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """The flat vectors of one network over one root box.
+
+    Attributes:
+        operands: a slot for each node that feeds a function or a product, over its open entries.
+        lower_places, upper_places: for each function or product node, by index, a slot of lines that can be chosen.
+        open_count: length of the vectors of intervals and multipliers.
+        place_count: length of the vector of places.
+    """
+
+    operands: dict[int, Slot]
+    lower_places: dict[int, Slot]
+    upper_places: dict[int, Slot]
+    open_count: int
+    place_count: int
+
+    def entry(self, position: int) -> tuple[int, int]:
+        """The node and the entry that stand at a position of the vector of intervals."""
+        for node, slot in self.operands.items():
+            if slot.start <= position < slot.stop:
+                return node, int(slot.columns[position - slot.start])
+        raise IndexError(position)
+
+
+def layout(network: Network, intervals: Sequence[Interval]) -> Layout:
+    """The layout for intervals of shape (N, size); an entry is open if it is so in any of the N subproblems.
+
+    Nodes beyond the intervals given are left out.
+    """
+    nodes = list(enumerate(network.nodes[: len(intervals)]))
+    wanted: dict[int, np.ndarray] = {}
+    lower_places: dict[int, Slot] = {}
+    upper_places: dict[int, Slot] = {}
+    count = 0
+    for k, node in nodes:
+        if not isinstance(node, (Elementwise, Product)):
+            continue
+        open_here = np.zeros(node.size, bool)
+        for operand in node.operands:
+            is_open = open_entries(node, intervals[operand])
+            wanted[operand] = wanted.get(operand, np.zeros(node.size, bool)) | is_open
+            open_here |= is_open
+        columns = np.flatnonzero(open_here)
+        if not len(columns):
+            continue
+        lower_places[k] = Slot(k, columns, count)
+        count += len(columns)
+        if isinstance(node, Product) or node.function.pieces is None:
+            upper_places[k] = Slot(k, columns, count)
+            count += len(columns)
+    operands: dict[int, Slot] = {}
+    open_count = 0
+    for k in sorted(wanted):
+        columns = np.flatnonzero(wanted[k])
+        if len(columns):
+            operands[k] = Slot(k, columns, open_count)
+            open_count += len(columns)
+    return Layout(operands, lower_places, upper_places, open_count, count)
+
+
+def open_entries(consumer: Elementwise | Product, operand: Interval) -> np.ndarray:
+    """The entries of an operand on whose interval the consumer is not linear in some subproblem; bool, shape (size,)."""
+    xp = namespace(operand.lower)
+    if isinstance(consumer, Elementwise) and consumer.function.pieces is not None:
+        wanted = xp.zeros_like(operand.lower, dtype=xp.bool)
+        for piece in consumer.function.pieces[1:]:
+            wanted = wanted | ((operand.lower < piece.start) & (operand.upper > piece.start))
+    else:
+        wanted = operand.lower < operand.upper
+    return to_numpy(xp.any(wanted, axis=0))

@@ -1,0 +1,210 @@
+"""Optimised linear bounds: ascent on the dual function, then one proven evaluation of what it found.
+
+alpha-CROWN (Xu et al., arXiv 2011.13824) optimises the slopes, beta-CROWN (Wang et al., arXiv 2103.06624) multipliers
+of split constraints; both are the same ascent here (`bounds.lagrangian`). The ascent may run in float32, as nothing
+rests on it: its result is a choice, and `proven` bounds with that choice in float64, rounding covered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from verifier.arrays import Array, convert_like, namespace, zeros
+from verifier.bounds.backward import BackwardPass, Enclosure, Minimum, Pressure
+from verifier.bounds.enclosure import Interval
+from verifier.bounds.lagrangian import Choice, Evaluation, Lagrangian, Rows, families
+from verifier.bounds.layout import Layout
+from verifier.network.graph import Elementwise, Network, Product
+from verifier.relaxations.families import Family
+from verifier.tolerances import UNDERFLOW, gamma
+
+
+@dataclass(frozen=True)
+class AscentOptions:
+    """How an ascent moves (Adam; Kingma & Ba, arXiv 1412.6980).
+
+    Attributes:
+        steps: gradient steps.
+        place_rate: first step of a place, which lives in [0, 1].
+        multiplier_rate: first step of a multiplier, in units of the mean |row| of its node.
+        weight_rate: first exponent of a weight's growth.
+        decay: of the rates, per step.
+    """
+
+    steps: int = 20
+    place_rate: float = 0.25
+    multiplier_rate: float = 0.25
+    weight_rate: float = 0.5
+    decay: float = 0.93
+
+
+class _Adam:
+    """First and second moments of one array of variables."""
+
+    def __init__(self, like: Array) -> None:
+        xp = namespace(like)
+        self.first, self.second, self.step = xp.zeros_like(like), xp.zeros_like(like), 0
+
+    def direction(self, gradient: Array) -> Array:
+        """The next step at rate 1."""
+        xp = namespace(gradient)
+        self.step += 1
+        self.first = 0.9 * self.first + 0.1 * gradient
+        self.second = 0.999 * self.second + 0.001 * gradient * gradient
+        scale = (1 - 0.999**self.step) ** 0.5 / (1 - 0.9**self.step)
+        return scale * self.first / (xp.sqrt(self.second) + 1e-20)
+
+
+class Ascent:
+    """Gradient ascent on the dual function of a batch.
+
+    Args:
+        lagrangian: the dual function.
+        start: where to begin.
+        options: how to move.
+    """
+
+    def __init__(self, lagrangian: Lagrangian, start: Choice, options: AscentOptions) -> None:
+        self.lagrangian, self.options = lagrangian, options
+        self.now = self.best = start
+        self._places, self._multipliers = _Adam(start.places), _Adam(start.multipliers)
+        self._rate = 1.0
+        self._units: Array | None = None
+        self.bound = namespace(start.weights).full_like(start.weights[:, 0], -float("inf"))
+
+    def run(self, enough: float = 0.0) -> None:
+        """Ascends until every bound exceeds `enough` or the steps are used up; `best` and `bound` hold the best."""
+        xp = namespace(self.bound)
+        for step in range(self.options.steps + 1):
+            evaluation = self.lagrangian.evaluate(self.now)
+            self._remember(evaluation)
+            if step == self.options.steps or bool(xp.all(self.bound > enough)):
+                return
+            self._move(self.lagrangian.gradient(self.now, evaluation), evaluation)
+
+    def _remember(self, evaluation: Evaluation) -> None:
+        xp = namespace(self.bound)
+        better = evaluation.bound > self.bound
+        self.bound = xp.where(better, evaluation.bound, self.bound)
+        if bool(xp.all(better)):
+            self.best = self.now
+            return
+        pairs = zip(_arrays(self.now), _arrays(self.best), strict=True)
+        self.best = Choice(*(xp.where(better[:, None], new, old) for new, old in pairs))
+
+    def _move(self, gradient: Choice, evaluation: Evaluation) -> None:
+        xp, options, now = namespace(self.bound), self.options, self.now
+        if self._units is None:
+            self._units = self._row_sizes(evaluation)
+        places = now.places + self._rate * options.place_rate * self._places.direction(gradient.places)
+        multipliers, weights = now.multipliers, now.weights
+        if options.multiplier_rate > 0:
+            step = self._rate * options.multiplier_rate * self._units
+            multipliers = now.multipliers + step * self._multipliers.direction(gradient.multipliers)
+            multipliers = xp.where(multipliers * now.multipliers < 0, xp.zeros_like(multipliers), multipliers)
+        if weights.shape[1] > 1:
+            weights = _grown(weights, gradient.weights, self._rate * options.weight_rate)
+        self.now = Choice(xp.clip(places, 0.0, 1.0), multipliers, weights)
+        self._rate *= options.decay
+
+    def _row_sizes(self, evaluation: Evaluation) -> Array:
+        """The mean |row| of the function that each multiplier's entry feeds, shape (N, open_count)."""
+        xp, lagrangian = namespace(self.bound), self.lagrangian
+        units = xp.zeros_like(self.now.multipliers)
+        for k, line in evaluation.lines.items():
+            size = xp.mean(xp.abs(line.row), axis=1)[:, None]
+            for operand in lagrangian.network.nodes[k].operands:
+                if operand in lagrangian.shape.operands:
+                    part = lagrangian.shape.operands[operand].part
+                    units[:, part] = xp.maximum(units[:, part], size)
+        return units
+
+
+def _arrays(choice: Choice) -> tuple[Array, Array, Array]:
+    return choice.places, choice.multipliers, choice.weights
+
+
+def _grown(weights: Array, gradient: Array, rate: float) -> Array:
+    """One step of exponentiated gradient on the simplex; rows with a smaller value lose weight."""
+    xp = namespace(weights)
+    scale = xp.max(xp.abs(gradient), axis=1, keepdims=True) + 1e-30
+    # Ascent in the weights of a maximum over weights: rows with a larger value gain.
+    raised = weights * xp.exp(rate * gradient / scale)
+    return raised / xp.sum(raised, axis=1, keepdims=True)
+
+
+def proven(
+    network: Network, intervals: Sequence[Interval], shape: Layout, rows: Rows, choice: Choice
+) -> Minimum:
+    """A bound of the largest (row . node - threshold), rounding covered, from any choice; shapes (N,), (N, input_size).
+
+    Args:
+        network: in float64.
+        intervals: sound, shape (N, size) or (1, size).
+        shape: the layout of the choice.
+        rows: in float64.
+        choice: any numbers; those that are not finite make the bound -inf.
+    """
+    xp = namespace(rows.coefficients)
+    choice = Choice(*(xp.astype(a, xp.float64) for a in _arrays(choice)))
+    places = xp.clip(choice.places, 0.0, 1.0)
+    weights = xp.maximum(choice.weights, zeros(choice.weights, (1,)))
+
+    def enclose(k: int) -> Enclosure:
+        operands = [intervals[i] for i in network.nodes[k].operands]
+        node = network.nodes[k]
+        assert isinstance(node, (Elementwise, Product))
+        below, above = families(node, operands)
+        magnitudes = tuple(i.magnitude for i in operands)
+        low_slopes, low = _placed(below, shape.lower_places.get(k), places, magnitudes, -1.0)
+        high_slopes, high = _placed(above, shape.upper_places.get(k), places, magnitudes, 1.0)
+        return Enclosure(low_slopes, high_slopes, low, high)
+
+    pressures = _pressures(network, intervals, shape, choice.multipliers)
+    combined = xp.sum(weights[:, :, None] * rows.coefficients, axis=1)
+    found = BackwardPass(network, intervals, enclose, pressures).minimum(rows.node, combined[:, None, :])
+    thresholds = xp.where(xp.isfinite(rows.thresholds), rows.thresholds, 0.0)
+    products = weights * thresholds
+    constant = xp.sum(products, axis=1)
+    # The rows' combination is itself rounded, once a product and once a sum.
+    size = xp.sum(weights[:, :, None] * xp.abs(rows.coefficients), axis=1) * intervals[rows.node].magnitude
+    error = gamma(weights.shape[1] + rows.coefficients.shape[2]) * (
+        xp.sum(size, axis=1) + xp.sum(xp.abs(products), axis=1) + xp.abs(found.bound[:, 0])
+    )
+    bound = found.bound[:, 0] - constant - error - UNDERFLOW
+    return Minimum(xp.where(xp.isfinite(bound), bound, -xp.inf), found.point[:, 0, :])
+
+
+def _placed(family: Family, slot: object, places: Array, magnitudes: tuple[Array, ...], outwards: float) -> tuple:
+    """The lines at their places, moved outwards by the rounding of the mix."""
+    xp = namespace(places)
+    if slot is None or family.count == 1:
+        return family.slopes[0], family.intercepts[0]
+    place = xp.zeros_like(xp.broadcast_to(family.intercepts[0], (places.shape[0], family.intercepts[0].shape[1])))
+    place = xp.asarray(place, copy=True)
+    place[:, convert_like(places)(slot.columns)] = places[:, slot.part]  # type: ignore[attr-defined]
+    mix = family.mixed(place)
+    margin = outwards * family.margin(magnitudes)
+    return mix.slopes, mix.intercept if family.exact else mix.intercept + margin
+
+
+def _pressures(
+    network: Network, intervals: Sequence[Interval], shape: Layout, multipliers: Array
+) -> dict[int, Pressure]:
+    """The multipliers of each node's intervals where there are any; an infinite side takes none."""
+    xp = namespace(multipliers)
+    pressures: dict[int, Pressure] = {}
+    for k, slot in shape.operands.items():
+        part = multipliers[:, slot.part]
+        if k == 0 or not bool(xp.any(part != 0)):
+            continue
+        columns = convert_like(multipliers)(slot.columns)
+        full = zeros(multipliers, (multipliers.shape[0], network.nodes[k].size))
+        full[:, columns] = part
+        side = xp.where(full > 0, intervals[k].upper, intervals[k].lower)
+        usable = xp.isfinite(side)
+        pressures[k] = Pressure(xp.where(usable, full, 0.0), xp.where(usable, side, 0.0))
+    return pressures

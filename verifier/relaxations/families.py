@@ -1,0 +1,138 @@
+"""Families of sound lines: what an optimised bound chooses from.
+
+Any convex combination of lines below a graph lies below it. A family is therefore a path through a few sound lines
+(for a product: planes), and one number in [0, 1] for each entry, its *place*, picks a point of that path. For a relu
+the path leads from the slope 0 to the slope 1 (Xu et al., arXiv 2011.13824, section 3.2: alpha-CROWN); for a bent
+function through tangents (Shi et al., arXiv 2405.21063: GenBaB); for a product between the planes of McCormick.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from verifier.arrays import Array, namespace
+from verifier.network.functions.base import ScalarFunction
+from verifier.network.functions.relu import Relu
+from verifier.relaxations.lines import Policy, lines, supporting_lines
+from verifier.relaxations.products import product_planes
+from verifier.tolerances import UNDERFLOW, UNIT_ROUNDOFF
+
+TANGENTS = 5
+"""Tangents on the path of a bent function."""
+
+
+@dataclass(frozen=True, eq=False)
+class Mix:
+    """One line an entry, and how it changes with its place.
+
+    Attributes:
+        slopes: for each operand, shape (N, size).
+        intercept: shape (N, size).
+        slope_rates, intercept_rate: derivatives by the place, the same shapes; None where the family is one line.
+    """
+
+    slopes: tuple[Array, ...]
+    intercept: Array
+    slope_rates: tuple[Array, ...] | None = None
+    intercept_rate: Array | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """Lines on one side of a node's graph, in the order of the path.
+
+    Attributes:
+        slopes: for each line, for each operand, shape (N, size).
+        intercepts: for each line, shape (N, size).
+        start: the place of the line that is best by itself, shape (N, size).
+        exact: whether a mix of float64 lines is exactly the mix of the real lines (relu: place 0 and 1, no intercept).
+    """
+
+    slopes: tuple[tuple[Array, ...], ...]
+    intercepts: tuple[Array, ...]
+    start: Array
+    exact: bool = False
+
+    @property
+    def count(self) -> int:
+        return len(self.intercepts)
+
+    def mixed(self, place: Array) -> Mix:
+        """The lines at `place`, shape (N, size) or broadcastable, entries in [0, 1]; rounding is not covered."""
+        if self.count == 1:
+            return Mix(self.slopes[0], self.intercepts[0])
+        xp = namespace(place)
+        at = place * (self.count - 1)
+        segment = xp.clip(xp.floor(at), 0, self.count - 2)
+        share = at - segment
+        parts = [self._segment(k, share) for k in range(self.count - 1)]
+        mix = parts[0]
+        for k, part in enumerate(parts[1:], start=1):
+            mix = _where(segment >= k, part, mix)
+        return mix
+
+    def _segment(self, k: int, share: Array) -> Mix:
+        steps = [b - a for a, b in zip(self.slopes[k], self.slopes[k + 1], strict=True)]
+        rise, scale = self.intercepts[k + 1] - self.intercepts[k], self.count - 1
+        slopes = tuple(a + share * step for a, step in zip(self.slopes[k], steps, strict=True))
+        return Mix(slopes, self.intercepts[k] + share * rise, tuple(scale * step for step in steps), scale * rise)
+
+    def margin(self, magnitudes: tuple[Array, ...]) -> Array:
+        """What rounding can move a mixed line by, within operands of these magnitudes, shape (N, size)."""
+        xp = namespace(self.start)
+        if self.count == 1 or self.exact:
+            return xp.zeros_like(self.intercepts[0])
+        size = xp.zeros_like(self.intercepts[0])
+        for slopes, intercept in zip(self.slopes, self.intercepts, strict=True):
+            size = size + xp.abs(intercept)
+            for slope, magnitude in zip(slopes, magnitudes, strict=True):
+                size = size + xp.where(slope == 0, xp.zeros_like(size), xp.abs(slope) * magnitude)
+        return 8.0 * UNIT_ROUNDOFF * size + UNDERFLOW
+
+
+def _where(condition: Array, one: Mix, other: Mix) -> Mix:
+    xp = namespace(condition)
+    assert one.slope_rates is not None
+    assert other.slope_rates is not None
+
+    def chosen(first: tuple[Array, ...], second: tuple[Array, ...]) -> tuple[Array, ...]:
+        return tuple(xp.where(condition, a, b) for a, b in zip(first, second, strict=True))
+
+    return Mix(
+        chosen(one.slopes, other.slopes),
+        xp.where(condition, one.intercept, other.intercept),
+        chosen(one.slope_rates, other.slope_rates),
+        xp.where(condition, one.intercept_rate, other.intercept_rate),
+    )
+
+
+def function_families(function: ScalarFunction, lower: Array, upper: Array) -> tuple[Family, Family]:
+    """The lines below and above a scalar function on intervals, shape (N, size) each."""
+    xp = namespace(lower, upper)
+    if isinstance(function, Relu):
+        zero, one = (lines(function, lower, upper, policy) for policy in (Policy.LOWER_END, Policy.UPPER_END))
+        start = xp.astype(upper > -lower, lower.dtype)
+        below = Family(
+            ((zero.lower_slope,), (one.lower_slope,)), (zero.lower_intercept, one.lower_intercept), start, exact=True
+        )
+        return below, Family(((one.upper_slope,),), (one.upper_intercept,), start)
+    below_lines, above_lines = supporting_lines(function, lower, upper, TANGENTS)
+    middle = xp.full_like(lower, 0.5)
+    sides = [
+        Family(tuple((slope,) for slope, _ in side), tuple(intercept for _, intercept in side), middle)
+        for side in (below_lines, above_lines)
+    ]
+    return sides[0], sides[1]
+
+
+def product_families(
+    x_lower: Array, x_upper: Array, y_lower: Array, y_upper: Array
+) -> tuple[Family, Family]:
+    """The planes below and above a product on boxes, shape (N, size) each."""
+    planes = product_planes(x_lower, x_upper, y_lower, y_upper)
+    middle = namespace(x_lower).full_like(planes.lower[0].intercept, 0.5)
+    sides = [
+        Family(tuple((p.x_slope, p.y_slope) for p in side), tuple(p.intercept for p in side), middle)
+        for side in (planes.lower, planes.upper)
+    ]
+    return sides[0], sides[1]

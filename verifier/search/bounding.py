@@ -1,0 +1,180 @@
+"""Bounds a batch of domains: ascent from the parents' choice, a proven bound, and where to cut next.
+
+Cuts are ranked by what they would remove from the bound: at the minimiser of the linearised network every function's
+line differs from the function by some amount, and that amount times the row's coefficient is what this entry costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from verifier.arrays import Array, convert_like, namespace, to_numpy
+from verifier.bounds.enclosure import Interval
+from verifier.bounds.intermediate import Engines
+from verifier.bounds.lagrangian import Choice, Lagrangian, Rows
+from verifier.bounds.layout import Layout
+from verifier.bounds.optimise import Ascent, AscentOptions, proven
+from verifier.network.functions.relu import Relu
+from verifier.network.graph import Elementwise, Product
+from verifier.search.domains import Domains
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What all domains share.
+
+    Attributes:
+        engines: the network, its outputs the forms.
+        intervals: of the root box, shape (1, size) each.
+        shape: the layout over those.
+        rows: for each disjunct its rows on the forms, float64, shape (D, R, forms), padded.
+        thresholds: shape (D, R), infinite where padded.
+    """
+
+    engines: Engines
+    intervals: Sequence[Interval]
+    shape: Layout
+    rows: np.ndarray
+    thresholds: np.ndarray
+
+    @property
+    def values(self) -> int:
+        """Values of all nodes of one domain."""
+        return sum(node.size for node in self.engines.exact.nodes)
+
+
+@dataclass(frozen=True, eq=False)
+class Bounded:
+    """Domains with new bounds, choices and candidates, and the minimisers of the relaxation, shape (M, input_size)."""
+
+    domains: Domains
+    points: np.ndarray
+
+
+class Bounder:
+    """Bounds domains of one question.
+
+    Args:
+        question: what is asked.
+        options: of the ascents.
+        candidates: how many entries to name for the next cut.
+    """
+
+    def __init__(self, question: Question, options: AscentOptions, candidates: int) -> None:
+        self.question, self.options, self.candidates = question, options, candidates
+        engines = question.engines
+        self._exact = convert_like(question.intervals[0].lower)
+        self._fast = convert_like(engines.example)
+
+    def intervals(self, domains: Domains) -> list[Interval]:
+        """The root's intervals with each domain's own at the open operand entries, shape (M, size) there."""
+        xp = namespace(self.question.intervals[0].lower)
+        result = list(self.question.intervals)
+        for k, slot in self.question.shape.operands.items():
+            root, columns = result[k], self._exact(slot.columns)
+            shape = (len(domains), root.lower.shape[1])
+            lower = xp.asarray(xp.broadcast_to(root.lower, shape), copy=True)
+            upper = xp.asarray(xp.broadcast_to(root.upper, shape), copy=True)
+            lower[:, columns] = self._exact(domains.lower[:, slot.part])
+            upper[:, columns] = self._exact(domains.upper[:, slot.part])
+            result[k] = Interval(lower, upper)
+        return result
+
+    def lagrangian(self, domains: Domains, intervals: Sequence[Interval]) -> Lagrangian:
+        """The dual function of the domains."""
+        return Lagrangian(
+            self.question.engines.fast, intervals, self.question.shape, self._rows(domains, self._fast)
+        )
+
+    def _rows(self, domains: Domains, convert: object) -> Rows:
+        rows, thresholds = self.question.rows[domains.disjunct], self.question.thresholds[domains.disjunct]
+        return Rows(len(self.question.engines.exact.nodes) - 1, convert(rows), convert(thresholds))  # type: ignore[operator]
+
+    def choice(self, domains: Domains) -> Choice:
+        """The choice that the domains carry."""
+        return Choice(*(self._fast(a) for a in (domains.places, domains.multipliers, domains.weights)))
+
+    def bound(self, domains: Domains) -> Bounded:
+        """Bounds the domains, from the choice they carry."""
+        intervals = self.intervals(domains)
+        lagrangian = self.lagrangian(domains, intervals)
+        ascent = Ascent(lagrangian, self.choice(domains), self.options)
+        ascent.run()
+        best = ascent.best
+        minimum = proven(
+            self.question.engines.exact, intervals, self.question.shape, self._rows(domains, self._exact), best
+        )
+        bound = np.maximum(to_numpy(minimum.bound), domains.bound)
+        scores = self._scores(lagrangian, best, domains)
+        done = replace(
+            domains,
+            bound=bound,
+            places=to_numpy(best.places).astype(np.float32),
+            multipliers=to_numpy(best.multipliers).astype(np.float32),
+            weights=to_numpy(best.weights).astype(np.float32),
+            candidates=ranked(scores, self.candidates),
+        )
+        return Bounded(done, to_numpy(minimum.point))
+
+    def _scores(self, lagrangian: Lagrangian, choice: Choice, domains: Domains) -> np.ndarray:
+        """For each operand entry what its function's relaxation costs, float64, shape (M, open_count)."""
+        evaluation = lagrangian.evaluate(choice)
+        values = lagrangian.values(evaluation)
+        shape, scores = self.question.shape, np.zeros(domains.lower.shape)
+        for k, line in evaluation.lines.items():
+            node = lagrangian.network.nodes[k]
+            assert isinstance(node, (Elementwise, Product))
+            costs = to_numpy(self._cost(lagrangian, node, line, values))
+            for operand in node.operands:
+                if operand in shape.operands:
+                    slot = shape.operands[operand]
+                    scores[:, slot.part] = np.maximum(scores[:, slot.part], costs[:, slot.columns])
+        return np.where(self.cuttable(domains), scores, 0.0)
+
+    def cuttable(self, domains: Domains) -> np.ndarray:
+        """Operand entries whose interval a cut would make two smaller ones of, bool, shape (M, open_count)."""
+        cuts = self.cuts(domains)
+        return (domains.lower < cuts) & (cuts < domains.upper)
+
+    def cuts(self, domains: Domains) -> np.ndarray:
+        """Where each interval would be cut: at the kink of a relu, else in the middle; shape (M, open_count)."""
+        kinks = self._kinks[None, :]
+        return np.where(np.isnan(kinks), 0.5 * (domains.lower + domains.upper), kinks)
+
+    @cached_property
+    def _kinks(self) -> np.ndarray:
+        """For each operand entry the one kink of all that it feeds, NaN where that is bent; shape (open_count,)."""
+        shape, kinks = self.question.shape, np.zeros(self.question.shape.open_count)
+        for node in self.question.engines.exact.nodes:
+            if isinstance(node, (Elementwise, Product)) and not _is_relu(node):
+                for operand in node.operands:
+                    if operand in shape.operands:
+                        kinks[shape.operands[operand].part] = np.nan
+        return kinks
+
+    @staticmethod
+    def _cost(lagrangian: Lagrangian, node: Elementwise | Product, line: object, values: dict[int, Array]) -> Array:
+        xp = namespace(values[0])
+        operands = [values[i] for i in node.operands]
+        relaxed = line.intercept  # type: ignore[attr-defined]
+        for slope, value in zip(line.slopes, operands, strict=True):  # type: ignore[attr-defined]
+            relaxed = relaxed + slope * value
+        true = node.function.value(operands[0]) if isinstance(node, Elementwise) else operands[0] * operands[1]
+        return xp.abs(line.row * (true - relaxed))  # type: ignore[attr-defined]
+
+
+def _is_relu(node: Elementwise | Product) -> bool:
+    return isinstance(node, Elementwise) and isinstance(node.function, Relu)
+
+
+def ranked(scores: np.ndarray, count: int) -> np.ndarray:
+    """The positions of the `count` largest positive scores of each row, best first, -1 where there are fewer."""
+    count = min(count, scores.shape[1])
+    best = np.argpartition(-scores, count - 1, axis=1)[:, :count] if count else np.zeros((len(scores), 0), np.int64)
+    order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1)
+    best = np.take_along_axis(best, order, axis=1)
+    return np.where(np.take_along_axis(scores, best, axis=1) > 0, best, -1)
