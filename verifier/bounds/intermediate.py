@@ -45,7 +45,11 @@ class Engines:
 
 
 def optimised_intervals(
-    engines: Engines, intervals: Sequence[Interval], options: AscentOptions, deadline: Deadline, together: Together = map
+    engines: Engines,
+    intervals: Sequence[Interval],
+    options: AscentOptions,
+    deadline: Deadline,
+    together: Together = map,
 ) -> list[Interval]:
     """The intervals of one box, tightened; shape (1, size) each.
 

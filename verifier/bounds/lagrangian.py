@@ -19,13 +19,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from verifier.arrays import Array, convert_like, namespace, zeros
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.layout import Layout, Slot
 from verifier.network.graph import Affine, Elementwise, Network, Product, evaluate
-from verifier.relaxations.families import Family, function_families, product_families
+from verifier.relaxations.families import Family, Mix, function_families, product_families
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,44 +81,64 @@ class Evaluation:
 
 
 class Side:
-    """The lines on one side of one node, with those of the open entries changing with their places."""
+    """The lines on one side of one node; those of the slot's entries move with their places.
+
+    Args:
+        family: the lines, shape (N, size) or (1, size).
+        slot: of places.
+        example: an array of the library and dtype to compute in.
+        count: N.
+    """
 
     def __init__(self, family: Family, slot: Slot | None, example: Array, count: int) -> None:
-        xp, convert = namespace(example), convert_like(example)
-        self.slot = slot
+        xp = namespace(example)
 
         def full(a: Array) -> Array:
             return xp.astype(xp.broadcast_to(a, (count, a.shape[-1])), example.dtype, copy=True)
 
         self.slopes = tuple(full(a) for a in family.slopes[0])
         self.intercept = full(family.intercepts[0])
-        if slot is not None and family.count > 1:
-            self._columns = convert(slot.columns)
-
-            def compact(a: Array) -> Array:
-                return xp.astype(xp.take(a, self._columns, axis=1), example.dtype)
-
-            slopes = tuple(tuple(compact(a) for a in line) for line in family.slopes)
-            self._family: Family | None = Family(
-                slopes, tuple(compact(a) for a in family.intercepts), compact(family.start), family.exact
-            )
-            self.columns, self.start = self._columns, self._family.start
-        else:
-            self._family = None
-
-    @property
-    def variable(self) -> bool:
-        return self._family is not None
+        self.moving = None if slot is None or family.count == 1 else Moving(family, slot, example)
 
     def place(self, places: Array) -> None:
         """Moves the lines to their places in the flat vector."""
-        if self._family is None or self.slot is None:
+        if self.moving is None:
             return
-        self.mix = self._family.mixed(places[:, self.slot.part])
-        for full, part in zip(self.slopes, self.mix.slopes, strict=True):
-            full[:, self._columns] = part
-        if not self._family.exact:
-            self.intercept[:, self._columns] = self.mix.intercept
+        mix = self.moving.mix(places)
+        for full, part in zip(self.slopes, mix.slopes, strict=True):
+            full[:, self.moving.columns] = part
+        if not self.moving.family.exact:
+            self.intercept[:, self.moving.columns] = mix.intercept
+
+
+class Moving:
+    """The family of lines of a slot's entries."""
+
+    def __init__(self, family: Family, slot: Slot, example: Array) -> None:
+        xp = namespace(example)
+        self.part, self.columns = slot.part, convert_like(example)(slot.columns)
+
+        def compact(a: Array) -> Array:
+            return xp.astype(xp.take(a, self.columns, axis=1), example.dtype)
+
+        slopes = tuple(tuple(compact(a) for a in line) for line in family.slopes)
+        intercepts = tuple(compact(a) for a in family.intercepts)
+        self.family = Family(slopes, intercepts, compact(family.start), family.exact)
+
+    def mix(self, places: Array) -> Mix:
+        """The lines at their places in the flat vector."""
+        self.now = self.family.mixed(places[:, self.part])
+        return self.now
+
+    def rate(self, row: Array, operands: list[Array], positive: bool) -> Array:
+        """The derivative of the bound by the places: only coefficients of one sign take these lines."""
+        xp = namespace(row)
+        total = self.now.intercept_rate
+        assert self.now.slope_rates is not None
+        for rate, value in zip(self.now.slope_rates, operands, strict=True):
+            total = total + rate * xp.take(value, self.columns, axis=1)
+        part, zero = xp.take(row, self.columns, axis=1), zeros(row, (1,))
+        return (xp.maximum(part, zero) if positive else xp.minimum(part, zero)) * total
 
 
 class Lagrangian:
@@ -234,9 +252,9 @@ class Lagrangian:
         places, multipliers = xp.zeros_like(choice.places), xp.zeros_like(choice.multipliers)
         for k, line in evaluation.lines.items():
             operands = [values[i] for i in self.network.nodes[k].operands]
-            for side, sign in zip(self.sides[k], (1.0, -1.0), strict=True):
-                if side.variable:
-                    places[:, side.slot.part] = self._rate(side, sign, line.row, operands)
+            for side, positive in zip(self.sides[k], (True, False), strict=True):
+                if side.moving is not None:
+                    places[:, side.moving.part] = side.moving.rate(line.row, operands, positive)
         for k, (low, high) in self._ends.items():
             if k in values:
                 part = self.shape.operands[k].part
@@ -247,17 +265,6 @@ class Lagrangian:
                 multipliers[:, part] = xp.where(pressure == 0, at_rest, rising)
         rows = xp.sum(self.rows.coefficients * values[self.rows.node][:, None, :], axis=2) - self._thresholds
         return Choice(places, multipliers, rows)
-
-    @staticmethod
-    def _rate(side: Side, sign: float, row: Array, operands: list[Array]) -> Array:
-        xp = namespace(row)
-        mix = side.mix
-        assert mix.slope_rates is not None
-        total = mix.intercept_rate
-        for rate, value in zip(mix.slope_rates, operands, strict=True):
-            total = total + rate * xp.take(value, side.columns, axis=1)
-        part = sign * xp.take(row, side.columns, axis=1)
-        return sign * xp.maximum(part, zeros(part, (1,))) * total
 
 
 def families(node: Elementwise | Product, operands: Sequence[Interval]) -> tuple[Family, Family]:
@@ -283,8 +290,8 @@ def first_choice(lagrangian: Lagrangian) -> Choice:
     places = xp.zeros_like(zeros(example, (lagrangian.count, shape.place_count)))
     for below, above in lagrangian.sides.values():
         for side in (below, above):
-            if side.variable:
-                places[:, side.slot.part] = side.start
+            if side.moving is not None:
+                places[:, side.moving.part] = side.moving.family.start
     exists = xp.astype(xp.isfinite(lagrangian.rows.thresholds), example.dtype)
     weights = exists / xp.sum(exists, axis=1, keepdims=True)
     return Choice(places, zeros(example, (lagrangian.count, shape.open_count)), weights)

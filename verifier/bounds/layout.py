@@ -96,7 +96,7 @@ def layout(network: Network, intervals: Sequence[Interval]) -> Layout:
 
 
 def open_entries(consumer: Elementwise | Product, operand: Interval) -> np.ndarray:
-    """The entries of an operand on whose interval the consumer is not linear in some subproblem; bool, shape (size,)."""
+    """The entries of an operand on whose interval the consumer is not linear somewhere; bool, shape (size,)."""
     xp = namespace(operand.lower)
     if isinstance(consumer, Elementwise) and consumer.function.pieces is not None:
         wanted = xp.zeros_like(operand.lower, dtype=xp.bool)

@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from verifier.arrays import Array, convert_like, namespace, zeros
 from verifier.bounds.backward import BackwardPass, Enclosure, Minimum, Pressure
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.lagrangian import Choice, Evaluation, Lagrangian, Rows, families
-from verifier.bounds.layout import Layout
+from verifier.bounds.layout import Layout, Slot
 from verifier.network.graph import Elementwise, Network, Product
 from verifier.relaxations.families import Family
 from verifier.tolerances import UNDERFLOW, gamma
@@ -136,9 +134,7 @@ def _grown(weights: Array, gradient: Array, rate: float) -> Array:
     return raised / xp.sum(raised, axis=1, keepdims=True)
 
 
-def proven(
-    network: Network, intervals: Sequence[Interval], shape: Layout, rows: Rows, choice: Choice
-) -> Minimum:
+def proven(network: Network, intervals: Sequence[Interval], shape: Layout, rows: Rows, choice: Choice) -> Minimum:
     """A bound of the largest (row . node - threshold), rounding covered, from any choice; shapes (N,), (N, input_size).
 
     Args:
@@ -152,6 +148,7 @@ def proven(
     choice = Choice(*(xp.astype(a, xp.float64) for a in _arrays(choice)))
     places = xp.clip(choice.places, 0.0, 1.0)
     weights = xp.maximum(choice.weights, zeros(choice.weights, (1,)))
+    weights = weights / xp.sum(weights, axis=1, keepdims=True)  # so that the bound is in the units of a margin
 
     def enclose(k: int) -> Enclosure:
         operands = [intervals[i] for i in network.nodes[k].operands]
@@ -178,14 +175,16 @@ def proven(
     return Minimum(xp.where(xp.isfinite(bound), bound, -xp.inf), found.point[:, 0, :])
 
 
-def _placed(family: Family, slot: object, places: Array, magnitudes: tuple[Array, ...], outwards: float) -> tuple:
+def _placed(
+    family: Family, slot: Slot | None, places: Array, magnitudes: tuple[Array, ...], outwards: float
+) -> tuple[tuple[Array, ...], Array]:
     """The lines at their places, moved outwards by the rounding of the mix."""
     xp = namespace(places)
     if slot is None or family.count == 1:
         return family.slopes[0], family.intercepts[0]
     place = xp.zeros_like(xp.broadcast_to(family.intercepts[0], (places.shape[0], family.intercepts[0].shape[1])))
     place = xp.asarray(place, copy=True)
-    place[:, convert_like(places)(slot.columns)] = places[:, slot.part]  # type: ignore[attr-defined]
+    place[:, convert_like(places)(slot.columns)] = places[:, slot.part]
     mix = family.mixed(place)
     margin = outwards * family.margin(magnitudes)
     return mix.slopes, mix.intercept if family.exact else mix.intercept + margin

@@ -6,14 +6,15 @@ goes from the cheapest to the strongest and stops as soon as the verdict is know
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 
 from verifier.errors import UsageError
-from verifier.methods import complete, falsify, incomplete
+from verifier.methods import complete, falsify, incomplete, optimised
+from verifier.methods.plan import auto, sequence
 from verifier.methods.task import Options, Stage, Task
 from verifier.network.graph import Network
 from verifier.property.query import Query
@@ -28,37 +29,25 @@ class Method:
         name: as users give it.
         summary: one line for the help.
         complete: whether it decides every query on piecewise linear networks, given time.
-        stages: run in order until the task is settled or its time is up.
+        stages: the stages for a task, run in order until it is settled or its time is up.
     """
 
     name: str
     summary: str
     complete: bool
-    stages: tuple[Stage, ...]
-
-
-def _short_attack(task: Task) -> None:
-    """A fraction of a second of attack, where bounds alone did not do; most violations that are there show up."""
-    falsify.attack_until(task, seconds=min(0.3, 0.02 * task.deadline.remaining))
-
-
-def _long_attack(task: Task) -> None:
-    """A longer attack before the MILP, which may well use up all the time left; a small MILP is worth no long wait."""
-    boxes = task.open_boxes()
-    unstable = task.unstable_count(boxes[0][0]) if boxes else 0
-    falsify.attack_until(task, seconds=min(5.0, 0.02 * unstable, 0.1 * task.deadline.remaining))
+    stages: Callable[[Task], Iterable[Stage]]
 
 
 _METHODS = (
-    Method("auto", "attack a little, then interval, CROWN, LP and MILP", True,
-           (falsify.quick_attack, incomplete.interval, incomplete.crown, _short_attack,
-            incomplete.lp, _long_attack, complete.milp)),
-    Method("interval", "interval bound propagation: fastest, loosest", False, (incomplete.interval,)),
-    Method("crown", "linear bounds, propagated backward", False, (incomplete.crown,)),
-    Method("lp", "the triangle relaxation, solved by HiGHS", False, (incomplete.lp,)),
-    Method("milp", "the exact mixed-integer program, solved by HiGHS", True, (complete.milp,)),
-    Method("attack", "projected gradient descent: can only falsify", False, (falsify.attack_until,)),
-)  # fmt: skip
+    Method("auto", "a plan made for the query: attacks, bounds, branch and bound", True, auto),
+    Method("interval", "interval bound propagation: fastest, loosest", False, sequence(incomplete.interval)),
+    Method("crown", "linear bounds, propagated backward", False, sequence(incomplete.crown)),
+    Method("alpha", "linear bounds with optimised slopes", False, sequence(optimised.alpha)),
+    Method("lp", "the triangle relaxation, solved by HiGHS", False, sequence(incomplete.lp)),
+    Method("neurons", "branch and bound on neurons", True, sequence(optimised.alpha, optimised.split_neurons)),
+    Method("milp", "the exact mixed-integer program, solved by HiGHS", True, sequence(complete.milp)),
+    Method("attack", "projected gradient descent: can only falsify", False, sequence(falsify.attack_until)),
+)
 
 METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in _METHODS})
 
@@ -89,12 +78,13 @@ def run(task: Task, method: Method) -> Verdict:
 def _run_stages(task: Task, method: Method) -> str:
     """Runs the stages; the method's name, with the stage that settled the task where there were several."""
     falsify.judge_unconstrained(task)
-    for stage in method.stages:
-        if task.settled or task.deadline.expired or not task.query.patterns.count:
+    if task.settled or not task.query.patterns.count:
+        return method.name
+    for count, stage in enumerate(method.stages(task)):
+        if task.deadline.expired:
             break
-        name = stage.__name__.strip("_")
-        task.on_stage(name)
+        task.on_stage(stage.__name__)
         stage(task)
-        if task.settled and len(method.stages) > 1:
-            return f"{method.name} ({name})"
+        if task.settled:
+            return f"{method.name} ({stage.__name__})" if method.name == "auto" or count else method.name
     return method.name

@@ -72,6 +72,7 @@ class Task:
         witness: a violation, once found.
         notes: remarks for the user.
         on_stage: called with the name of every stage before it starts, to show progress.
+        explanation: what a plan chose, and why.
         history: how the searches went, in order of time.
         on_progress: called with every new entry of the history.
     """
@@ -88,6 +89,7 @@ class Task:
         self.witness: Witness | None = None
         self.notes: list[str] = [self.query.note] if self.query.note else []
         self.on_stage: Callable[[str], None] = lambda name: None
+        self.explanation: list[str] = []
         self.history: list[Progress] = []
         self.on_progress: Callable[[Progress], None] = lambda progress: None
         self._enclosures: dict[int, list[Interval]] = {}
@@ -157,6 +159,10 @@ class Task:
         """Whether a point is a witness for a disjunct; if so, it settles the task."""
         return self.judge(disjunct, point) is not None
 
+    def explain(self, text: str) -> None:
+        """Takes note of a choice and its reason, for those who ask."""
+        self.explanation.append(text)
+
     def advanced(self, open_count: int, explored: int, bound: float) -> None:
         """Takes note of the state of a search."""
         progress = Progress(self.deadline.elapsed, open_count, explored, bound)
@@ -182,6 +188,10 @@ class Task:
             )
             self._enclosures[id(box)] = intervals
         return self._enclosures[id(box)]
+
+    def tightened(self, box: Box, intervals: list[Interval]) -> None:
+        """Takes note of better bounds of every node over one box."""
+        self._enclosures[id(box)] = intervals
 
     def unstable_count(self, box: Box) -> int:
         """How many entries of functions are not linear on the interval of their argument over the box."""

@@ -12,14 +12,15 @@ from functools import cached_property
 
 import numpy as np
 
-from verifier.arrays import Array, convert_like, namespace, to_numpy
+from verifier.arrays import Array, Convert, convert_like, namespace, to_numpy
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.intermediate import Engines
-from verifier.bounds.lagrangian import Choice, Lagrangian, Rows
-from verifier.bounds.layout import Layout
+from verifier.bounds.lagrangian import Choice, Lagrangian, Line, Rows
+from verifier.bounds.layout import Layout, layout
 from verifier.bounds.optimise import Ascent, AscentOptions, proven
 from verifier.network.functions.relu import Relu
 from verifier.network.graph import Elementwise, Product
+from verifier.property.query import Patterns
 from verifier.search.domains import Domains
 
 
@@ -40,6 +41,16 @@ class Question:
     shape: Layout
     rows: np.ndarray
     thresholds: np.ndarray
+
+    @classmethod
+    def over(cls, engines: Engines, intervals: Sequence[Interval], patterns: Patterns) -> Question:
+        """The question of all disjuncts of a query over one box with these intervals."""
+        count, most = len(patterns.rows), max((len(r) for r in patterns.rows), default=0)
+        rows, thresholds = np.zeros((count, most, patterns.count)), np.full((count, most), np.inf)
+        for d, (forms, sides) in enumerate(zip(patterns.rows, patterns.thresholds, strict=True)):
+            rows[d, np.arange(len(forms)), forms] = 1.0
+            thresholds[d, : len(forms)] = sides
+        return cls(engines, intervals, layout(engines.exact, intervals), rows, thresholds)
 
     @property
     def values(self) -> int:
@@ -86,13 +97,11 @@ class Bounder:
 
     def lagrangian(self, domains: Domains, intervals: Sequence[Interval]) -> Lagrangian:
         """The dual function of the domains."""
-        return Lagrangian(
-            self.question.engines.fast, intervals, self.question.shape, self._rows(domains, self._fast)
-        )
+        return Lagrangian(self.question.engines.fast, intervals, self.question.shape, self._rows(domains, self._fast))
 
-    def _rows(self, domains: Domains, convert: object) -> Rows:
+    def _rows(self, domains: Domains, convert: Convert) -> Rows:
         rows, thresholds = self.question.rows[domains.disjunct], self.question.thresholds[domains.disjunct]
-        return Rows(len(self.question.engines.exact.nodes) - 1, convert(rows), convert(thresholds))  # type: ignore[operator]
+        return Rows(len(self.question.engines.exact.nodes) - 1, convert(rows), convert(thresholds))
 
     def choice(self, domains: Domains) -> Choice:
         """The choice that the domains carry."""
@@ -157,14 +166,14 @@ class Bounder:
         return kinks
 
     @staticmethod
-    def _cost(lagrangian: Lagrangian, node: Elementwise | Product, line: object, values: dict[int, Array]) -> Array:
+    def _cost(lagrangian: Lagrangian, node: Elementwise | Product, line: Line, values: dict[int, Array]) -> Array:
         xp = namespace(values[0])
         operands = [values[i] for i in node.operands]
-        relaxed = line.intercept  # type: ignore[attr-defined]
-        for slope, value in zip(line.slopes, operands, strict=True):  # type: ignore[attr-defined]
+        relaxed = line.intercept
+        for slope, value in zip(line.slopes, operands, strict=True):
             relaxed = relaxed + slope * value
         true = node.function.value(operands[0]) if isinstance(node, Elementwise) else operands[0] * operands[1]
-        return xp.abs(line.row * (true - relaxed))  # type: ignore[attr-defined]
+        return xp.abs(line.row * (true - relaxed))
 
 
 def _is_relu(node: Elementwise | Product) -> bool:

@@ -55,10 +55,6 @@ class Domains:
             return several[0]
         return cls(*(np.concatenate([getattr(d, f.name) for d in several]) for f in fields(cls)))
 
-    @property
-    def nbytes(self) -> int:
-        return sum(getattr(self, f.name).nbytes for f in fields(self))
-
 
 class Pool:
     """The open domains, in arrays that grow by doubling; taking and putting costs only what is taken and put.
@@ -69,7 +65,7 @@ class Pool:
     """
 
     def __init__(self, example: Domains, most: float) -> None:
-        self._most = max(64, int(most // max(1, example.nbytes // max(1, len(example)))))
+        self._most = max(64, int(most // max(1, sum(_row_bytes(getattr(example, f.name)) for f in fields(example)))))
         self._store = example.take(np.zeros(0, np.int64))
         self._used = np.zeros(0, bool)
         self._rank = np.zeros(0)
@@ -84,7 +80,7 @@ class Pool:
         return self._store.bound[self._used]
 
     @property
-    def disjuncts(self) -> np.ndarray:
+    def disjunct(self) -> np.ndarray:
         """Their disjuncts, shape (open,)."""
         return self._store.disjunct[self._used]
 
@@ -105,7 +101,7 @@ class Pool:
         self._used[where] = True
 
     def take(self, count: int) -> Domains:
-        """Removes up to `count` domains: those with the worst bounds, or where memory is short those nearest a proof."""
+        """Removes up to `count` domains: those of the worst bounds, or where memory is short those nearest a proof."""
         open_ones = np.flatnonzero(self._used)
         bounds = self._store.bound[open_ones]
         order = -bounds if self.narrow else bounds
@@ -125,3 +121,7 @@ class Pool:
 
         self._store = Domains(*(extended(getattr(self._store, f.name)) for f in fields(Domains)))
         self._used = extended(self._used)
+
+
+def _row_bytes(a: np.ndarray) -> int:
+    return a.itemsize * int(np.prod(a.shape[1:], dtype=np.int64))

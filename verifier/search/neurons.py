@@ -8,9 +8,7 @@ interval becomes a constraint with a multiplier.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -22,9 +20,7 @@ from verifier.search.bounding import Bounded, Bounder, Question
 from verifier.search.branching import children, chosen
 from verifier.search.domains import Domains, Pool
 from verifier.search.observer import Observer
-
-Together: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
-"""Applies a function to parts of the work, possibly in several threads, results in order (`map`, `Executor.map`)."""
+from verifier.search.workers import Together
 
 
 @dataclass(frozen=True)
@@ -42,8 +38,8 @@ class NeuronOptions:
         threads: parts a batch is cut in, for `together`.
     """
 
-    root: AscentOptions = AscentOptions(steps=40, decay=0.95)
-    step: AscentOptions = AscentOptions(steps=10, place_rate=0.15, decay=0.9)
+    root: AscentOptions = field(default_factory=lambda: AscentOptions(steps=40, decay=0.95))
+    step: AscentOptions = field(default_factory=lambda: AscentOptions(steps=6, place_rate=0.15, decay=0.9))
     candidates: int = 3
     batch: int = 1024
     batch_values: int = 1 << 22
@@ -75,39 +71,15 @@ class NeuronSearch:
         self._told = -np.inf
         self._tried = np.full(len(question.rows), np.inf)
 
-    def roots(self, disjuncts: np.ndarray) -> Domains:
-        """One domain a disjunct, with CROWN's choice."""
-        question, count = self.question, len(disjuncts)
-        ends = [np.zeros((count, question.shape.open_count)) for _ in range(2)]
-        for k, slot in question.shape.operands.items():
-            for end, interval in zip(ends, (question.intervals[k].lower, question.intervals[k].upper), strict=True):
-                end[:, slot.part] = to_numpy(interval)[0, slot.columns]
-        width = question.rows.shape[1]
-        empty = Domains(
-            disjunct=np.asarray(disjuncts, np.int64),
-            leaf=np.zeros(count, np.int64),
-            bound=np.full(count, -np.inf),
-            lower=ends[0],
-            upper=ends[1],
-            places=np.zeros((count, question.shape.place_count), np.float32),
-            multipliers=np.zeros((count, question.shape.open_count), np.float32),
-            weights=np.ones((count, width), np.float32),
-            candidates=np.full((count, self.options.candidates), -1),
-        )
-        first = first_choice(self._bounder.lagrangian(empty, question.intervals))
-        return replace(empty, places=to_numpy(first.places), weights=to_numpy(first.weights))
-
     def run(self, disjuncts: np.ndarray) -> bool:
         """Searches until all disjuncts are excluded, a witness is accepted or the time is up; whether one was found."""
-        roots = self._bound_parts(self.roots(disjuncts), Bounder(self.question, self.options.root, self.options.candidates))
+        first = Bounder(self.question, self.options.root, self.options.candidates)
+        bounded = self._bound_parts(roots(first, disjuncts), first)
         self._closed = {int(d): np.inf for d in disjuncts}
-        if self._found(roots):
+        if self._found(bounded):
             return True
-        open_ones = self._sorted_out(roots.domains)
-        self._account(open_ones, None)
-        pool, size = Pool(open_ones if len(open_ones) else roots.domains, self.options.memory), 16
-        if not len(open_ones):
-            return False
+        pool, size = Pool(self._sorted_out(bounded.domains), self.options.memory), 16
+        self._account(pool)
         while len(pool) and not self.deadline.expired:
             started = time.monotonic()
             parents = pool.take(size)
@@ -115,7 +87,7 @@ class NeuronSearch:
             if self._found(bounded):
                 return True
             pool.put(self._sorted_out(bounded.domains))
-            self._account(parents, pool)
+            self._account(pool)
             size = self._next_size(len(parents), time.monotonic() - started)
         return False
 
@@ -140,16 +112,15 @@ class NeuronSearch:
             self.stuck.append(domains.take(stuck))
         return domains.take(~closed & ~stuck)
 
-    def _account(self, touched: Domains, pool: Pool | None) -> None:
+    def _account(self, pool: Pool) -> None:
         """Tells the observer of disjuncts that are excluded by now, and now and then of the progress."""
-        open_ones = np.unique(pool.disjuncts if pool is not None else touched.disjunct)
-        unsettled = {int(d) for part in self.stuck for d in part.disjunct} | {int(d) for d in open_ones}
+        kept = [pool.disjunct, *(part.disjunct for part in self.stuck)]
+        unsettled = set(np.unique(np.concatenate(kept)).tolist())
         for d in [d for d in self._closed if d not in unsettled]:
             self.observer.margin_bounded(d, self._closed.pop(d))
         if self.deadline.elapsed - self._told > 0.25:
             self._told = self.deadline.elapsed
-            bounds = pool.bound if pool is not None else touched.bound
-            self.observer.advanced(len(bounds), self.explored, float(bounds.min(initial=np.inf)))
+            self.observer.advanced(len(pool), self.explored, float(pool.bound.min(initial=np.inf)))
 
     def _found(self, bounded: Bounded) -> bool:
         """Whether one of the minimisers is a witness; only those that come nearer than all before are replayed."""
@@ -171,3 +142,26 @@ class NeuronSearch:
         most = min(options.batch, max(2, options.batch_values // self.question.values))
         by_time = int(done * options.batch_seconds / max(seconds, 1e-3))
         return max(2, min(most, 2 * done + 16, by_time))
+
+
+def roots(bounder: Bounder, disjuncts: np.ndarray) -> Domains:
+    """One domain a disjunct: the whole box, CROWN's choice, no bound yet."""
+    question, count = bounder.question, len(disjuncts)
+    shape = question.shape
+    ends = [np.zeros((count, shape.open_count)) for _ in range(2)]
+    for k, slot in shape.operands.items():
+        for end, interval in zip(ends, (question.intervals[k].lower, question.intervals[k].upper), strict=True):
+            end[:, slot.part] = to_numpy(interval)[0, slot.columns]
+    domains = Domains(
+        disjunct=np.asarray(disjuncts, np.int64),
+        leaf=np.zeros(count, np.int64),
+        bound=np.full(count, -np.inf),
+        lower=ends[0],
+        upper=ends[1],
+        places=np.zeros((count, shape.place_count), np.float32),
+        multipliers=np.zeros((count, shape.open_count), np.float32),
+        weights=np.ones((count, question.rows.shape[1]), np.float32),
+        candidates=np.full((count, bounder.candidates), -1),
+    )
+    first = first_choice(bounder.lagrangian(domains, question.intervals))
+    return replace(domains, places=to_numpy(first.places), weights=to_numpy(first.weights))

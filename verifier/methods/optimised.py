@@ -1,0 +1,63 @@
+"""Stages on optimised linear bounds: alpha-CROWN alone, and branch and bound on neurons."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from verifier.arrays import namespace, zeros
+from verifier.bounds.intermediate import Engines, optimised_intervals
+from verifier.bounds.linear import rows_minimum
+from verifier.bounds.optimise import AscentOptions
+from verifier.deadline import Deadline
+from verifier.methods.task import Task
+from verifier.search.bounding import Bounder, Question
+from verifier.search.neurons import NeuronOptions, NeuronSearch, roots
+from verifier.search.workers import workers
+
+INTERMEDIATE = AscentOptions(steps=10, multiplier_rate=0.0)
+
+
+def alpha(task: Task, share: float = 0.3) -> None:
+    """Optimised bounds: of every open pre-activation, as far as a share of the time goes, then of every disjunct."""
+    engines = engines_of(task)
+    boxes = task.open_conjunctions()
+    with workers(task.options.threads) as together:
+        for count, (box, disjuncts) in enumerate(boxes):
+            if task.deadline.expired:
+                return
+            time = task.deadline.remaining * share / (len(boxes) - count)
+            intervals = task.enclosure(box)
+            tight = optimised_intervals(engines, intervals, INTERMEDIATE, Deadline(time), together)
+            task.tightened(box, tight)
+            task.bounded(disjuncts, np.asarray(rows_minimum(task.forms, tight))[0])
+            still = np.array([d for d in disjuncts if task.open[d]], np.int64)
+            if len(still):
+                _bound(task, Question.over(engines, tight, task.query.patterns), still)
+
+
+def _bound(task: Task, question: Question, disjuncts: np.ndarray) -> None:
+    """Bounds the disjuncts once, without a cut."""
+    options = NeuronOptions()
+    bounder = Bounder(question, options.root, options.candidates)
+    bounds = bounder.bound(roots(bounder, disjuncts)).domains.bound
+    for d, bound in zip(disjuncts, bounds, strict=True):
+        task.margin_bounded(int(d), float(bound))
+
+
+def split_neurons(task: Task, options: NeuronOptions | None = None) -> None:
+    """Branch and bound on the neurons of each open box, from the bounds known so far."""
+    engines = engines_of(task)
+    boxes = task.open_conjunctions()
+    with workers(task.options.threads) as together:
+        for count, (box, disjuncts) in enumerate(boxes):
+            if task.settled or task.deadline.expired:
+                return
+            question = Question.over(engines, task.enclosure(box), task.query.patterns)
+            share = task.deadline.within(task.deadline.remaining / (len(boxes) - count))
+            NeuronSearch(question, options or NeuronOptions(), task, share, together).run(np.array(disjuncts))
+
+
+def engines_of(task: Task) -> Engines:
+    """The task's network in float64 for proofs and in float32 for ascents."""
+    example = namespace(task.example).astype(zeros(task.example, (0,)), namespace(task.example).float32)
+    return Engines(task.forms, task.forms.like(example), example)

@@ -1,0 +1,92 @@
+"""The plan of `auto`: which stages a query gets, by what its network and its input set are like.
+
+One table, read from the top; the first rule that applies is taken. The numbers behind the choices are in
+PERFORMANCE.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from verifier.methods import falsify, incomplete, optimised
+from verifier.methods.task import Stage, Task
+from verifier.network.graph import Elementwise, Product
+
+
+@dataclass(frozen=True)
+class Features:
+    """What a plan looks at.
+
+    Attributes:
+        inputs: input entries that vary, in the widest open box.
+        boxes: open boxes.
+        unstable: entries of functions that are not linear over the first open box.
+        depth: functions and products in a row at most, here simply their number of nodes.
+        piecewise: whether all functions are piecewise linear, and there are no products.
+        values: of all nodes together.
+    """
+
+    inputs: int
+    boxes: int
+    unstable: int
+    depth: int
+    piecewise: bool
+    values: int
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A line of the table."""
+
+    name: str
+    applies: Callable[[Features], bool]
+    stages: tuple[Stage, ...]
+    why: str
+
+
+def short_attack(task: Task) -> None:
+    """A fraction of a second of attack, where bounds alone did not do; most violations that are there show up."""
+    falsify.attack_until(task, seconds=min(0.3, 0.02 * task.deadline.remaining))
+
+
+def long_attack(task: Task) -> None:
+    """An attack that is worth its time before a long search."""
+    falsify.attack_until(task, seconds=min(3.0, 0.05 * task.deadline.remaining))
+
+
+PLAN = (
+    Rule("neurons", lambda f: True,
+         (short_attack, optimised.alpha, long_attack, optimised.split_neurons),
+         "many inputs: the functions are cut"),
+)  # fmt: skip
+
+
+def auto(task: Task) -> Iterator[Stage]:
+    """The stages of `auto`, chosen when it is known what the cheap ones left open."""
+    yield falsify.quick_attack
+    yield incomplete.interval
+    yield incomplete.crown
+    features = features_of(task)
+    rule = next(rule for rule in PLAN if rule.applies(features))
+    task.explain(f"{rule.name}: {rule.why} ({features})")
+    yield from rule.stages
+
+
+def features_of(task: Task) -> Features:
+    """The features of what is still open."""
+    boxes = task.open_boxes()
+    nonlinear = [node for node in task.forms.nodes if isinstance(node, (Elementwise, Product))]
+    return Features(
+        inputs=max((int((box.lower < box.upper).sum()) for box, _ in boxes), default=0),
+        boxes=len(boxes),
+        unstable=task.unstable_count(boxes[0][0]) if boxes else 0,
+        depth=len(nonlinear),
+        piecewise=all(isinstance(n, Elementwise) and n.function.pieces is not None for n in nonlinear),
+        values=sum(node.size for node in task.forms.nodes),
+    )
+
+
+def sequence(*stages: Stage) -> Callable[[Task], Iterator[Stage]]:
+    """A plan that is the same for every task."""
+    return lambda task: iter(stages)
