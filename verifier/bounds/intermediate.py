@@ -17,12 +17,15 @@ from verifier.arrays import Array, convert_like, namespace, to_numpy
 from verifier.bounds.enclosure import Interval, intersected
 from verifier.bounds.interval import node_interval
 from verifier.bounds.lagrangian import Lagrangian, Rows, first_choice
-from verifier.bounds.layout import Layout, layout
+from verifier.bounds.layout import Layout, layout, open_entries
 from verifier.bounds.optimise import Ascent, AscentOptions, proven
 from verifier.deadline import Deadline
-from verifier.network.graph import Network
+from verifier.network.graph import Elementwise, Network, Product
 
-Together: TypeAlias = Callable[[Callable[[np.ndarray], Array], list[np.ndarray]], Iterable[Array]]
+Entries: TypeAlias = tuple[np.ndarray, np.ndarray]
+"""Subproblems and entries of a node, integers, shape (P,) each."""
+
+Together: TypeAlias = Callable[[Callable[[Entries], Array], list[Entries]], Iterable[Array]]
 """Applies a function to parts of the work, possibly in several threads, results in order (`map`, `Executor.map`)."""
 
 CHUNK_ENTRIES = 1 << 21
@@ -44,85 +47,96 @@ class Engines:
     example: Array
 
 
-def optimised_intervals(
-    engines: Engines,
-    intervals: Sequence[Interval],
-    options: AscentOptions,
-    deadline: Deadline,
-    together: Together = map,
-) -> list[Interval]:
-    """The intervals of one box, tightened; shape (1, size) each.
+@dataclass(frozen=True, eq=False)
+class Tightening:
+    """How intervals are tightened.
 
-    Args:
+    Attributes:
         engines: the network.
-        intervals: sound intervals of all nodes (CROWN's), shape (1, size).
         options: of the ascents.
         deadline: looked at between chunks of rows.
         together: runs the chunks of a node.
     """
-    network = engines.exact
-    tight = [intervals[0]]
-    for k, node in enumerate(network.nodes[1:], start=1):
-        propagated = node_interval(node, [tight[i] for i in node.operands], intervals[0].lower)
-        tight.append(intersected(intervals[k], propagated))
-        feeds = layout(network, [*tight, *intervals[k + 1 :]]).operands.get(k)
-        if feeds is None or node.operands in ((), (0,)) or deadline.expired:
-            continue
-        tight[k] = _tightened(engines, tight, feeds.columns, options, deadline, together)
-    return tight
+
+    engines: Engines
+    options: AscentOptions
+    deadline: Deadline
+    together: Together = map
+
+    def of_box(self, intervals: Sequence[Interval]) -> list[Interval]:
+        """The intervals of a box, CROWN's, tightened; shape (1, size) each."""
+        first = next((k for k, n in enumerate(self.engines.exact.nodes) if n.operands not in ((), (0,))), 0)
+        return self.of_domains(intervals, layout(self.engines.exact, intervals), np.zeros((1, 0), np.int64), first)
+
+    def of_domains(
+        self, intervals: Sequence[Interval], shape: Layout, cuts: np.ndarray, first: int
+    ) -> list[Interval]:
+        """The intervals of N parts of a box, tightened from node `first` on; shape (N, size).
+
+        Args:
+            intervals: sound on the parts, shape (N, size), or (1, size) where they are the same for all.
+            shape: of the root box.
+            cuts: the positions whose intervals are constraints with a multiplier (`Rows.cuts`), shape (N, C).
+            first: nodes before it are left as they are.
+        """
+        network, tight = self.engines.exact, list(intervals)
+        for k in range(max(first, 1), len(network.nodes)):
+            node = network.nodes[k]
+            propagated = node_interval(node, [tight[i] for i in node.operands], tight[0].lower)
+            tight[k] = intersected(tight[k], propagated)
+            if k in shape.operands and not self.deadline.expired:
+                wanted = self._open(k, tight[k])
+                if wanted.any():
+                    tight[k] = self._tightened(tight[: k + 1], shape.below(k), cuts, wanted)
+        return tight
+
+    def _open(self, k: int, interval: Interval) -> np.ndarray:
+        """Entries of node k whose interval matters to a function or product, bool, shape (N, size)."""
+        nodes = self.engines.exact.nodes
+        consumers = [n for n in nodes if isinstance(n, (Elementwise, Product)) and k in n.operands]
+        return np.any([to_numpy(open_entries(n, interval)) for n in consumers], axis=0)
+
+    def _tightened(
+        self, intervals: list[Interval], shape: Layout, cuts: np.ndarray, wanted: np.ndarray
+    ) -> Interval:
+        """The last interval with the `wanted` entries, bool, shape (N, size), optimised."""
+        xp = namespace(intervals[0].lower)
+        k = len(intervals) - 1
+        rows, columns = np.nonzero(wanted)
+        chunk = max(1, CHUNK_ENTRIES // sum(node.size for node in self.engines.exact.nodes[: k + 1]))
+        parts = [(rows[i : i + chunk], columns[i : i + chunk]) for i in range(0, len(rows), chunk)]
+
+        def bounds(part: Entries) -> Array:
+            return None if self.deadline.expired else self._entry_bounds(intervals, shape, cuts, part)
+
+        lower, upper = (xp.asarray(a, copy=True) for a in (intervals[k].lower, intervals[k].upper))
+        convert = convert_like(lower)
+        for part, found in zip(parts, self.together(bounds, parts), strict=True):
+            if found is not None:
+                where, count = tuple(convert(a) for a in part), len(part[0])
+                lower[where] = xp.maximum(lower[where], found[:count])
+                upper[where] = xp.minimum(upper[where], -found[count:])
+        return intersected(intervals[k], Interval(lower, upper))
+
+    def _entry_bounds(self, intervals: list[Interval], shape: Layout, cuts: np.ndarray, part: Entries) -> Array:
+        """Proven lower bounds of the entries of the last node, then of their negatives, shape (2 P,)."""
+        xp, engines = namespace(intervals[0].lower), self.engines
+        k, count, twice = len(intervals) - 1, len(part[0]), np.tile(part[0], 2)
+        unit = np.zeros((2 * count, 1, engines.exact.nodes[k].size))
+        unit[np.arange(count), 0, part[1]] = 1.0
+        unit[count + np.arange(count), 0, part[1]] = -1.0
+        convert = convert_like(intervals[0].lower)
+        rows = convert(unit)
+        own = [i if i.lower.shape[0] == 1 else _taken(i, convert(twice)) for i in intervals]
+        none = xp.zeros_like(rows[:, :, 0])
+        dtype, cuts = engines.example.dtype, cuts[twice]
+        fast = Rows(k, xp.astype(rows, dtype), xp.astype(none, dtype), cuts)
+        lagrangian = Lagrangian(engines.fast, own, shape, fast)
+        ascent = Ascent(lagrangian, first_choice(lagrangian), self.options)
+        ascent.run()
+        return proven(engines.exact, own, shape, Rows(k, rows, none, cuts), ascent.best).bound
 
 
-def _tightened(
-    engines: Engines,
-    intervals: list[Interval],
-    entries: np.ndarray,
-    options: AscentOptions,
-    deadline: Deadline,
-    together: Together,
-) -> Interval:
-    """The last interval with those of the open `entries` optimised."""
-    xp = namespace(intervals[0].lower)
-    k = len(intervals) - 1
-    shape = layout(engines.exact, intervals)
-    chunk = max(1, CHUNK_ENTRIES // sum(node.size for node in engines.exact.nodes[: k + 1]))
-    parts = [entries[i : i + chunk] for i in range(0, len(entries), chunk)]
-
-    def bounds(part: np.ndarray) -> Array:
-        if deadline.expired:
-            return None
-        return _entry_bounds(engines, intervals, shape, part, options)
-
-    lower, upper = (xp.asarray(a, copy=True) for a in (intervals[k].lower, intervals[k].upper))
-    for part, found in zip(parts, together(bounds, parts), strict=True):
-        if found is not None:
-            columns = convert_like(lower)(part)
-            lower[0, columns] = xp.maximum(lower[0, columns], found[: len(part)])
-            upper[0, columns] = xp.minimum(upper[0, columns], -found[len(part) :])
-    return intersected(intervals[k], Interval(lower, upper))
-
-
-def _entry_bounds(
-    engines: Engines, intervals: list[Interval], shape: Layout, part: np.ndarray, options: AscentOptions
-) -> Array:
-    """Proven lower bounds of the entries, then of their negatives, shape (2 P,)."""
-    xp = namespace(intervals[0].lower)
-    k, count = len(intervals) - 1, len(part)
-    unit = np.zeros((2 * count, 1, engines.exact.nodes[k].size))
-    unit[np.arange(count), 0, part] = 1.0
-    unit[count + np.arange(count), 0, part] = -1.0
-    rows = convert_like(intervals[0].lower)(unit)
-    none = xp.zeros_like(rows[:, :, 0])
-    fast = Rows(k, xp.astype(rows, engines.example.dtype), xp.astype(none, engines.example.dtype))
-    lagrangian = Lagrangian(engines.fast, intervals, shape, fast)
-    ascent = Ascent(lagrangian, first_choice(lagrangian), options)
-    ascent.run()
-    return proven(engines.exact, intervals, shape, Rows(k, rows, none), ascent.best).bound
-
-
-def widths(intervals: Sequence[Interval], shape: Layout) -> float:
-    """The mean width of the open operand entries: how loose the relaxation still is."""
-    total, count = 0.0, 0
-    for k, slot in shape.operands.items():
-        width = to_numpy(intervals[k].upper - intervals[k].lower)[0, slot.columns]
-        total, count = total + float(width.sum()), count + len(width)
-    return total / max(1, count)
+def _taken(interval: Interval, rows: Array) -> Interval:
+    xp = namespace(interval.lower)
+    return Interval(xp.take(interval.lower, rows, axis=0), xp.take(interval.upper, rows, axis=0))

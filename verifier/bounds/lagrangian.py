@@ -19,6 +19,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from verifier.arrays import Array, convert_like, namespace, zeros
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.layout import Layout, Slot
@@ -34,11 +36,14 @@ class Rows:
         node: the node the rows are on.
         coefficients: shape (N, R, size).
         thresholds: shape (N, R); infinite for rows that do not exist.
+        cuts: positions in the layout's vector of intervals that have a multiplier, integers on the host, shape (N, C),
+            -1 where there are fewer than C, no position twice in a row.
     """
 
     node: int
     coefficients: Array
     thresholds: Array
+    cuts: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,13 +52,24 @@ class Choice:
 
     Attributes:
         places: shape (N, layout.place_count), in [0, 1].
-        multipliers: shape (N, layout.open_count); positive ones press an entry's upper end, negative ones its lower.
+        multipliers: of the rows' cuts, shape (N, C); positive ones press an entry's upper end, negative its lower.
         weights: shape (N, R), not negative, sum 1.
     """
 
     places: Array
     multipliers: Array
     weights: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Pressed:
+    """The cut entries of one node: which subproblem, which of its cuts, which entry, and its ends; shape (P,) each."""
+
+    subproblem: Array
+    cut: Array
+    entry: Array
+    lower: Array
+    upper: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +89,13 @@ class Evaluation:
         bound: shape (N,).
         point: the corner of the box that minimises, shape (N, input_size).
         lines: for each function or product node reached, what the row chose there.
+        sizes: for each node with cuts, the root mean square of its rows: the natural unit of multipliers, shape (N,).
     """
 
     bound: Array
     point: Array
     lines: dict[int, Line]
+    sizes: dict[int, Array]
 
 
 class Side:
@@ -149,6 +167,9 @@ class Lagrangian:
         intervals: sound intervals of the nodes, shape (N, size) or (1, size) each, up to the rows' node.
         shape: the layout.
         rows: what is bounded, N subproblems.
+
+    Attributes:
+        pressed: the cut entries of each node that has some, by index.
     """
 
     def __init__(self, network: Network, intervals: Sequence[Interval], shape: Layout, rows: Rows) -> None:
@@ -158,7 +179,9 @@ class Lagrangian:
         self.count = int(rows.coefficients.shape[0])
         self.lower, self.upper = (xp.astype(a, self.example.dtype) for a in (intervals[0].lower, intervals[0].upper))
         self.sides: dict[int, tuple[Side, Side]] = {}
-        self._ends: dict[int, tuple[Array, Array]] = {}
+        self.pressed = {
+            k: self._cut_entries(intervals[k], *where) for k, where in shape.located(rows.cuts).items() if k <= rows.node
+        }
         needed = _ancestors(network, rows.node)
         for k in sorted(needed):
             node = network.nodes[k]
@@ -168,13 +191,13 @@ class Lagrangian:
                     Side(below, shape.lower_places.get(k), self.example, self.count),
                     Side(above, shape.upper_places.get(k), self.example, self.count),
                 )
-            if k in shape.operands and k > 0:  # the input's own box is minimised over anyway
-                columns = convert_like(self.example)(shape.operands[k].columns)
-                ends = (xp.take(a, columns, axis=1) for a in (intervals[k].lower, intervals[k].upper))
-                low, high = (xp.astype(a, self.example.dtype) for a in ends)
-                self._ends[k] = low, high
         self._thresholds = xp.where(xp.isfinite(rows.thresholds), rows.thresholds, 0.0)
-        self._columns = {k: convert_like(self.example)(slot.columns) for k, slot in shape.operands.items()}
+
+    def _cut_entries(self, interval: Interval, n: np.ndarray, c: np.ndarray, entry: np.ndarray) -> Pressed:
+        convert, xp = convert_like(self.example), namespace(self.example)
+        place = convert(n if interval.lower.shape[0] > 1 else np.zeros_like(n)), convert(entry)
+        ends = (xp.astype(a[place], self.example.dtype) for a in (interval.lower, interval.upper))
+        return Pressed(convert(n), convert(c), convert(entry), *ends)
 
     def evaluate(self, choice: Choice) -> Evaluation:
         """The bound that a choice gives."""
@@ -187,11 +210,15 @@ class Lagrangian:
         total = -xp.sum(choice.weights * self._thresholds, axis=1)
         pending: dict[int, Array] = {top: row}
         lines: dict[int, Line] = {}
+        sizes: dict[int, Array] = {}
         for k in range(top, 0, -1):
             if k not in pending:
                 continue
-            row, constant = self._pressed(k, pending.pop(k), choice.multipliers)
-            total = total + constant
+            row = pending.pop(k)
+            if k in self.pressed:
+                sizes[k] = xp.sqrt(xp.vecdot(row, row) / row.shape[1])
+                row, constant = self._press(self.pressed[k], row, choice.multipliers)
+                total = total + constant
             node = self.network.nodes[k]
             if isinstance(node, Affine):
                 total = total + row @ node.bias
@@ -206,20 +233,17 @@ class Lagrangian:
         if row is None:
             row = zeros(self.example, (self.count, self.network.input_size))
         point = xp.where(row > 0, self.lower, self.upper)
-        return Evaluation(total + xp.vecdot(row, point), point, lines)
+        return Evaluation(total + xp.vecdot(row, point), point, lines, sizes)
 
-    def _pressed(self, k: int, row: Array, multipliers: Array) -> tuple[Array, Array | float]:
-        """The row with the multipliers of node k added, and the constant they bring."""
-        if k not in self._ends:
-            return row, 0.0
+    def _press(self, pressed: Pressed, row: Array, multipliers: Array) -> tuple[Array, Array]:
+        """The row with the multipliers of one node's cuts added, and the constant they bring."""
         xp = namespace(row)
-        pressure = multipliers[:, self.shape.operands[k].part]
-        if not xp.any(pressure):
-            return row, 0.0
-        low, high = self._ends[k]
+        pressure = multipliers[pressed.subproblem, pressed.cut]
         row = xp.asarray(row, copy=True)  # it may be shared: the adjoint of an identity returns its argument
-        row[:, self._columns[k]] += pressure
-        return row, -xp.vecdot(pressure, xp.where(pressure > 0, high, low))
+        row[pressed.subproblem, pressed.entry] += pressure
+        sides = xp.zeros_like(multipliers)
+        sides[pressed.subproblem, pressed.cut] = pressure * xp.where(pressure > 0, pressed.upper, pressed.lower)
+        return row, -xp.sum(sides, axis=1)
 
     def _chosen(self, k: int, row: Array) -> Line:
         xp = namespace(row)
@@ -255,14 +279,14 @@ class Lagrangian:
             for side, positive in zip(self.sides[k], (True, False), strict=True):
                 if side.moving is not None:
                     places[:, side.moving.part] = side.moving.rate(line.row, operands, positive)
-        for k, (low, high) in self._ends.items():
+        for k, pressed in self.pressed.items():
             if k in values:
-                part = self.shape.operands[k].part
-                pressure = choice.multipliers[:, part]
-                value = xp.take(values[k], self._columns[k], axis=1)
-                rising = xp.where(pressure > 0, value - high, value - low)
-                at_rest = xp.maximum(value - high, zeros(value, (1,))) + xp.minimum(value - low, zeros(value, (1,)))
-                multipliers[:, part] = xp.where(pressure == 0, at_rest, rising)
+                value = values[k][pressed.subproblem, pressed.entry]
+                pressure = choice.multipliers[pressed.subproblem, pressed.cut]
+                above, below = value - pressed.upper, value - pressed.lower
+                at_rest = xp.where(above > 0, above, xp.where(below < 0, below, xp.zeros_like(value)))
+                rising = xp.where(pressure > 0, above, below)
+                multipliers[pressed.subproblem, pressed.cut] = xp.where(pressure == 0, at_rest, rising)
         rows = xp.sum(self.rows.coefficients * values[self.rows.node][:, None, :], axis=2) - self._thresholds
         return Choice(places, multipliers, rows)
 
@@ -294,4 +318,4 @@ def first_choice(lagrangian: Lagrangian) -> Choice:
                 places[:, side.moving.part] = side.moving.family.start
     exists = xp.astype(xp.isfinite(lagrangian.rows.thresholds), example.dtype)
     weights = exists / xp.sum(exists, axis=1, keepdims=True)
-    return Choice(places, zeros(example, (lagrangian.count, shape.open_count)), weights)
+    return Choice(places, zeros(example, lagrangian.rows.cuts.shape), weights)

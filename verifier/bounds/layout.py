@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from verifier.arrays import namespace, to_numpy
+from verifier.arrays import Array, namespace, to_numpy
 from verifier.bounds.enclosure import Interval
 from verifier.network.graph import Elementwise, Network, Product
 
@@ -51,6 +51,35 @@ class Layout:
     open_count: int
     place_count: int
 
+    def below(self, node: int) -> Layout:
+        """Without a say for what comes after a node: the same vector of intervals, a shorter one of places."""
+        count, places = 0, []
+        for slots in (self.lower_places, self.upper_places):
+            kept: dict[int, Slot] = {}
+            for k, slot in slots.items():
+                if k <= node:
+                    kept[k] = Slot(k, slot.columns, count)
+                    count = kept[k].stop
+            places.append(kept)
+        operands = {k: slot for k, slot in self.operands.items() if k <= node}
+        return Layout(operands, places[0], places[1], self.open_count, count)
+
+    def located(self, positions: np.ndarray) -> dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Positions of the vector of intervals by node; node 0 is left out, its box is minimised over anyway.
+
+        Args:
+            positions: integers, shape (N, C), -1 where there is none.
+
+        Returns:
+            For each node that has some: which of the N, which of the C, and the node's entry, shape (P,) each.
+        """
+        found = {}
+        for node, slot in self.operands.items():
+            here = np.nonzero((positions >= slot.start) & (positions < slot.stop))
+            if node > 0 and len(here[0]):
+                found[node] = (*here, slot.columns[positions[here] - slot.start])
+        return found
+
     def entry(self, position: int) -> tuple[int, int]:
         """The node and the entry that stand at a position of the vector of intervals."""
         for node, slot in self.operands.items():
@@ -74,7 +103,7 @@ def layout(network: Network, intervals: Sequence[Interval]) -> Layout:
             continue
         open_here = np.zeros(node.size, bool)
         for operand in node.operands:
-            is_open = open_entries(node, intervals[operand])
+            is_open = to_numpy(open_entries(node, intervals[operand])).any(axis=0)
             wanted[operand] = wanted.get(operand, np.zeros(node.size, bool)) | is_open
             open_here |= is_open
         columns = np.flatnonzero(open_here)
@@ -95,13 +124,12 @@ def layout(network: Network, intervals: Sequence[Interval]) -> Layout:
     return Layout(operands, lower_places, upper_places, open_count, count)
 
 
-def open_entries(consumer: Elementwise | Product, operand: Interval) -> np.ndarray:
-    """The entries of an operand on whose interval the consumer is not linear somewhere; bool, shape (size,)."""
+def open_entries(consumer: Elementwise | Product, operand: Interval) -> Array:
+    """Where the consumer is not linear on an operand's interval; bool, shape (N, size)."""
     xp = namespace(operand.lower)
     if isinstance(consumer, Elementwise) and consumer.function.pieces is not None:
         wanted = xp.zeros_like(operand.lower, dtype=xp.bool)
         for piece in consumer.function.pieces[1:]:
             wanted = wanted | ((operand.lower < piece.start) & (operand.upper > piece.start))
-    else:
-        wanted = operand.lower < operand.upper
-    return to_numpy(xp.any(wanted, axis=0))
+        return wanted
+    return operand.lower < operand.upper

@@ -27,7 +27,7 @@ class AscentOptions:
     Attributes:
         steps: gradient steps.
         place_rate: first step of a place, which lives in [0, 1].
-        multiplier_rate: first step of a multiplier, in units of the mean |row| of its node.
+        multiplier_rate: first step of a multiplier, in units of the size of its node's row (`Evaluation.sizes`).
         weight_rate: first exponent of a weight's growth.
         decay: of the rates, per step.
     """
@@ -99,7 +99,7 @@ class Ascent:
             self._units = self._row_sizes(evaluation)
         places = now.places + self._rate * options.place_rate * self._places.direction(gradient.places)
         multipliers, weights = now.multipliers, now.weights
-        if options.multiplier_rate > 0:
+        if multipliers.shape[1] > 0:
             step = self._rate * options.multiplier_rate * self._units
             multipliers = now.multipliers + step * self._multipliers.direction(gradient.multipliers)
             multipliers = xp.where(multipliers * now.multipliers < 0, xp.zeros_like(multipliers), multipliers)
@@ -109,15 +109,18 @@ class Ascent:
         self._rate *= options.decay
 
     def _row_sizes(self, evaluation: Evaluation) -> Array:
-        """The mean |row| of the function that each multiplier's entry feeds, shape (N, open_count)."""
+        """A unit for each multiplier: the size of its node's row, or of those of the functions that it feeds."""
         xp, lagrangian = namespace(self.bound), self.lagrangian
-        units = xp.zeros_like(self.now.multipliers)
+        sizes = dict(evaluation.sizes)
         for k, line in evaluation.lines.items():
-            size = xp.mean(xp.abs(line.row), axis=1)[:, None]
             for operand in lagrangian.network.nodes[k].operands:
-                if operand in lagrangian.shape.operands:
-                    part = lagrangian.shape.operands[operand].part
-                    units[:, part] = xp.maximum(units[:, part], size)
+                if operand in sizes:
+                    size = xp.sqrt(xp.vecdot(line.row, line.row) / line.row.shape[1])
+                    sizes[operand] = xp.maximum(sizes[operand], size)
+        units = xp.zeros_like(self.now.multipliers)
+        for k, size in sizes.items():
+            pressed = lagrangian.pressed[k]
+            units[pressed.subproblem, pressed.cut] = size[pressed.subproblem]
         return units
 
 
@@ -160,7 +163,7 @@ def proven(network: Network, intervals: Sequence[Interval], shape: Layout, rows:
         high_slopes, high = _placed(above, shape.upper_places.get(k), places, magnitudes, 1.0)
         return Enclosure(low_slopes, high_slopes, low, high)
 
-    pressures = _pressures(network, intervals, shape, choice.multipliers)
+    pressures = _pressures(network, intervals, shape.located(rows.cuts), choice.multipliers)
     combined = xp.sum(weights[:, :, None] * rows.coefficients, axis=1)
     found = BackwardPass(network, intervals, enclose, pressures).minimum(rows.node, combined[:, None, :])
     thresholds = xp.where(xp.isfinite(rows.thresholds), rows.thresholds, 0.0)
@@ -191,18 +194,15 @@ def _placed(
 
 
 def _pressures(
-    network: Network, intervals: Sequence[Interval], shape: Layout, multipliers: Array
+    network: Network, intervals: Sequence[Interval], cuts: dict[int, tuple[np.ndarray, ...]], multipliers: Array
 ) -> dict[int, Pressure]:
-    """The multipliers of each node's intervals where there are any; an infinite side takes none."""
-    xp = namespace(multipliers)
+    """The multipliers of each node's cuts; an infinite side takes none."""
+    xp, convert = namespace(multipliers), convert_like(multipliers)
     pressures: dict[int, Pressure] = {}
-    for k, slot in shape.operands.items():
-        part = multipliers[:, slot.part]
-        if k == 0 or not bool(xp.any(part != 0)):
-            continue
-        columns = convert_like(multipliers)(slot.columns)
+    for k, where in cuts.items():
+        subproblem, cut, entry = (convert(a) for a in where)
         full = zeros(multipliers, (multipliers.shape[0], network.nodes[k].size))
-        full[:, columns] = part
+        full[subproblem, entry] = multipliers[subproblem, cut]
         side = xp.where(full > 0, intervals[k].upper, intervals[k].lower)
         usable = xp.isfinite(side)
         pressures[k] = Pressure(xp.where(usable, full, 0.0), xp.where(usable, side, 0.0))

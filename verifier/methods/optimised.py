@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from verifier.arrays import namespace, zeros
-from verifier.bounds.intermediate import Engines, optimised_intervals
+from verifier.bounds.intermediate import Engines, Tightening
 from verifier.bounds.linear import rows_minimum
 from verifier.bounds.optimise import AscentOptions
 from verifier.deadline import Deadline
@@ -27,7 +27,7 @@ def alpha(task: Task, share: float = 0.3) -> None:
                 return
             time = task.deadline.remaining * share / (len(boxes) - count)
             intervals = task.enclosure(box)
-            tight = optimised_intervals(engines, intervals, INTERMEDIATE, Deadline(time), together)
+            tight = Tightening(engines, INTERMEDIATE, Deadline(time), together).of_box(intervals)
             task.tightened(box, tight)
             task.bounded(disjuncts, np.asarray(rows_minimum(task.forms, tight))[0])
             still = np.array([d for d in disjuncts if task.open[d]], np.int64)

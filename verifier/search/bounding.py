@@ -101,7 +101,9 @@ class Bounder:
 
     def _rows(self, domains: Domains, convert: Convert) -> Rows:
         rows, thresholds = self.question.rows[domains.disjunct], self.question.thresholds[domains.disjunct]
-        return Rows(len(self.question.engines.exact.nodes) - 1, convert(rows), convert(thresholds))
+        return Rows(
+            len(self.question.engines.exact.nodes) - 1, convert(rows), convert(thresholds), domains.cuts
+        )
 
     def choice(self, domains: Domains) -> Choice:
         """The choice that the domains carry."""

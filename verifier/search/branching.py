@@ -22,7 +22,18 @@ def children(bounder: Bounder, parents: Domains, positions: np.ndarray) -> Domai
     upper, lower = parents.upper.copy(), parents.lower.copy()
     upper[rows, positions] = cut
     lower[rows, positions] = cut
-    return Domains.joined([replace(parents, upper=upper), replace(parents, lower=lower)])
+    halved = replace(_noted(parents, positions), age=parents.age + 1)
+    return Domains.joined([replace(halved, upper=upper), replace(halved, lower=lower)])
+
+
+def _noted(parents: Domains, positions: np.ndarray) -> Domains:
+    """The parents with the positions among their cuts, once each."""
+    new = ~(parents.cuts == positions[:, None]).any(axis=1)
+    count = (parents.cuts >= 0).sum(axis=1)
+    wider = parents.widened(int((count + new).max(initial=0)))
+    cuts = wider.cuts.copy()
+    cuts[np.flatnonzero(new), count[new]] = positions[new]
+    return replace(wider, cuts=cuts)
 
 
 def chosen(bounder: Bounder, parents: Domains) -> np.ndarray:

@@ -7,7 +7,7 @@ from its parent is kept beside it: places, multipliers, weights.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -19,17 +19,21 @@ class Domains:
     Attributes:
         disjunct: of which each is a part, int64, shape (M,).
         leaf: each one's number in the tree, int64, shape (M,).
+        age: cuts since the intervals were last tightened, int64, shape (M,).
         bound: the best proven lower bound of the margin, float64, shape (M,).
         lower, upper: intervals of the layout's operand entries, float64, shape (M, open_count).
+        cuts: positions of those that were cut, int32, shape (M, C), -1 where there are fewer.
         places, multipliers, weights: the best choice so far (`bounds.lagrangian.Choice`), float32.
         candidates: operand entries to cut next, best first, int64, shape (M, C); -1 where there is none.
     """
 
     disjunct: np.ndarray
     leaf: np.ndarray
+    age: np.ndarray
     bound: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
+    cuts: np.ndarray
     places: np.ndarray
     multipliers: np.ndarray
     weights: np.ndarray
@@ -47,12 +51,24 @@ class Domains:
         pieces = np.array_split(np.arange(len(self)), max(1, min(count, len(self))))
         return [self.take(piece) for piece in pieces]
 
+    def widened(self, width: int) -> Domains:
+        """The same with room for so many cuts."""
+        more = width - self.cuts.shape[1]
+        if more <= 0:
+            return self
+        cuts, multipliers = (
+            np.pad(a, ((0, 0), (0, more)), constant_values=fill) for a, fill in ((self.cuts, -1), (self.multipliers, 0))
+        )
+        return replace(self, cuts=cuts, multipliers=multipliers)
+
     @classmethod
     def joined(cls, several: Iterable[Domains]) -> Domains:
         """All of them, in order."""
         several = list(several)
         if len(several) == 1:
             return several[0]
+        width = max(d.cuts.shape[1] for d in several)
+        several = [d.widened(width) for d in several]
         return cls(*(np.concatenate([getattr(d, f.name) for d in several]) for f in fields(cls)))
 
 
@@ -91,6 +107,8 @@ class Pool:
 
     def put(self, domains: Domains) -> None:
         """Adds domains."""
+        width = max(domains.cuts.shape[1], self._store.cuts.shape[1])
+        domains, self._store = domains.widened(width), self._store.widened(width)
         free = np.flatnonzero(~self._used)
         if len(free) < len(domains):
             self._grow(max(len(domains) - len(free), len(self._used), 64))

@@ -20,6 +20,7 @@ from verifier.search.bounding import Bounded, Bounder, Question
 from verifier.search.branching import children, chosen
 from verifier.search.domains import Domains, Pool
 from verifier.search.observer import Observer
+from verifier.search.tightening import Tightener
 from verifier.search.workers import Together
 
 
@@ -30,6 +31,7 @@ class NeuronOptions:
     Attributes:
         root: the ascent for each disjunct before any cut.
         step: the ascent after a cut, which goes on from the parent's choice.
+        tightening: the ascent for each intermediate bound, when a domain's are tightened.
         candidates: cuts that are tried out for each one that is made; 1 takes the estimate's word.
         batch: domains bounded together at most.
         batch_values: values of all nodes of a batch at most.
@@ -40,6 +42,9 @@ class NeuronOptions:
 
     root: AscentOptions = field(default_factory=lambda: AscentOptions(steps=40, decay=0.95))
     step: AscentOptions = field(default_factory=lambda: AscentOptions(steps=6, place_rate=0.15, decay=0.9))
+    tightening: AscentOptions = field(
+        default_factory=lambda: AscentOptions(steps=10, multiplier_rate=0.5)
+    )
     candidates: int = 3
     batch: int = 1024
     batch_values: int = 1 << 22
@@ -67,6 +72,7 @@ class NeuronSearch:
         self.explored = 0
         self.stuck: list[Domains] = []
         self._bounder = Bounder(question, options.step, options.candidates)
+        self._tightener = Tightener(self._bounder, options.tightening)
         self._closed: dict[int, float] = {}
         self._told = -np.inf
         self._tried = np.full(len(question.rows), np.inf)
@@ -81,15 +87,27 @@ class NeuronSearch:
         pool, size = Pool(self._sorted_out(bounded.domains), self.options.memory), 16
         self._account(pool)
         while len(pool) and not self.deadline.expired:
-            started = time.monotonic()
-            parents = pool.take(size)
-            bounded = self._bound_parts(self._cut(parents), self._bounder)
-            if self._found(bounded):
-                return True
-            pool.put(self._sorted_out(bounded.domains))
+            parents = self._refreshed(pool.take(size))
+            seconds = -time.monotonic()
+            bounded = self._bound_parts(self._cut(parents), self._bounder) if len(parents) else None
+            seconds += time.monotonic()
+            if bounded is not None:
+                if self._found(bounded):
+                    return True
+                self._tightener.bounding_took(seconds / len(bounded.domains))
+                pool.put(self._sorted_out(bounded.domains))
             self._account(pool)
-            size = self._next_size(len(parents), time.monotonic() - started)
+            size = self._next_size(len(parents), seconds)
         return False
+
+    def _refreshed(self, parents: Domains) -> Domains:
+        """The domains, with the intervals of those tightened whose turn it is; without those that this closes."""
+        due = self._tightener.due(parents, self.options.batch_seconds)
+        if not due.any():
+            return parents
+        tightened = self._tightener.tightened(parents.take(due), self.deadline, self.together)
+        bounded = self._bound_parts(tightened, self._bounder)
+        return Domains.joined([parents.take(~due), self._sorted_out(bounded.domains)])
 
     def _cut(self, parents: Domains) -> Domains:
         def halves(part: Domains) -> Domains:
@@ -155,11 +173,13 @@ def roots(bounder: Bounder, disjuncts: np.ndarray) -> Domains:
     domains = Domains(
         disjunct=np.asarray(disjuncts, np.int64),
         leaf=np.zeros(count, np.int64),
+        age=np.zeros(count, np.int64),
         bound=np.full(count, -np.inf),
         lower=ends[0],
         upper=ends[1],
         places=np.zeros((count, shape.place_count), np.float32),
-        multipliers=np.zeros((count, shape.open_count), np.float32),
+        cuts=np.full((count, 0), -1, np.int32),
+        multipliers=np.zeros((count, 0), np.float32),
         weights=np.ones((count, question.rows.shape[1]), np.float32),
         candidates=np.full((count, bounder.candidates), -1),
     )

@@ -1,0 +1,100 @@
+"""Tightens the intermediate bounds of a domain: what its cuts imply for all other neurons.
+
+A cut constrains the neurons beside and behind it. Bounding them anew, with a multiplier for every cut, costs as much
+as hundreds of domains, and may be worth far more than eight cuts. So it is done every few cuts: just so often that
+about as much time goes into tightening as into bounding, and less often where it gains nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from verifier.arrays import to_numpy
+from verifier.bounds.intermediate import Tightening
+from verifier.bounds.optimise import AscentOptions
+from verifier.deadline import Deadline
+from verifier.search.bounding import Bounder
+from verifier.search.domains import Domains
+from verifier.search.workers import Together
+
+FIRST_AGE = 5
+"""Cuts before the first tightening, when its cost is not yet known."""
+
+GROUP_ENTRIES = 1 << 22
+"""Values of all nodes, for all rows, of the domains that are tightened at once."""
+
+USELESS = 0.02
+"""A tightening that takes off less than this share of the open widths was not worth it."""
+
+
+class Tightener:
+    """Decides which domains are due, and tightens them.
+
+    Args:
+        bounder: of the domains.
+        options: the ascent for each entry.
+    """
+
+    def __init__(self, bounder: Bounder, options: AscentOptions) -> None:
+        self._bounder, self._options = bounder, options
+        self._bounding, self._tightening, self._patience = 1e-3, math.nan, 0.0
+
+    def bounding_took(self, seconds: float) -> None:
+        """Takes note of what bounding one domain costs."""
+        self._bounding = 0.7 * self._bounding + 0.3 * seconds
+
+    @property
+    def every(self) -> float:
+        """Cuts between two tightenings: 2 to that power is the number of domains that cost as much as one."""
+        if math.isnan(self._tightening):
+            return FIRST_AGE
+        return max(3.0, math.log2(1.0 + self._tightening / self._bounding)) + self._patience
+
+    def due(self, domains: Domains, seconds: float) -> np.ndarray:
+        """Whose turn it is, bool, shape (M,); the oldest, no more than can be tightened in about so many seconds."""
+        due = domains.age >= self.every
+        most = 4 if math.isnan(self._tightening) else max(2, int(seconds / self._tightening))
+        if due.sum() > most:
+            due[np.argsort(np.where(due, -domains.age, 1), kind="stable")[most:]] = False
+        return due
+
+    def tightened(self, domains: Domains, deadline: Deadline, together: Together) -> Domains:
+        """The domains with tighter intervals."""
+        started = time.monotonic()
+        group = max(1, GROUP_ENTRIES // (2 * domains.lower.shape[1] * self._bounder.question.values))
+        pieces = np.array_split(np.arange(len(domains)), max(2, -(-len(domains) // group)))
+        parts = [domains.take(piece) for piece in pieces if len(piece)]
+        done = Domains.joined(together(lambda part: self._part(part, deadline), parts))
+        self._tightening = (time.monotonic() - started) / len(domains)
+        before, after = self._open_width(domains), self._open_width(done)
+        self._patience = max(0.0, self._patience + (1.0 if after > (1 - USELESS) * before else -1.0))
+        return done
+
+    def _part(self, domains: Domains, deadline: Deadline) -> Domains:
+        question = self._bounder.question
+        work = Tightening(question.engines, self._options, deadline)
+        tight = work.of_domains(self._bounder.intervals(domains), question.shape, domains.cuts, self._first_cut(domains))
+        lower, upper = domains.lower.copy(), domains.upper.copy()
+        for k, slot in question.shape.operands.items():
+            lower[:, slot.part] = np.maximum(lower[:, slot.part], to_numpy(tight[k].lower)[:, slot.columns])
+            upper[:, slot.part] = np.minimum(upper[:, slot.part], to_numpy(tight[k].upper)[:, slot.columns])
+        possible = lower <= upper  # where they cross the domain is empty; any bound of it is then true
+        lower, upper = np.where(possible, lower, domains.lower), np.where(possible, upper, domains.upper)
+        return replace(domains, lower=lower, upper=upper, age=np.zeros(len(domains), np.int64))
+
+    def _first_cut(self, domains: Domains) -> int:
+        """The first node of which an entry's interval is not the root's in some domain."""
+        question = self._bounder.question
+        for k, slot in sorted(question.shape.operands.items()):
+            root = question.intervals[k]
+            lower, upper = (to_numpy(a)[0, slot.columns] for a in (root.lower, root.upper))
+            if (domains.lower[:, slot.part] != lower).any() or (domains.upper[:, slot.part] != upper).any():
+                return k
+        return len(question.engines.exact.nodes)
+
+    def _open_width(self, domains: Domains) -> float:
+        return float(np.where(self._bounder.cuttable(domains), domains.upper - domains.lower, 0.0).sum())
