@@ -16,7 +16,7 @@ import numpy as np
 from verifier.arrays import Array, convert_like, namespace, to_numpy
 from verifier.bounds.enclosure import Interval, intersected
 from verifier.bounds.interval import node_interval
-from verifier.bounds.lagrangian import Lagrangian, Rows, first_choice
+from verifier.bounds.lagrangian import Lagrangian, Relaxation, Rows, first_choice
 from verifier.bounds.layout import Layout, layout, open_entries
 from verifier.bounds.optimise import Ascent, AscentOptions, proven
 from verifier.deadline import Deadline
@@ -68,9 +68,7 @@ class Tightening:
         first = next((k for k, n in enumerate(self.engines.exact.nodes) if n.operands not in ((), (0,))), 0)
         return self.of_domains(intervals, layout(self.engines.exact, intervals), np.zeros((1, 0), np.int64), first)
 
-    def of_domains(
-        self, intervals: Sequence[Interval], shape: Layout, cuts: np.ndarray, first: int
-    ) -> list[Interval]:
+    def of_domains(self, intervals: Sequence[Interval], shape: Layout, cuts: np.ndarray, first: int) -> list[Interval]:
         """The intervals of N parts of a box, tightened from node `first` on; shape (N, size).
 
         Args:
@@ -96,9 +94,7 @@ class Tightening:
         consumers = [n for n in nodes if isinstance(n, (Elementwise, Product)) and k in n.operands]
         return np.any([to_numpy(open_entries(n, interval)) for n in consumers], axis=0)
 
-    def _tightened(
-        self, intervals: list[Interval], shape: Layout, cuts: np.ndarray, wanted: np.ndarray
-    ) -> Interval:
+    def _tightened(self, intervals: list[Interval], shape: Layout, cuts: np.ndarray, wanted: np.ndarray) -> Interval:
         """The last interval with the `wanted` entries, bool, shape (N, size), optimised."""
         xp = namespace(intervals[0].lower)
         k = len(intervals) - 1
@@ -131,10 +127,11 @@ class Tightening:
         none = xp.zeros_like(rows[:, :, 0])
         dtype, cuts = engines.example.dtype, cuts[twice]
         fast = Rows(k, xp.astype(rows, dtype), xp.astype(none, dtype), cuts)
-        lagrangian = Lagrangian(engines.fast, own, shape, fast)
+        relaxation = Relaxation(engines.exact, own, shape)
+        lagrangian = Lagrangian(engines.fast, relaxation, fast)
         ascent = Ascent(lagrangian, first_choice(lagrangian), self.options)
         ascent.run()
-        return proven(engines.exact, own, shape, Rows(k, rows, none, cuts), ascent.best).bound
+        return proven(relaxation, Rows(k, rows, none, cuts), ascent.best).bound
 
 
 def _taken(interval: Interval, rows: Array) -> Interval:

@@ -45,6 +45,12 @@ class Rows:
     thresholds: Array
     cuts: np.ndarray
 
+    def combined(self, weights: Array) -> Array:
+        """The rows' weighted sum, shape (N, size); a single row is taken as it is."""
+        if weights.shape[1] == 1:
+            return self.coefficients[:, 0, :]
+        return namespace(weights).sum(weights[:, :, None] * self.coefficients, axis=1)
+
 
 @dataclass(frozen=True, eq=False)
 class Choice:
@@ -159,20 +165,46 @@ class Moving:
         return (xp.maximum(part, zero) if positive else xp.minimum(part, zero)) * total
 
 
+class Relaxation:
+    """All lines that may stand for each function and product over N subproblems; made when they are asked for.
+
+    Args:
+        network: in float64.
+        intervals: sound intervals of the nodes, shape (N, size) or (1, size) each, up to the highest asked about.
+        shape: the layout.
+    """
+
+    def __init__(self, network: Network, intervals: Sequence[Interval], shape: Layout) -> None:
+        self.network, self.intervals, self.shape = network, intervals, shape
+        self._families: dict[int, tuple[Family, Family]] = {}
+
+    def families(self, k: int) -> tuple[Family, Family]:
+        """The lines below and above node k."""
+        if k not in self._families:
+            node = self.network.nodes[k]
+            operands = [self.intervals[i] for i in node.operands]
+            if isinstance(node, Elementwise):
+                self._families[k] = function_families(node.function, operands[0].lower, operands[0].upper)
+            else:
+                (x, y) = operands
+                self._families[k] = product_families(x.lower, x.upper, y.lower, y.upper)
+        return self._families[k]
+
+
 class Lagrangian:
     """The dual function of N subproblems.
 
     Args:
         network: with its weights in the array library and dtype to compute in.
-        intervals: sound intervals of the nodes, shape (N, size) or (1, size) each, up to the rows' node.
-        shape: the layout.
+        relaxation: of the same network.
         rows: what is bounded, N subproblems.
 
     Attributes:
         pressed: the cut entries of each node that has some, by index.
     """
 
-    def __init__(self, network: Network, intervals: Sequence[Interval], shape: Layout, rows: Rows) -> None:
+    def __init__(self, network: Network, relaxation: Relaxation, rows: Rows) -> None:
+        intervals, shape = relaxation.intervals, relaxation.shape
         self.network, self.shape, self.rows = network, shape, rows
         self.example = rows.coefficients
         xp = namespace(self.example)
@@ -180,13 +212,15 @@ class Lagrangian:
         self.lower, self.upper = (xp.astype(a, self.example.dtype) for a in (intervals[0].lower, intervals[0].upper))
         self.sides: dict[int, tuple[Side, Side]] = {}
         self.pressed = {
-            k: self._cut_entries(intervals[k], *where) for k, where in shape.located(rows.cuts).items() if k <= rows.node
+            k: self._cut_entries(intervals[k], *where)
+            for k, where in shape.located(rows.cuts).items()
+            if k <= rows.node
         }
         needed = _ancestors(network, rows.node)
         for k in sorted(needed):
             node = network.nodes[k]
             if isinstance(node, (Elementwise, Product)):
-                below, above = families(node, [intervals[i] for i in node.operands])
+                below, above = relaxation.families(k)
                 self.sides[k] = (
                     Side(below, shape.lower_places.get(k), self.example, self.count),
                     Side(above, shape.upper_places.get(k), self.example, self.count),
@@ -206,7 +240,7 @@ class Lagrangian:
             below.place(choice.places)
             above.place(choice.places)
         top = self.rows.node
-        row = xp.sum(choice.weights[:, :, None] * self.rows.coefficients, axis=1)
+        row = self.rows.combined(choice.weights)
         total = -xp.sum(choice.weights * self._thresholds, axis=1)
         pending: dict[int, Array] = {top: row}
         lines: dict[int, Line] = {}
@@ -287,16 +321,11 @@ class Lagrangian:
                 at_rest = xp.where(above > 0, above, xp.where(below < 0, below, xp.zeros_like(value)))
                 rising = xp.where(pressure > 0, above, below)
                 multipliers[pressed.subproblem, pressed.cut] = xp.where(pressure == 0, at_rest, rising)
-        rows = xp.sum(self.rows.coefficients * values[self.rows.node][:, None, :], axis=2) - self._thresholds
-        return Choice(places, multipliers, rows)
-
-
-def families(node: Elementwise | Product, operands: Sequence[Interval]) -> tuple[Family, Family]:
-    """The lines below and above a function or product over the intervals of its operands."""
-    if isinstance(node, Elementwise):
-        return function_families(node.function, operands[0].lower, operands[0].upper)
-    (x, y) = operands
-    return product_families(x.lower, x.upper, y.lower, y.upper)
+        weights = xp.zeros_like(choice.weights)
+        if weights.shape[1] > 1:
+            top = values[self.rows.node][:, None, :]
+            weights = xp.sum(self.rows.coefficients * top, axis=2) - self._thresholds
+        return Choice(places, multipliers, weights)
 
 
 def _ancestors(network: Network, node: int) -> set[int]:

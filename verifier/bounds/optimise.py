@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from verifier.arrays import Array, convert_like, namespace, zeros
 from verifier.bounds.backward import BackwardPass, Enclosure, Minimum, Pressure
 from verifier.bounds.enclosure import Interval
-from verifier.bounds.lagrangian import Choice, Evaluation, Lagrangian, Rows, families
-from verifier.bounds.layout import Layout, Slot
-from verifier.network.graph import Elementwise, Network, Product
+from verifier.bounds.lagrangian import Choice, Evaluation, Lagrangian, Relaxation, Rows
+from verifier.bounds.layout import Slot
+from verifier.network.graph import Network
 from verifier.relaxations.families import Family
 from verifier.tolerances import UNDERFLOW, gamma
 
@@ -137,16 +139,15 @@ def _grown(weights: Array, gradient: Array, rate: float) -> Array:
     return raised / xp.sum(raised, axis=1, keepdims=True)
 
 
-def proven(network: Network, intervals: Sequence[Interval], shape: Layout, rows: Rows, choice: Choice) -> Minimum:
+def proven(relaxation: Relaxation, rows: Rows, choice: Choice) -> Minimum:
     """A bound of the largest (row . node - threshold), rounding covered, from any choice; shapes (N,), (N, input_size).
 
     Args:
-        network: in float64.
-        intervals: sound, shape (N, size) or (1, size).
-        shape: the layout of the choice.
+        relaxation: of the network in float64.
         rows: in float64.
         choice: any numbers; those that are not finite make the bound -inf.
     """
+    network, intervals, shape = relaxation.network, relaxation.intervals, relaxation.shape
     xp = namespace(rows.coefficients)
     choice = Choice(*(xp.astype(a, xp.float64) for a in _arrays(choice)))
     places = xp.clip(choice.places, 0.0, 1.0)
@@ -154,17 +155,14 @@ def proven(network: Network, intervals: Sequence[Interval], shape: Layout, rows:
     weights = weights / xp.sum(weights, axis=1, keepdims=True)  # so that the bound is in the units of a margin
 
     def enclose(k: int) -> Enclosure:
-        operands = [intervals[i] for i in network.nodes[k].operands]
-        node = network.nodes[k]
-        assert isinstance(node, (Elementwise, Product))
-        below, above = families(node, operands)
-        magnitudes = tuple(i.magnitude for i in operands)
+        below, above = relaxation.families(k)
+        magnitudes = tuple(intervals[i].magnitude for i in network.nodes[k].operands)
         low_slopes, low = _placed(below, shape.lower_places.get(k), places, magnitudes, -1.0)
         high_slopes, high = _placed(above, shape.upper_places.get(k), places, magnitudes, 1.0)
         return Enclosure(low_slopes, high_slopes, low, high)
 
     pressures = _pressures(network, intervals, shape.located(rows.cuts), choice.multipliers)
-    combined = xp.sum(weights[:, :, None] * rows.coefficients, axis=1)
+    combined = rows.combined(weights)
     found = BackwardPass(network, intervals, enclose, pressures).minimum(rows.node, combined[:, None, :])
     thresholds = xp.where(xp.isfinite(rows.thresholds), rows.thresholds, 0.0)
     products = weights * thresholds

@@ -14,6 +14,7 @@ from verifier.arrays import Array, namespace
 from verifier.network.functions.base import ScalarFunction
 from verifier.network.functions.relu import Relu
 from verifier.relaxations.lines import Policy, lines, supporting_lines
+from verifier.relaxations.policy import ordinary
 from verifier.relaxations.products import product_planes
 from verifier.tolerances import UNDERFLOW, UNIT_ROUNDOFF
 
@@ -110,12 +111,13 @@ def function_families(function: ScalarFunction, lower: Array, upper: Array) -> t
     """The lines below and above a scalar function on intervals, shape (N, size) each."""
     xp = namespace(lower, upper)
     if isinstance(function, Relu):
-        zero, one = (lines(function, lower, upper, policy) for policy in (Policy.LOWER_END, Policy.UPPER_END))
+        flat = lines(function, lower, upper, Policy.LOWER_END)
+        crossing = (lower < 0) & (upper > 0) & ordinary(lower, upper)
+        steep = xp.where(crossing, 1.0, flat.lower_slope)
         start = xp.astype(upper > -lower, lower.dtype)
-        below = Family(
-            ((zero.lower_slope,), (one.lower_slope,)), (zero.lower_intercept, one.lower_intercept), start, exact=True
-        )
-        return below, Family(((one.upper_slope,),), (one.upper_intercept,), start)
+        intercepts = flat.lower_intercept, flat.lower_intercept
+        below = Family(((flat.lower_slope,), (steep,)), intercepts, start, exact=True)
+        return below, Family(((flat.upper_slope,),), (flat.upper_intercept,), start)
     below_lines, above_lines = supporting_lines(function, lower, upper, TANGENTS)
     middle = xp.full_like(lower, 0.5)
     sides = [
@@ -125,9 +127,7 @@ def function_families(function: ScalarFunction, lower: Array, upper: Array) -> t
     return sides[0], sides[1]
 
 
-def product_families(
-    x_lower: Array, x_upper: Array, y_lower: Array, y_upper: Array
-) -> tuple[Family, Family]:
+def product_families(x_lower: Array, x_upper: Array, y_lower: Array, y_upper: Array) -> tuple[Family, Family]:
     """The planes below and above a product on boxes, shape (N, size) each."""
     planes = product_planes(x_lower, x_upper, y_lower, y_upper)
     middle = namespace(x_lower).full_like(planes.lower[0].intercept, 0.5)

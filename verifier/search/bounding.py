@@ -15,7 +15,7 @@ import numpy as np
 from verifier.arrays import Array, Convert, convert_like, namespace, to_numpy
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.intermediate import Engines
-from verifier.bounds.lagrangian import Choice, Lagrangian, Line, Rows
+from verifier.bounds.lagrangian import Choice, Lagrangian, Line, Relaxation, Rows
 from verifier.bounds.layout import Layout, layout
 from verifier.bounds.optimise import Ascent, AscentOptions, proven
 from verifier.network.functions.relu import Relu
@@ -95,15 +95,17 @@ class Bounder:
             result[k] = Interval(lower, upper)
         return result
 
-    def lagrangian(self, domains: Domains, intervals: Sequence[Interval]) -> Lagrangian:
+    def relaxation(self, domains: Domains) -> Relaxation:
+        """The lines of the domains."""
+        return Relaxation(self.question.engines.exact, self.intervals(domains), self.question.shape)
+
+    def lagrangian(self, domains: Domains, relaxation: Relaxation) -> Lagrangian:
         """The dual function of the domains."""
-        return Lagrangian(self.question.engines.fast, intervals, self.question.shape, self._rows(domains, self._fast))
+        return Lagrangian(self.question.engines.fast, relaxation, self._rows(domains, self._fast))
 
     def _rows(self, domains: Domains, convert: Convert) -> Rows:
         rows, thresholds = self.question.rows[domains.disjunct], self.question.thresholds[domains.disjunct]
-        return Rows(
-            len(self.question.engines.exact.nodes) - 1, convert(rows), convert(thresholds), domains.cuts
-        )
+        return Rows(len(self.question.engines.exact.nodes) - 1, convert(rows), convert(thresholds), domains.cuts)
 
     def choice(self, domains: Domains) -> Choice:
         """The choice that the domains carry."""
@@ -111,14 +113,12 @@ class Bounder:
 
     def bound(self, domains: Domains) -> Bounded:
         """Bounds the domains, from the choice they carry."""
-        intervals = self.intervals(domains)
-        lagrangian = self.lagrangian(domains, intervals)
+        relaxation = self.relaxation(domains)
+        lagrangian = self.lagrangian(domains, relaxation)
         ascent = Ascent(lagrangian, self.choice(domains), self.options)
         ascent.run()
         best = ascent.best
-        minimum = proven(
-            self.question.engines.exact, intervals, self.question.shape, self._rows(domains, self._exact), best
-        )
+        minimum = proven(relaxation, self._rows(domains, self._exact), best)
         bound = np.maximum(to_numpy(minimum.bound), domains.bound)
         scores = self._scores(lagrangian, best, domains)
         done = replace(

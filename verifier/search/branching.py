@@ -45,7 +45,7 @@ def chosen(bounder: Bounder, parents: Domains) -> np.ndarray:
     for c in range(width):  # a missing candidate repeats the first, and cannot win over it
         tries.append(children(bounder, parents, np.where(candidates[:, c] >= 0, candidates[:, c], candidates[:, 0])))
     together = Domains.joined(tries)
-    lagrangian = bounder.lagrangian(together, bounder.intervals(together))
+    lagrangian = bounder.lagrangian(together, bounder.relaxation(together))
     bounds = to_numpy(lagrangian.evaluate(bounder.choice(together)).bound).reshape(width, 2, len(parents))
     low, high = bounds.min(axis=1), bounds.max(axis=1)
     best = np.argmax(np.where(low > 0, np.inf, low) + 1e-3 * np.minimum(high, 0.0), axis=0)

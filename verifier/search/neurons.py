@@ -41,10 +41,10 @@ class NeuronOptions:
     """
 
     root: AscentOptions = field(default_factory=lambda: AscentOptions(steps=40, decay=0.95))
-    step: AscentOptions = field(default_factory=lambda: AscentOptions(steps=6, place_rate=0.15, decay=0.9))
-    tightening: AscentOptions = field(
-        default_factory=lambda: AscentOptions(steps=10, multiplier_rate=0.5)
+    step: AscentOptions = field(
+        default_factory=lambda: AscentOptions(steps=6, place_rate=0.15, multiplier_rate=0.5, decay=0.9)
     )
+    tightening: AscentOptions = field(default_factory=lambda: AscentOptions(steps=10, multiplier_rate=0.5))
     candidates: int = 3
     batch: int = 1024
     batch_values: int = 1 << 22
@@ -94,7 +94,7 @@ class NeuronSearch:
             if bounded is not None:
                 if self._found(bounded):
                     return True
-                self._tightener.bounding_took(seconds / len(bounded.domains))
+                self._tightener.cut(seconds / len(bounded.domains), gain(parents, bounded.domains))
                 pool.put(self._sorted_out(bounded.domains))
             self._account(pool)
             size = self._next_size(len(parents), seconds)
@@ -107,6 +107,7 @@ class NeuronSearch:
             return parents
         tightened = self._tightener.tightened(parents.take(due), self.deadline, self.together)
         bounded = self._bound_parts(tightened, self._bounder)
+        self._tightener.gained(gain(tightened, bounded.domains))
         return Domains.joined([parents.take(~due), self._sorted_out(bounded.domains)])
 
     def _cut(self, parents: Domains) -> Domains:
@@ -162,6 +163,12 @@ class NeuronSearch:
         return max(2, min(most, 2 * done + 16, by_time))
 
 
+def gain(before: Domains, after: Domains) -> float:
+    """By how much the bounds of domains, or of their children, rose on average; a proof counts as far as it needed."""
+    old, new = np.mean(np.minimum(before.bound, 0.0)), np.mean(np.minimum(after.bound, 0.0))
+    return float(new - old)
+
+
 def roots(bounder: Bounder, disjuncts: np.ndarray) -> Domains:
     """One domain a disjunct: the whole box, CROWN's choice, no bound yet."""
     question, count = bounder.question, len(disjuncts)
@@ -183,5 +190,5 @@ def roots(bounder: Bounder, disjuncts: np.ndarray) -> Domains:
         weights=np.ones((count, question.rows.shape[1]), np.float32),
         candidates=np.full((count, bounder.candidates), -1),
     )
-    first = first_choice(bounder.lagrangian(domains, question.intervals))
+    first = first_choice(bounder.lagrangian(domains, bounder.relaxation(domains)))
     return replace(domains, places=to_numpy(first.places), weights=to_numpy(first.weights))

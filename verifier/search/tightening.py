@@ -2,7 +2,8 @@
 
 A cut constrains the neurons beside and behind it. Bounding them anew, with a multiplier for every cut, costs as much
 as hundreds of domains, and may be worth far more than eight cuts. So it is done every few cuts: just so often that
-about as much time goes into tightening as into bounding, and less often where it gains nothing.
+about as much time goes into tightening as into bounding. That doubles the time, as one cut more would: where it gains
+less than that, it is done less often.
 """
 
 from __future__ import annotations
@@ -27,9 +28,6 @@ FIRST_AGE = 5
 GROUP_ENTRIES = 1 << 22
 """Values of all nodes, for all rows, of the domains that are tightened at once."""
 
-USELESS = 0.02
-"""A tightening that takes off less than this share of the open widths was not worth it."""
-
 
 class Tightener:
     """Decides which domains are due, and tightens them.
@@ -41,11 +39,17 @@ class Tightener:
 
     def __init__(self, bounder: Bounder, options: AscentOptions) -> None:
         self._bounder, self._options = bounder, options
-        self._bounding, self._tightening, self._patience = 1e-3, math.nan, 0.0
+        self._bounding, self._tightening = 1e-3, math.nan
+        self._cut_gain, self._patience = 0.0, 0.0
 
-    def bounding_took(self, seconds: float) -> None:
-        """Takes note of what bounding one domain costs."""
+    def cut(self, seconds: float, gain: float) -> None:
+        """Takes note of what bounding one domain costs, and of what a cut gains."""
         self._bounding = 0.7 * self._bounding + 0.3 * seconds
+        self._cut_gain = 0.7 * self._cut_gain + 0.3 * gain
+
+    def gained(self, gain: float) -> None:
+        """Takes note of what tightening has gained: less than the cut that it costs, and it is done less often."""
+        self._patience = max(0.0, self._patience + (-1.0 if gain >= self._cut_gain else 1.0))
 
     @property
     def every(self) -> float:
@@ -70,14 +74,14 @@ class Tightener:
         parts = [domains.take(piece) for piece in pieces if len(piece)]
         done = Domains.joined(together(lambda part: self._part(part, deadline), parts))
         self._tightening = (time.monotonic() - started) / len(domains)
-        before, after = self._open_width(domains), self._open_width(done)
-        self._patience = max(0.0, self._patience + (1.0 if after > (1 - USELESS) * before else -1.0))
         return done
 
     def _part(self, domains: Domains, deadline: Deadline) -> Domains:
         question = self._bounder.question
         work = Tightening(question.engines, self._options, deadline)
-        tight = work.of_domains(self._bounder.intervals(domains), question.shape, domains.cuts, self._first_cut(domains))
+        tight = work.of_domains(
+            self._bounder.intervals(domains), question.shape, domains.cuts, self._first_cut(domains)
+        )
         lower, upper = domains.lower.copy(), domains.upper.copy()
         for k, slot in question.shape.operands.items():
             lower[:, slot.part] = np.maximum(lower[:, slot.part], to_numpy(tight[k].lower)[:, slot.columns])
@@ -95,6 +99,3 @@ class Tightener:
             if (domains.lower[:, slot.part] != lower).any() or (domains.upper[:, slot.part] != upper).any():
                 return k
         return len(question.engines.exact.nodes)
-
-    def _open_width(self, domains: Domains) -> float:
-        return float(np.where(self._bounder.cuttable(domains), domains.upper - domains.lower, 0.0).sum())
