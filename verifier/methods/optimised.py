@@ -32,7 +32,7 @@ def alpha(task: Task, share: float = 0.3) -> None:
             task.bounded(disjuncts, np.asarray(rows_minimum(task.forms, tight))[0])
             still = np.array([d for d in disjuncts if task.open[d]], np.int64)
             if len(still):
-                _bound(task, Question.over(engines, tight, task.query.patterns), still)
+                _bound(task, Question.over(engines, box, tight, task.query.patterns), still)
 
 
 def _bound(task: Task, question: Question, disjuncts: np.ndarray) -> None:
@@ -52,7 +52,7 @@ def split_neurons(task: Task, options: NeuronOptions | None = None) -> None:
         for count, (box, disjuncts) in enumerate(boxes):
             if task.settled or task.deadline.expired:
                 return
-            question = Question.over(engines, task.enclosure(box), task.query.patterns)
+            question = Question.over(engines, box, task.enclosure(box), task.query.patterns)
             share = task.deadline.within(task.deadline.remaining / (len(boxes) - count))
             NeuronSearch(question, options or NeuronOptions(), task, share, together).run(np.array(disjuncts))
 

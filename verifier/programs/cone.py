@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,12 +30,23 @@ class Cone:
     rows: list[list[csr_array]]
 
 
-def dependency_cone(network: Network, bounds: Sequence[tuple[np.ndarray, np.ndarray]]) -> Cone:
-    """Walks from the outputs back. `bounds` has one (lower, upper) of shape (size,) per node."""
+def dependency_cone(
+    network: Network, bounds: Sequence[tuple[np.ndarray, np.ndarray]], kept: Mapping[int, np.ndarray] | None = None
+) -> Cone:
+    """Walks from the outputs back, and from the `kept` entries.
+
+    Args:
+        network: whose entries are asked about.
+        bounds: one (lower, upper) of shape (size,) per node.
+        kept: for some nodes entries, integers, that matter although the outputs may not depend on them: their bounds
+            are constraints.
+    """
     nodes = network.nodes
     live = [np.zeros(node.size, bool) for node in nodes]
     rows: list[list[csr_array]] = [[] for _ in nodes]
     live[-1][:] = True
+    for k, entries in (kept or {}).items():
+        live[k][entries] = True
     for k in range(len(nodes) - 1, -1, -1):
         node, (lower, upper) = nodes[k], bounds[k]
         live[k] &= lower != upper

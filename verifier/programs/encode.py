@@ -11,7 +11,7 @@ a constant, and so is every entry whose bounds coincide; an affine entry that on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,7 +67,9 @@ class Encoding:
         return np.clip(inputs, low, high)
 
 
-def encode(network: Network, box: Box, bounds: Bounds, exact: bool) -> Encoding:
+def encode(
+    network: Network, box: Box, bounds: Bounds, exact: bool, kept: Mapping[int, np.ndarray] | None = None
+) -> Encoding:
     """Builds the triangle relaxation, or with `exact` the mixed-integer program, of `network` over `box`.
 
     Args:
@@ -75,13 +77,15 @@ def encode(network: Network, box: Box, bounds: Bounds, exact: bool) -> Encoding:
         box: of inputs.
         bounds: sound on `box` (or on the part of it that is searched).
         exact: whether relus get a binary each.
+        kept: for some nodes entries that get a column even where the outputs do not depend on them, so that their
+            bounds constrain the rest.
 
     Raises:
         UnboundedRelaxation: where a needed entry has a bound that is infinite or beyond `tolerances.LARGEST_VALUE`.
         ValueError: where the bounds do not fit the network, are NaN, or cross.
     """
     bounds = _with_box(network, box, bounds)
-    cone = dependency_cone(network, bounds)
+    cone = dependency_cone(network, bounds, kept)
     _require_finite(network, bounds, cone)
     writer = _Writer(bounds, cone, exact)
     for k, node in enumerate(network.nodes):

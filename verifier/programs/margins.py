@@ -6,7 +6,7 @@ lower bound on it is positive, no input obeys all rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -56,7 +56,12 @@ class MarginOutcome:
 
 
 def relaxed_margins(
-    network: Network, box: Box, bounds: Bounds, conjunctions: Sequence[Conjunction], deadline: Deadline
+    network: Network,
+    box: Box,
+    bounds: Bounds,
+    conjunctions: Sequence[Conjunction],
+    deadline: Deadline,
+    kept: Mapping[int, np.ndarray] | None = None,
 ) -> list[MarginOutcome]:
     """Margins over the triangle relaxation, one outcome per conjunction.
 
@@ -69,10 +74,12 @@ def relaxed_margins(
         bounds: sound on `box`, one pair per node, shape (size,).
         conjunctions: the forms and thresholds of each.
         deadline: for all of them together.
+        kept: entries whose bounds are constraints even where the forms do not depend on them (`encode`); where these
+            contradict each other, which the solver's ray has to show, the margin is infinite.
     """
     known = [known_margin(bounds[-1][0], *conjunction) for conjunction in conjunctions]
     try:
-        encoding = encode(_on_host(network), box, bounds, exact=False)
+        encoding = encode(_on_host(network), box, bounds, exact=False, kept=kept)
     except UnboundedRelaxation as error:
         return [MarginOutcome(margin, detail=str(error)) for margin in known]
     programs = ConjunctionPrograms(encoding, *bounds[-1], several=any(len(rows) > 1 for rows, _ in conjunctions))
@@ -115,6 +122,8 @@ class _Minima:
         bound, point = -np.inf, None
         if outcome.multipliers is not None:
             bound = safe_bound(program, program.cost, outcome.multipliers)
+            if safe_bound(program, np.zeros_like(program.cost), outcome.multipliers) > 0:
+                bound = np.inf  # nothing at all is feasible
         if outcome.primal is not None:
             point = self._encoding.point(outcome.primal)
         finished = outcome.status is SolveStatus.OPTIMAL

@@ -20,7 +20,7 @@ from verifier.bounds.layout import Layout, layout
 from verifier.bounds.optimise import Ascent, AscentOptions, proven
 from verifier.network.functions.relu import Relu
 from verifier.network.graph import Elementwise, Product
-from verifier.property.query import Patterns
+from verifier.property.query import Box, Patterns
 from verifier.search.domains import Domains
 
 
@@ -30,6 +30,7 @@ class Question:
 
     Attributes:
         engines: the network, its outputs the forms.
+        box: the root box.
         intervals: of the root box, shape (1, size) each.
         shape: the layout over those.
         rows: for each disjunct its rows on the forms, float64, shape (D, R, forms), padded.
@@ -37,20 +38,21 @@ class Question:
     """
 
     engines: Engines
+    box: Box
     intervals: Sequence[Interval]
     shape: Layout
     rows: np.ndarray
     thresholds: np.ndarray
 
     @classmethod
-    def over(cls, engines: Engines, intervals: Sequence[Interval], patterns: Patterns) -> Question:
+    def over(cls, engines: Engines, box: Box, intervals: Sequence[Interval], patterns: Patterns) -> Question:
         """The question of all disjuncts of a query over one box with these intervals."""
         count, most = len(patterns.rows), max((len(r) for r in patterns.rows), default=0)
         rows, thresholds = np.zeros((count, most, patterns.count)), np.full((count, most), np.inf)
         for d, (forms, sides) in enumerate(zip(patterns.rows, patterns.thresholds, strict=True)):
             rows[d, np.arange(len(forms)), forms] = 1.0
             thresholds[d, : len(forms)] = sides
-        return cls(engines, intervals, layout(engines.exact, intervals), rows, thresholds)
+        return cls(engines, box, intervals, layout(engines.exact, intervals), rows, thresholds)
 
     @property
     def values(self) -> int:
@@ -144,7 +146,15 @@ class Bounder:
                 if operand in shape.operands:
                     slot = shape.operands[operand]
                     scores[:, slot.part] = np.maximum(scores[:, slot.part], costs[:, slot.columns])
-        return np.where(self.cuttable(domains), scores, 0.0)
+        return np.where(self.cuttable(domains), scores + self._tie_breaks(scores, domains), 0.0)
+
+    def _tie_breaks(self, scores: np.ndarray, domains: Domains) -> np.ndarray:
+        """Small scores for all, by the smaller part of a cut: the minimiser may happen to lie on all graphs at once."""
+        cuts = self.cuts(domains)
+        part = np.minimum(cuts - domains.lower, domains.upper - cuts)
+        widest = np.max(np.where(np.isfinite(part), part, 0.0), axis=1, keepdims=True, initial=0.0)
+        scale = np.max(scores, axis=1, keepdims=True, initial=0.0)
+        return 1e-6 * np.where(scale > 0, scale, 1.0) * np.maximum(part, 0.0) / np.where(widest > 0, widest, 1.0)
 
     def cuttable(self, domains: Domains) -> np.ndarray:
         """Operand entries whose interval a cut would make two smaller ones of, bool, shape (M, open_count)."""

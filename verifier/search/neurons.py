@@ -19,6 +19,7 @@ from verifier.deadline import Deadline
 from verifier.search.bounding import Bounded, Bounder, Question
 from verifier.search.branching import children, chosen
 from verifier.search.domains import Domains, Pool
+from verifier.search.leaves import solved
 from verifier.search.observer import Observer
 from verifier.search.tightening import Tightener
 from verifier.search.workers import Together
@@ -62,6 +63,11 @@ class NeuronSearch:
         observer: who asked; told of every disjunct that is excluded.
         deadline: when to stop.
         together: runs the parts of a batch.
+
+    Attributes:
+        explored: domains bounded so far.
+        found: whether a witness was accepted.
+        stuck: domains that can neither be cut nor closed; their disjuncts stay open.
     """
 
     def __init__(
@@ -70,6 +76,7 @@ class NeuronSearch:
         self.question, self.options, self.observer = question, options, observer
         self.deadline, self.together = deadline, together
         self.explored = 0
+        self.found = False
         self.stuck: list[Domains] = []
         self._bounder = Bounder(question, options.step, options.candidates)
         self._tightener = Tightener(self._bounder, options.tightening)
@@ -82,23 +89,20 @@ class NeuronSearch:
         first = Bounder(self.question, self.options.root, self.options.candidates)
         bounded = self._bound_parts(roots(first, disjuncts), first)
         self._closed = {int(d): np.inf for d in disjuncts}
-        if self._found(bounded):
-            return True
-        pool, size = Pool(self._sorted_out(bounded.domains), self.options.memory), 16
+        pool, size = Pool(self._sorted_out(bounded), self.options.memory), 16
         self._account(pool)
-        while len(pool) and not self.deadline.expired:
+        while len(pool) and not self.found and not self.deadline.expired:
             parents = self._refreshed(pool.take(size))
-            seconds = -time.monotonic()
-            bounded = self._bound_parts(self._cut(parents), self._bounder) if len(parents) else None
-            seconds += time.monotonic()
-            if bounded is not None:
-                if self._found(bounded):
-                    return True
+            if len(parents) and not self.found:
+                started = time.monotonic()
+                bounded = self._bound_parts(self._cut(parents), self._bounder)
+                seconds = time.monotonic() - started
                 self._tightener.cut(seconds / len(bounded.domains), gain(parents, bounded.domains))
-                pool.put(self._sorted_out(bounded.domains))
-            self._account(pool)
-            size = self._next_size(len(parents), seconds)
-        return False
+                pool.put(self._sorted_out(bounded))
+                size = self._next_size(len(parents), seconds)
+            if not self.found:
+                self._account(pool)
+        return self.found
 
     def _refreshed(self, parents: Domains) -> Domains:
         """The domains, with the intervals of those tightened whose turn it is; without those that this closes."""
@@ -108,7 +112,7 @@ class NeuronSearch:
         tightened = self._tightener.tightened(parents.take(due), self.deadline, self.together)
         bounded = self._bound_parts(tightened, self._bounder)
         self._tightener.gained(gain(tightened, bounded.domains))
-        return Domains.joined([parents.take(~due), self._sorted_out(bounded.domains)])
+        return Domains.joined([parents.take(~due), self._sorted_out(bounded)])
 
     def _cut(self, parents: Domains) -> Domains:
         def halves(part: Domains) -> Domains:
@@ -121,15 +125,25 @@ class NeuronSearch:
         self.explored += len(domains)
         return Bounded(Domains.joined(p.domains for p in parts), np.concatenate([p.points for p in parts]))
 
-    def _sorted_out(self, domains: Domains) -> Domains:
-        """The domains that stay open; closed ones are noted, and so are those that no cut can help."""
-        closed = domains.bound > 0
-        for d, bound in zip(domains.disjunct[closed], domains.bound[closed], strict=True):
+    def _sorted_out(self, bounded: Bounded) -> Domains:
+        """The domains that stay open, after their minimisers were tried as witnesses; closed ones are noted."""
+        domains = bounded.domains
+        self.found = self.found or self._violated(bounded)
+        open_ones, uncut = ~(domains.bound > 0), domains.candidates[:, 0] < 0
+        for n in np.flatnonzero(open_ones & uncut):
+            leaf = domains.take(np.array([n]))
+            if not self.found and not self.deadline.expired:
+                leaf, self.found = solved(self._bounder, leaf, self.observer, self.deadline)
+            if leaf.bound[0] > 0:
+                self._close(leaf)
+            else:
+                self.stuck.append(leaf)
+        self._close(domains.take(~open_ones))
+        return domains.take(open_ones & ~uncut)
+
+    def _close(self, domains: Domains) -> None:
+        for d, bound in zip(domains.disjunct, domains.bound, strict=True):
             self._closed[int(d)] = min(self._closed[int(d)], float(bound))
-        stuck = ~closed & (domains.candidates[:, 0] < 0)
-        if stuck.any():
-            self.stuck.append(domains.take(stuck))
-        return domains.take(~closed & ~stuck)
 
     def _account(self, pool: Pool) -> None:
         """Tells the observer of disjuncts that are excluded by now, and now and then of the progress."""
@@ -141,7 +155,7 @@ class NeuronSearch:
             self._told = self.deadline.elapsed
             self.observer.advanced(len(pool), self.explored, float(pool.bound.min(initial=np.inf)))
 
-    def _found(self, bounded: Bounded) -> bool:
+    def _violated(self, bounded: Bounded) -> bool:
         """Whether one of the minimisers is a witness; only those that come nearer than all before are replayed."""
         question, domains = self.question, bounded.domains
         exact = question.engines.exact

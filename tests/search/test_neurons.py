@@ -1,0 +1,209 @@
+"""Branch and bound on neurons: exact on tiny networks, silent where it did not finish, bounded in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from tests.networks import random_dag, random_relu_network, samples
+from tests.programs.patterns import exact_minimum
+from verifier.bounds.intermediate import Engines
+from verifier.bounds.linear import linear_bounds
+from verifier.deadline import Deadline
+from verifier.network.functions import ScalarFunction, Sigmoid, Sin, Tanh
+from verifier.network.graph import Elementwise, Network
+from verifier.property.forms import with_forms
+from verifier.property.query import Box, Disjunct, LinearConstraint, Query
+from verifier.search.bounding import Bounder, Question
+from verifier.search.branching import children
+from verifier.search.domains import Domains, Pool
+from verifier.search.neurons import NeuronOptions, NeuronSearch, roots
+
+
+class Recorder:
+    """An observer that judges points by the network itself."""
+
+    def __init__(self, network: Network, query: Query) -> None:
+        self.network, self.query = network, query
+        self.margins: dict[int, float] = {}
+        self.witness: np.ndarray | None = None
+        self.progress: list[tuple[int, int, float]] = []
+
+    def accepts(self, disjunct: int, point: np.ndarray) -> bool:
+        x = np.clip(point, self.query.disjuncts[disjunct].box.lower, self.query.disjuncts[disjunct].box.upper)
+        y = self.network.forward(x[None])[0]
+        if all(row.holds(x, y) for row in self.query.disjuncts[disjunct].rows):
+            self.witness = x
+        return self.witness is not None
+
+    def margin_bounded(self, disjunct: int, margin: float) -> None:
+        self.margins[disjunct] = max(margin, self.margins.get(disjunct, -np.inf))
+
+    def advanced(self, open_count: int, explored: int, bound: float) -> None:
+        self.progress.append((open_count, explored, bound))
+
+
+def query_of(network: Network, box: Box, conjunctions: list[tuple[np.ndarray, np.ndarray]]) -> Query:
+    """Outputs rows <= thresholds, one disjunct a conjunction."""
+    disjuncts = [
+        Disjunct(
+            box,
+            tuple(
+                LinearConstraint((), ((int(r), Fraction(1)),), Fraction(float(t)))
+                for r, t in zip(rows, thresholds, strict=True)
+            ),
+        )
+        for rows, thresholds in conjunctions
+    ]
+    return Query(tuple(disjuncts), network.input_size, network.output_size)
+
+
+def search(
+    network: Network, query: Query, options: NeuronOptions | None = None, seconds: float = 60.0
+) -> tuple[NeuronSearch, Recorder]:
+    forms = with_forms(network, query.patterns)
+    box = query.disjuncts[0].box
+    intervals = linear_bounds(forms, box.lower[None], box.upper[None])
+    engines = Engines(forms, forms.like(np.zeros(0, np.float32)), np.zeros(0, np.float32))
+    recorder = Recorder(network, query)
+    question = Question.over(engines, box, intervals, query.patterns)
+    found = NeuronSearch(question, options or NeuronOptions(threads=1), recorder, Deadline(seconds), map)
+    with np.errstate(all="ignore"):
+        found.run(np.arange(len(query.disjuncts)))
+    return found, recorder
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_verdicts_are_those_of_enumeration(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    network = random_relu_network(rng, (3, 5, 4, 3))
+    lower, upper = -1.0 - rng.random(3), 1.0 + rng.random(3)
+    box = Box.exact(lower, upper)
+    several = rng.permutation(3)[:2], rng.normal(scale=0.2, size=2)
+    for rows, thresholds in ((np.array([0]), np.zeros(1)), several):
+        true = exact_minimum(network, lower, upper, rows, thresholds)
+        for shift in (-0.3, -1e-4, 1e-4, 0.3):
+            query = query_of(network, box, [(rows, thresholds + true + shift)])
+            done, recorder = search(network, query)
+            if shift < 0:
+                assert recorder.margins[0] > 0
+                assert recorder.margins[0] <= -shift + 1e-6
+                assert recorder.witness is None
+            else:
+                assert done.found
+                assert recorder.witness is not None
+                assert not recorder.margins
+
+
+@pytest.mark.parametrize("function", [Sigmoid(), Tanh(), Sin()], ids=lambda function: function.name)
+def test_bent_functions_are_decided(function: ScalarFunction) -> None:
+    rng = np.random.default_rng(1)
+    network = random_relu_network(rng, (2, 4, 3, 1))
+    nodes = [replace(n, function=function) if isinstance(n, Elementwise) else n for n in network.nodes]
+    network = Network(tuple(nodes))
+    box = Box.exact(-2 * np.ones(2), 2 * np.ones(2))
+    least = network.forward(samples(rng, box.lower, box.upper, 50_000)).min()
+    for shift in (-0.02, 0.02):
+        done, recorder = search(network, query_of(network, box, [(np.array([0]), np.array([least + shift]))]))
+        assert (recorder.margins.get(0, -1.0) > 0) == (shift < 0)
+        assert done.found == (shift > 0)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_graph_is_treated_soundly(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    network = random_dag(rng, depth=3)
+    centre = rng.normal(size=network.input_size)
+    box = Box.exact(centre - 0.4, centre + 0.4)
+    values = network.forward(samples(rng, box.lower, box.upper, 20_000))[:, :2]
+    thresholds = values.min(axis=0) + rng.choice([-0.1, 0.01], size=2)
+    query = query_of(network, box, [(np.array([0]), thresholds[:1]), (np.array([0, 1]), thresholds)])
+    _, recorder = search(network, query, seconds=2.0)
+    for d, rows in enumerate(([0], [0, 1])):
+        margin = (values[:, rows] - thresholds[rows]).max(axis=1).min()
+        assert recorder.margins.get(d, -np.inf) <= margin + 1e-9
+
+
+def test_disjuncts_are_told_one_by_one_and_only_when_closed() -> None:
+    rng = np.random.default_rng(4)
+    network = random_relu_network(rng, (3, 4, 4, 2))
+    box = Box.exact(-np.ones(3), np.ones(3))
+    least = [exact_minimum(network, box.lower, box.upper, np.array([k]), np.zeros(1)) for k in range(2)]
+    far = network.forward(samples(rng, box.lower, box.upper, 1000))
+    query = query_of(network, box, [(np.array([k]), np.array([least[k] - 0.05])) for k in range(2)])
+    _, recorder = search(network, query)
+    assert set(recorder.margins) == {0, 1}
+    for k in range(2):
+        assert 0 < recorder.margins[k] <= far[:, k].min() - least[k] + 0.05 + 1e-6
+
+
+def test_an_expired_deadline_proves_nothing() -> None:
+    rng = np.random.default_rng(2)
+    network = random_relu_network(rng, (6, 20, 20, 1))
+    box = Box.exact(-np.ones(6), np.ones(6))
+    least = network.forward(samples(rng, box.lower, box.upper, 5000))[:, 0].min()
+    query = query_of(network, box, [(np.array([0]), np.array([least - 0.05]))])
+    done, recorder = search(network, query, seconds=0.0)
+    assert not done.found
+    assert not any(margin > 0 for margin in recorder.margins.values())
+
+
+def test_little_memory_narrows_and_still_decides() -> None:
+    rng = np.random.default_rng(6)
+    network = random_relu_network(rng, (4, 10, 8, 1))
+    box = Box.exact(-np.ones(4), np.ones(4))
+    least = network.forward(samples(rng, box.lower, box.upper, 50_000))[:, 0].min()
+    query = query_of(network, box, [(np.array([0]), np.array([least - 0.3]))])
+    _, recorder = search(network, query, NeuronOptions(threads=1, memory=1.0))
+    assert recorder.margins[0] > 0
+
+
+def some_domains(count: int) -> tuple[Bounder, Domains]:
+    rng = np.random.default_rng(0)
+    network = random_relu_network(rng, (3, 8, 2))
+    box = Box.exact(-np.ones(3), np.ones(3))
+    query = query_of(network, box, [(np.array([0]), np.array([float(d)])) for d in range(count)])
+    forms = with_forms(network, query.patterns)
+    engines = Engines(forms, forms, np.zeros(0))
+    intervals = linear_bounds(forms, box.lower[None], box.upper[None])
+    bounder = Bounder(Question.over(engines, box, intervals, query.patterns), NeuronOptions().step, 3)
+    return bounder, bounder.bound(roots(bounder, np.arange(count))).domains
+
+
+def test_children_cover_their_parent() -> None:
+    bounder, parents = some_domains(4)
+    positions = parents.candidates[:, 0]
+    halves = children(bounder, parents, positions)
+    below, above = halves.take(np.arange(4)), halves.take(np.arange(4, 8))
+    rows = np.arange(4)
+    np.testing.assert_array_equal(below.upper[rows, positions], above.lower[rows, positions])
+    np.testing.assert_array_equal(below.lower, parents.lower)
+    np.testing.assert_array_equal(above.upper, parents.upper)
+    for n in range(4):
+        assert positions[n] in halves.cuts[n]
+    again = children(bounder, halves, np.concatenate([positions, positions]))
+    assert again.cuts.shape[1] == halves.cuts.shape[1], "a position is noted once"
+
+
+def test_the_pool_gives_back_what_it_took_worst_first() -> None:
+    _, domains = some_domains(40)
+    pool = Pool(domains, most=1e9)
+    taken = pool.take(10)
+    assert set(taken.disjunct) == set(np.argsort(domains.bound)[:10])
+    pool.put(taken)
+    assert len(pool) == 40
+    rest = pool.take(1000)
+    assert sorted(rest.disjunct) == list(range(40))
+    order = np.argsort(rest.disjunct)
+    np.testing.assert_array_equal(rest.lower[order], domains.lower)
+    assert len(pool) == 0
+
+
+def test_a_full_pool_takes_what_is_nearest_a_proof() -> None:
+    _, domains = some_domains(40)
+    pool = Pool(domains, most=1.0)  # room for 64
+    assert pool.narrow
+    assert set(pool.take(5).disjunct) == set(np.argsort(-domains.bound)[:5])

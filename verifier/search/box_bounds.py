@@ -1,0 +1,155 @@
+"""Bounds a batch of boxes: which disjuncts stay open in each, what a violation's box shrinks to, where to cut it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from verifier.arrays import convert_like, to_numpy
+from verifier.bounds.boxwise import BoxwisePass, LinearForms, Plan, boxwise_intervals
+from verifier.bounds.enclosure import Interval
+from verifier.search.boxes import Boxes, Question
+from verifier.search.clipping import clipped
+
+MOST_CLIPPED = 16
+"""Boxes with more disjuncts than this are not clipped: the hull of so many clips is hardly smaller."""
+
+SMALLEST_MARGIN = float(np.finfo(np.float64).tiny)
+"""The margin of a disjunct whose rows cannot hold together, although each alone might."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bounded:
+    """What has been found out about N boxes.
+
+    Attributes:
+        open: disjuncts of the root that stay open, shape (N, most).
+        margins: lower bounds of the disjuncts' margins, positive where excluded, shape (N, most).
+        lower, upper: a smaller box that holds all violations of the open disjuncts, shape (N, input_size).
+        dimension: the input to cut, shape (N,).
+        unstable: entries that were open, shape (N,).
+        known_lower, known_upper: as in `Boxes`.
+        points: a candidate each, shape (N, input_size); the column of its disjunct and its margin as computed, shape (N,).
+    """
+
+    open: np.ndarray
+    margins: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    dimension: np.ndarray
+    unstable: np.ndarray
+    known_lower: np.ndarray
+    known_upper: np.ndarray
+    points: np.ndarray
+    columns: np.ndarray
+    values: np.ndarray
+
+    def take(self, chosen: np.ndarray) -> Bounded:
+        """Those where a mask holds."""
+        return Bounded(*(getattr(self, f.name)[chosen] for f in fields(self)))
+
+
+class BoxBounder:
+    """Bounds boxes of one question.
+
+    Args:
+        question: what is asked.
+        clip: whether boxes are shrunk.
+    """
+
+    def __init__(self, question: Question, clip: bool = True) -> None:
+        self.question, self.clip = question, clip
+        self.plan = Plan(question.forms, question.example)
+        self._convert = convert_like(question.example)
+        self._last = len(question.forms.nodes) - 1
+        self._unit = self._convert(np.eye(question.forms.output_size)[None])
+        self._slices: dict[int, slice] = {}
+        start = 0
+        for k in self.plan.tightened:
+            stop = start + question.forms.nodes[k].size
+            self._slices[k], start = slice(start, stop), stop
+        self.entries = start
+
+    def bound(self, boxes: Boxes) -> Bounded:
+        """Bounds the boxes."""
+        convert = self._convert
+        known = {
+            k: Interval(convert(boxes.known_lower[:, part]), convert(boxes.known_upper[:, part]))
+            for k, part in self._slices.items()
+        }
+        intervals = boxwise_intervals(self.plan, Interval(convert(boxes.lower), convert(boxes.upper)), known)
+        found = BoxwisePass(self.plan, intervals).forms(self._last, self._unit)
+        forms = LinearForms(*(to_numpy(a) for a in (found.coefficients, found.constant, found.bound)))
+        disjuncts = np.maximum(self.question.table[boxes.root], 0)
+        rows, thresholds = self.question.rows[disjuncts], self.question.thresholds[disjuncts]
+        lowest = np.maximum(forms.bound, to_numpy(intervals[self._last].lower))
+        gaps = lowest[np.arange(len(boxes))[:, None, None], rows] - thresholds
+        margins, lower, upper = gaps.max(axis=2), boxes.lower, boxes.upper
+        is_open = boxes.open & ~(margins > 0)
+        if self.clip and is_open.shape[1] <= MOST_CLIPPED:
+            lower, upper, impossible = _clipped_hull(boxes, forms, rows, thresholds, is_open)
+            margins = np.where(impossible, np.maximum(margins, SMALLEST_MARGIN), margins)
+            is_open = is_open & ~impossible
+        critical = _critical(gaps, margins, is_open, rows)
+        slope = np.abs(forms.coefficients[np.arange(len(boxes)), critical])
+        points, columns, values = self._candidates(lower, upper, forms, critical, is_open, rows, thresholds)
+        return Bounded(
+            is_open, margins, lower, upper, _to_cut(slope, upper - lower), self._unstable(intervals),
+            *self._joined(intervals), points, columns, values,
+        )  # fmt: skip
+
+    def _unstable(self, intervals: list[Interval]) -> np.ndarray:
+        counts = [to_numpy(self.plan.open_entries(k, intervals[k])).sum(axis=1) for k in self.plan.tightened]
+        return np.sum(counts, axis=0) if counts else np.zeros(len(intervals[0].lower), np.int64)
+
+    def _joined(self, intervals: list[Interval]) -> tuple[np.ndarray, np.ndarray]:
+        count = len(intervals[0].lower)
+        ends = np.empty((count, self.entries)), np.empty((count, self.entries))
+        for k, part in self._slices.items():
+            ends[0][:, part], ends[1][:, part] = to_numpy(intervals[k].lower), to_numpy(intervals[k].upper)
+        return ends
+
+    def _candidates(
+        self, lower: np.ndarray, upper: np.ndarray, forms: LinearForms, critical: np.ndarray, is_open: np.ndarray,
+        rows: np.ndarray, thresholds: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+        """The corner where each box's critical row is least, the disjunct it violates most, and the margin there."""
+        number = np.arange(len(lower))
+        points = np.where(forms.coefficients[number, critical] > 0, lower, upper)
+        values = to_numpy(self.question.forms.forward(self._convert(points)))
+        margins = (values[number[:, None, None], rows] - thresholds).max(axis=2)
+        margins = np.where(is_open, margins, np.inf)
+        columns = np.argmin(margins, axis=1)
+        return points, columns, margins[number, columns]
+
+
+def _critical(gaps: np.ndarray, margins: np.ndarray, is_open: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The form that is nearest to exclude the worst open disjunct of each box, shape (N,)."""
+    number = np.arange(len(gaps))
+    worst = np.argmin(np.where(is_open, margins, np.inf), axis=1)
+    return rows[number, worst, np.argmax(gaps[number, worst], axis=1)]
+
+
+def _to_cut(slope: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """The input with the largest slope x width; the widest where no slope says anything."""
+    score = np.where(np.isfinite(slope), slope, 0.0) * width
+    known = score.max(axis=1, keepdims=True) > 0
+    return np.argmax(np.where(known, score, width), axis=1)
+
+
+def _clipped_hull(
+    boxes: Boxes, forms: LinearForms, rows: np.ndarray, thresholds: np.ndarray, is_open: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The hull of what each open disjunct's rows leave of the boxes, and the open disjuncts of which nothing is left."""
+    number = np.arange(len(boxes))[:, None]
+    hull = np.full_like(boxes.lower, np.inf), np.full_like(boxes.upper, -np.inf)
+    impossible = np.zeros_like(is_open)
+    for d in range(is_open.shape[1]):
+        coefficients, constant = forms.coefficients[number, rows[:, d]], forms.constant[number, rows[:, d]]
+        lower, upper, empty = clipped(boxes.lower, boxes.upper, coefficients, constant, thresholds[:, d])
+        impossible[:, d] = is_open[:, d] & empty
+        inside = (is_open[:, d] & ~empty)[:, None]
+        hull = np.where(inside, np.minimum(hull[0], lower), hull[0]), np.where(inside, np.maximum(hull[1], upper), hull[1])
+    nothing = ~(is_open & ~impossible).any(axis=1, keepdims=True)
+    return np.where(nothing, boxes.lower, hull[0]), np.where(nothing, boxes.upper, hull[1]), impossible

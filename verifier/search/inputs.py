@@ -1,0 +1,187 @@
+"""Branch and bound on the inputs: a box that no bound decides is cut in two, until every part is decided.
+
+A subproblem is a part of a root box together with the disjuncts of that box that are still open there. All of a batch
+are bounded at once (`search.box_bounds`), by rows for what is open in each; children start from their parents'
+intervals. Boxes shrink to where a violation can be (`search.clipping`). Cut is the input to which the linear bound of
+the worst disjunct is most sensitive: the largest |coefficient| x width.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from verifier.deadline import Deadline
+from verifier.search.box_bounds import BoxBounder, Bounded
+from verifier.search.boxes import Boxes, Frontier, Question
+from verifier.search.observer import Observer
+from verifier.search.tree import Tree
+from verifier.search.workers import Together, workers
+
+PROMISING = 1e-6
+"""Candidates within this of a violation, as computed, are replayed."""
+
+REPLAYS = 8
+"""Candidates of a part of a batch that are replayed at most."""
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    """How the search works.
+
+    Attributes:
+        memory: what the open boxes may take, in megabytes.
+        threads: that bound parts of a batch.
+        batch: the most boxes of a batch.
+        chunk: the most boxes that are bounded together.
+        chunk_values: the most values of all nodes of those.
+        batch_seconds: how long a batch should take at most.
+        clip: whether boxes are shrunk.
+    """
+
+    memory: float = 4000.0
+    threads: int = 2
+    batch: int = 4096
+    chunk: int = 64
+    chunk_values: int = 1 << 22
+    batch_seconds: float = 0.3
+    clip: bool = True
+
+
+class InputSearch:
+    """Excludes the disjuncts of some boxes, or finds a violation.
+
+    Args:
+        question: what is asked.
+        observer: is told what is found out.
+        options: how to work.
+        deadline: when it expires, what is open stays open.
+
+    Attributes:
+        explored: boxes bounded so far.
+        tree: the cuts.
+        stuck: boxes that are open and too small to cut.
+    """
+
+    def __init__(self, question: Question, observer: Observer, options: InputOptions, deadline: Deadline) -> None:
+        self.question, self.observer, self.options, self.deadline = question, observer, options, deadline
+        self.explored = self.stuck = 0
+        self.tree = Tree(len(question.lower))
+        self._bounder = BoxBounder(question, options.clip)
+        count = len(question.rows)
+        self._parts = np.zeros(count, np.int64)  # parts of each disjunct's box that are still open
+        self._margin = np.full(count, np.inf)  # the least margin of those that are closed
+        self._tried = np.full(count, np.inf)  # the least value that was replayed
+        self._started, self._told = time.monotonic(), -np.inf
+        values = sum(node.size for node in question.forms.nodes)
+        self._chunk = max(1, min(options.chunk, options.chunk_values // values))
+
+    def run(self) -> bool:
+        """Searches to the end, or until the deadline; whether a violation was found."""
+        table = self.question.table
+        np.add.at(self._parts, table[table >= 0], 1)
+        frontier, size, begun = Frontier(self.options.memory * 1e6), 64, 0
+        with workers(self.options.threads) as together:
+            while (len(frontier) or begun < len(table)) and not self.deadline.expired:
+                started = time.monotonic()
+                if not len(frontier):  # root boxes enter only when the earlier ones are decided
+                    frontier.put(Boxes.roots(self.question, self._bounder.entries, begun, min(begun + size, len(table))))
+                    begun += size
+                batch = frontier.take(size)
+                if self._advance(batch, frontier, together):
+                    return True
+                self._report(frontier, len(table) - begun)
+                size = self._next_size(len(batch), time.monotonic() - started)
+        return False
+
+    def _next_size(self, done: int, seconds: float) -> int:
+        by_time = int(done * self.options.batch_seconds / max(seconds, 1e-4))
+        return max(2, min(self.options.batch, 2 * done + 64, by_time))
+
+    def _advance(self, batch: Boxes, frontier: Frontier, together: Together) -> bool:
+        """Bounds a batch and puts the halves of what stays open into the frontier; whether a violation was found."""
+        batch = batch.take(np.argsort(batch.unstable, kind="stable"))
+        parts = batch.parts(min(self._chunk, -(-len(batch) // self.options.threads)))
+        halves = []
+        for part, bounded in zip(parts, together(self._bound, parts), strict=True):
+            if bounded is None:  # the deadline has come
+                frontier.put(part)
+                continue
+            self.explored += len(part)
+            if self._found(part, bounded):
+                return True
+            self._settle(part, bounded)
+            halves += self._halves(part, bounded)
+        if halves:
+            frontier.put(Boxes.joined(halves))
+        return False
+
+    def _bound(self, part: Boxes) -> Bounded | None:
+        return None if self.deadline.expired else self._bounder.bound(part)
+
+    def _found(self, part: Boxes, bounded: Bounded) -> bool:
+        """Whether a candidate is a violation; only those that come nearer than all before are replayed."""
+        table = self.question.table
+        for n in np.argsort(bounded.values)[:REPLAYS]:
+            d, value = int(table[part.root[n], bounded.columns[n]]), float(bounded.values[n])
+            if value > PROMISING:
+                break
+            if value < self._tried[d]:
+                self._tried[d] = value
+                if self.observer.accepts(d, bounded.points[n]):
+                    return True
+        return False
+
+    def _settle(self, part: Boxes, bounded: Bounded) -> None:
+        """Takes note of the disjuncts that are excluded in some boxes; tells of those that have no open part left."""
+        closed = part.open & ~bounded.open
+        ids = self.question.table[part.root][closed]
+        np.minimum.at(self._margin, ids, bounded.margins[closed])
+        np.subtract.at(self._parts, ids, 1)
+        for d in np.unique(ids):
+            if self._parts[d] == 0:
+                self.observer.margin_bounded(int(d), float(self._margin[d]))
+
+    def _halves(self, part: Boxes, bounded: Bounded) -> list[Boxes]:
+        """Both halves of every box that is still open; none of one that is too small to cut."""
+        number = np.arange(len(part))
+        low, high = bounded.lower[number, bounded.dimension], bounded.upper[number, bounded.dimension]
+        cut = 0.5 * low + 0.5 * high
+        left, cuttable = bounded.open.any(axis=1), (low < cut) & (cut < high)
+        self.stuck += int((left & ~cuttable).sum())
+        chosen = np.flatnonzero(left & cuttable)
+        if not len(chosen):
+            return []
+        part, bounded, cut, number = part.take(chosen), bounded.take(chosen), cut[chosen], np.arange(len(chosen))
+        np.add.at(self._parts, self.question.table[part.root][bounded.open], 1)  # two parts for one
+        leaf = _with_clips(self.tree, part, bounded)
+        bound = np.where(bounded.open, bounded.margins, np.inf).min(axis=1)
+        halves = []
+        for above in (False, True):
+            ends = bounded.lower.copy(), bounded.upper.copy()
+            ends[0 if above else 1][number, bounded.dimension] = cut
+            leaves = self.tree.add(leaf, bounded.dimension, cut, above)
+            known = bounded.unstable, bounded.known_lower, bounded.known_upper
+            halves.append(Boxes(part.root, leaves, *ends, bounded.open, bound, *known))
+        return halves
+
+    def _report(self, frontier: Frontier, waiting: int) -> None:
+        """Tells of the progress, now and then."""
+        seconds = time.monotonic() - self._started
+        if seconds - self._told > 0.25:
+            self._told = seconds
+            bound = frontier.bound if not waiting else -np.inf
+            self.observer.advanced(len(frontier) + waiting, self.explored, bound)
+
+
+def _with_clips(tree: Tree, part: Boxes, bounded: Bounded) -> np.ndarray:
+    """Each box's number in the tree after its clips, which are noted as cuts whose other side is empty."""
+    leaf = part.leaf.copy()
+    for j in range(part.lower.shape[1]):
+        for above, old, new in ((True, part.lower, bounded.lower), (False, part.upper, bounded.upper)):
+            moved = np.flatnonzero(old[:, j] != new[:, j])
+            if len(moved):
+                leaf[moved] = tree.add(leaf[moved], j, new[moved, j], above)
+    return leaf
