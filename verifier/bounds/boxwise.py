@@ -3,8 +3,8 @@
 In a small box few entries of a function are still open, and other ones than in the box beside it. So each box gets
 backward rows for its own open entries only; shorter lists are padded. A row goes back through a function in mean and
 half-difference form: with lines (m - h) x + (c - d) below and (m + h) x + (c + d) above, a row `a` becomes
-a m - |a| h with the constant a c - |a| d, which takes one pass less over the rows than a case distinction by sign and has
-room for the rounding error in d. Errors are those of `bounds.backward`, bounded by norms where that saves a pass.
+a m - |a| h with the constant a c - |a| d. That takes one pass less over the rows than a case distinction by sign, and
+has room for the rounding error in d. Errors are those of `bounds.backward`, bounded by norms where that saves a pass.
 """
 
 from __future__ import annotations

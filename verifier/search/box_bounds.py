@@ -15,6 +15,9 @@ from verifier.search.clipping import clipped
 MOST_CLIPPED = 16
 """Boxes with more disjuncts than this are not clipped: the hull of so many clips is hardly smaller."""
 
+LEAST_SLOPE = 0.02
+"""Measured on acasxu: without it the search may cut one input for ever; more of it wastes cuts."""
+
 SMALLEST_MARGIN = float(np.finfo(np.float64).tiny)
 """The margin of a disjunct whose rows cannot hold together, although each alone might."""
 
@@ -30,7 +33,8 @@ class Bounded:
         dimension: the input to cut, shape (N,).
         unstable: entries that were open, shape (N,).
         known_lower, known_upper: as in `Boxes`.
-        points: a candidate each, shape (N, input_size); the column of its disjunct and its margin as computed, shape (N,).
+        points: a candidate each, shape (N, input_size).
+        columns, values: the column of its disjunct, and that one's margin there as computed, shape (N,).
     """
 
     open: np.ndarray
@@ -92,10 +96,11 @@ class BoxBounder:
             margins = np.where(impossible, np.maximum(margins, SMALLEST_MARGIN), margins)
             is_open = is_open & ~impossible
         critical = _critical(gaps, margins, is_open, rows)
-        slope = np.abs(forms.coefficients[np.arange(len(boxes)), critical])
+        slope = _slopes(forms, rows, is_open[:, :, None] & (thresholds < np.inf))
+        start_width = (self.question.upper - self.question.lower)[boxes.root]
         points, columns, values = self._candidates(lower, upper, forms, critical, is_open, rows, thresholds)
         return Bounded(
-            is_open, margins, lower, upper, _to_cut(slope, upper - lower), self._unstable(intervals),
+            is_open, margins, lower, upper, _to_cut(slope, upper - lower, start_width), self._unstable(intervals),
             *self._joined(intervals), points, columns, values,
         )  # fmt: skip
 
@@ -131,17 +136,30 @@ def _critical(gaps: np.ndarray, margins: np.ndarray, is_open: np.ndarray, rows: 
     return rows[number, worst, np.argmax(gaps[number, worst], axis=1)]
 
 
-def _to_cut(slope: np.ndarray, width: np.ndarray) -> np.ndarray:
-    """The input with the largest slope x width; the widest where no slope says anything."""
-    score = np.where(np.isfinite(slope), slope, 0.0) * width
-    known = score.max(axis=1, keepdims=True) > 0
-    return np.argmax(np.where(known, score, width), axis=1)
+def _slopes(forms: LinearForms, rows: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """The steepest slope of any form that an open disjunct bounds, shape (N, input_size)."""
+    asked = np.zeros(forms.bound.shape, bool)
+    number = np.broadcast_to(np.arange(len(rows))[:, None, None], rows.shape)
+    asked[number[used], rows[used]] = True
+    return np.where(asked[:, :, None], np.abs(forms.coefficients), 0.0).max(axis=1)
+
+
+def _to_cut(slope: np.ndarray, width: np.ndarray, start_width: np.ndarray) -> np.ndarray:
+    """The input with the largest slope x width; the widest where no slope says anything.
+
+    A slope of nothing may only mean that the lines chosen here are flat. So each slope counts as at least the
+    `LEAST_SLOPE`th part of the steepest one, per width of the root box.
+    """
+    whole = np.where(np.isfinite(slope), slope, 0.0) * start_width
+    steepest = whole.max(axis=1, keepdims=True)
+    whole = np.where(steepest > 0, np.maximum(whole, LEAST_SLOPE * steepest), 1.0)
+    return np.argmax(whole * (width / np.where(start_width > 0, start_width, 1.0)), axis=1)
 
 
 def _clipped_hull(
     boxes: Boxes, forms: LinearForms, rows: np.ndarray, thresholds: np.ndarray, is_open: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The hull of what each open disjunct's rows leave of the boxes, and the open disjuncts of which nothing is left."""
+    """The hull of what the open disjuncts' rows leave of the boxes, and the disjuncts of which nothing is left."""
     number = np.arange(len(boxes))[:, None]
     hull = np.full_like(boxes.lower, np.inf), np.full_like(boxes.upper, -np.inf)
     impossible = np.zeros_like(is_open)
@@ -150,6 +168,9 @@ def _clipped_hull(
         lower, upper, empty = clipped(boxes.lower, boxes.upper, coefficients, constant, thresholds[:, d])
         impossible[:, d] = is_open[:, d] & empty
         inside = (is_open[:, d] & ~empty)[:, None]
-        hull = np.where(inside, np.minimum(hull[0], lower), hull[0]), np.where(inside, np.maximum(hull[1], upper), hull[1])
+        hull = (
+            np.where(inside, np.minimum(hull[0], lower), hull[0]),
+            np.where(inside, np.maximum(hull[1], upper), hull[1]),
+        )
     nothing = ~(is_open & ~impossible).any(axis=1, keepdims=True)
     return np.where(nothing, boxes.lower, hull[0]), np.where(nothing, boxes.upper, hull[1]), impossible

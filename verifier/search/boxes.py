@@ -5,12 +5,16 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from typing import TypeAlias
 
 import numpy as np
 
 from verifier.arrays import Array
 from verifier.network.graph import Network
 from verifier.property.query import Patterns
+
+Root: TypeAlias = tuple[np.ndarray, np.ndarray, list[int]]
+"""Lower and upper ends, and disjuncts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +40,11 @@ class Question:
 
     @classmethod
     def of(
-        cls, forms: Network, example: Array, patterns: Patterns, roots: Sequence[tuple[np.ndarray, np.ndarray, list[int]]]
+        cls,
+        forms: Network,
+        example: Array,
+        patterns: Patterns,
+        roots: Sequence[tuple[np.ndarray, np.ndarray, list[int]]],
     ) -> Question:
         """The question whether each root box (lower, upper, disjuncts) violates any of its disjuncts."""
         most = max(len(rows) for rows in patterns.rows)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from verifier.deadline import Deadline
-from verifier.search.box_bounds import BoxBounder, Bounded
+from verifier.search.box_bounds import Bounded, BoxBounder
 from verifier.search.boxes import Boxes, Frontier, Question
 from verifier.search.observer import Observer
 from verifier.search.tree import Tree
@@ -87,8 +87,9 @@ class InputSearch:
             while (len(frontier) or begun < len(table)) and not self.deadline.expired:
                 started = time.monotonic()
                 if not len(frontier):  # root boxes enter only when the earlier ones are decided
-                    frontier.put(Boxes.roots(self.question, self._bounder.entries, begun, min(begun + size, len(table))))
-                    begun += size
+                    stop = min(begun + size, len(table))
+                    frontier.put(Boxes.roots(self.question, self._bounder.entries, begun, stop))
+                    begun = stop
                 batch = frontier.take(size)
                 if self._advance(batch, frontier, together):
                     return True
