@@ -6,11 +6,15 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from verifier.arrays import convert_like, to_numpy
+from verifier.arrays import Array, convert_like, to_numpy
 from verifier.bounds.boxwise import BoxwisePass, LinearForms, Plan, boxwise_intervals
 from verifier.bounds.enclosure import Interval
+from verifier.relaxations.policy import Policy
 from verifier.search.boxes import Boxes, Question
 from verifier.search.clipping import clipped
+
+POLICIES = (Policy.ADAPTIVE, Policy.LOWER_END)
+"""Lines that the property's forms are bounded with; each gives a linear function that also clips."""
 
 MOST_CLIPPED = 16
 """Boxes with more disjuncts than this are not clipped: the hull of so many clips is hardly smaller."""
@@ -83,8 +87,9 @@ class BoxBounder:
             for k, part in self._slices.items()
         }
         intervals = boxwise_intervals(self.plan, Interval(convert(boxes.lower), convert(boxes.upper)), known)
-        found = BoxwisePass(self.plan, intervals).forms(self._last, self._unit)
-        forms = LinearForms(*(to_numpy(a) for a in (found.coefficients, found.constant, found.bound)))
+        found = [BoxwisePass(self.plan, intervals, policy).forms(self._last, self._unit) for policy in POLICIES]
+        every = _concatenated(found)
+        forms = _best(every, len(POLICIES))
         disjuncts = np.maximum(self.question.table[boxes.root], 0)
         rows, thresholds = self.question.rows[disjuncts], self.question.thresholds[disjuncts]
         lowest = np.maximum(forms.bound, to_numpy(intervals[self._last].lower))
@@ -92,11 +97,13 @@ class BoxBounder:
         margins, lower, upper = gaps.max(axis=2), boxes.lower, boxes.upper
         is_open = boxes.open & ~(margins > 0)
         if self.clip and is_open.shape[1] <= MOST_CLIPPED:
-            lower, upper, impossible = _clipped_hull(boxes, forms, rows, thresholds, is_open)
+            lower, upper, impossible = _clipped_hull(boxes, every, rows, thresholds, is_open)
             margins = np.where(impossible, np.maximum(margins, SMALLEST_MARGIN), margins)
             is_open = is_open & ~impossible
         critical = _critical(gaps, margins, is_open, rows)
-        slope = _slopes(forms, rows, is_open[:, :, None] & (thresholds < np.inf))
+        slope = _slopes(
+            every.coefficients[:, : forms.bound.shape[1]], rows, is_open[:, :, None] & (thresholds < np.inf)
+        )
         start_width = (self.question.upper - self.question.lower)[boxes.root]
         points, columns, values = self._candidates(lower, upper, forms, critical, is_open, rows, thresholds)
         return Bounded(
@@ -129,6 +136,24 @@ class BoxBounder:
         return points, columns, margins[number, columns]
 
 
+def _concatenated(found: list[LinearForms]) -> LinearForms:
+    """The forms of all policies on the host, those of a policy together, shape (N, policies x forms)."""
+
+    def joined(arrays: list[Array]) -> np.ndarray:
+        return np.concatenate([to_numpy(a) for a in arrays], axis=1)
+
+    parts = ([f.coefficients for f in found], [f.constant for f in found], [f.bound for f in found])
+    return LinearForms(*(joined(part) for part in parts))
+
+
+def _best(every: LinearForms, policies: int) -> LinearForms:
+    """Of each form that policy's linear function which has the best bound, shape (N, forms)."""
+    count, width = every.bound.shape[0], every.bound.shape[1] // policies
+    best = np.argmax(every.bound.reshape(count, policies, width), axis=1) * width + np.arange(width)
+    number = np.arange(count)[:, None]
+    return LinearForms(every.coefficients[number, best], every.constant[number, best], every.bound[number, best])
+
+
 def _critical(gaps: np.ndarray, margins: np.ndarray, is_open: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """The form that is nearest to exclude the worst open disjunct of each box, shape (N,)."""
     number = np.arange(len(gaps))
@@ -136,12 +161,12 @@ def _critical(gaps: np.ndarray, margins: np.ndarray, is_open: np.ndarray, rows: 
     return rows[number, worst, np.argmax(gaps[number, worst], axis=1)]
 
 
-def _slopes(forms: LinearForms, rows: np.ndarray, used: np.ndarray) -> np.ndarray:
+def _slopes(coefficients: np.ndarray, rows: np.ndarray, used: np.ndarray) -> np.ndarray:
     """The steepest slope of any form that an open disjunct bounds, shape (N, input_size)."""
-    asked = np.zeros(forms.bound.shape, bool)
+    asked = np.zeros(coefficients.shape[:2], bool)
     number = np.broadcast_to(np.arange(len(rows))[:, None, None], rows.shape)
     asked[number[used], rows[used]] = True
-    return np.where(asked[:, :, None], np.abs(forms.coefficients), 0.0).max(axis=1)
+    return np.where(asked[:, :, None], np.abs(coefficients), 0.0).max(axis=1)
 
 
 def _to_cut(slope: np.ndarray, width: np.ndarray, start_width: np.ndarray) -> np.ndarray:
@@ -163,9 +188,12 @@ def _clipped_hull(
     number = np.arange(len(boxes))[:, None]
     hull = np.full_like(boxes.lower, np.inf), np.full_like(boxes.upper, -np.inf)
     impossible = np.zeros_like(is_open)
+    offsets = np.repeat(np.arange(len(POLICIES)) * (forms.bound.shape[1] // len(POLICIES)), rows.shape[2])
     for d in range(is_open.shape[1]):
-        coefficients, constant = forms.coefficients[number, rows[:, d]], forms.constant[number, rows[:, d]]
-        lower, upper, empty = clipped(boxes.lower, boxes.upper, coefficients, constant, thresholds[:, d])
+        several = np.tile(rows[:, d], len(POLICIES)) + offsets
+        coefficients, constant = forms.coefficients[number, several], forms.constant[number, several]
+        most = np.tile(thresholds[:, d], len(POLICIES))
+        lower, upper, empty = clipped(boxes.lower, boxes.upper, coefficients, constant, most)
         impossible[:, d] = is_open[:, d] & empty
         inside = (is_open[:, d] & ~empty)[:, None]
         hull = (
