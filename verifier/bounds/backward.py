@@ -95,7 +95,7 @@ class BackwardPass:
         pressures: Mapping[int, Pressure] | None = None,
     ) -> None:
         self.network, self.intervals, self.pressures = network, intervals, pressures or {}
-        self._enclose = _by_policy(network, intervals, lines) if isinstance(lines, Policy) else lines
+        self._enclose = by_policy(network, intervals, lines) if isinstance(lines, Policy) else lines
         self._steps: dict[int, _Step] = {}
         self._magnitudes: dict[int, Array] = {}
 
@@ -185,7 +185,7 @@ class BackwardPass:
         return step
 
 
-def _by_policy(network: Network, intervals: Sequence[Interval], policy: Policy) -> Enclose:
+def by_policy(network: Network, intervals: Sequence[Interval], policy: Policy) -> Enclose:
     """The lines that a policy chooses on the intervals of the operands."""
 
     def enclose(k: int) -> Enclosure:

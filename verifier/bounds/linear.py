@@ -23,19 +23,28 @@ ROW_ENTRIES = 1 << 23
 """Rows are propagated for at most this many coefficients (64 MB of float64) at a time."""
 
 
-def linear_bounds(network: Network, lower: Array, upper: Array, deadline: Deadline | None = None) -> list[Interval]:
+def linear_bounds(
+    network: Network,
+    lower: Array,
+    upper: Array,
+    deadline: Deadline | None = None,
+    known: Sequence[Interval] | None = None,
+) -> list[Interval]:
     """An interval for every node, by backward linear bounds where they can pay and by propagation elsewhere.
 
     Args:
         network: with its weights in the array library of the bounds.
         lower, upper: input bounds of N boxes, shape (N, input_size), finite.
         deadline: when it expires, the remaining entries keep their propagated intervals.
+        known: sound intervals of all nodes, shape (N, size), that need not be found again.
     """
     deadline = deadline or Deadline()
     consumers = _nonlinear_consumers(network)
     intervals = [Interval(lower, upper)]
     for k, node in enumerate(network.nodes[1:], start=1):
         interval = node_interval(node, [intervals[i] for i in node.operands], lower)
+        if known is not None:
+            interval = intersected(interval, known[k])
         intervals.append(interval)
         if k in consumers and not _is_exact(network, k):
             entries = _open_entries(interval, consumers[k])

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from verifier.methods import falsify, incomplete, optimised
+from verifier.methods.split_inputs import split_inputs
 from verifier.methods.task import Stage, Task
 from verifier.network.graph import Elementwise, Product
 
@@ -55,10 +56,19 @@ def long_attack(task: Task) -> None:
     falsify.attack_until(task, seconds=min(3.0, 0.05 * task.deadline.remaining))
 
 
+FEW_INPUTS = 10
+"""Varying inputs up to which the input box is cut rather than the functions."""
+
+SMALL = 20_000
+"""Values of all nodes up to which thousands of boxes a second can be bounded."""
+
 PLAN = (
+    Rule("few inputs", lambda f: f.inputs <= FEW_INPUTS and f.values <= SMALL,
+         (split_inputs,),
+         "boxes of so few inputs are quickly small, and linear bounds on small boxes are tight"),
     Rule("neurons", lambda f: True,
          (short_attack, optimised.alpha, long_attack, optimised.split_neurons),
-         "many inputs: the functions are cut"),
+         "a box of many inputs stays wide however it is cut; functions are cut instead"),
 )  # fmt: skip
 
 
