@@ -13,13 +13,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from verifier.search.allocation import keep_freed_memory
+
 Together: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 """Applies a function to parts of the work, results in order (`map`, `Executor.map`)."""
 
 
 @contextmanager
 def workers(threads: int) -> Iterator[Together]:
-    """`map` on so many threads."""
+    """`map` on so many threads; from then on the process keeps the memory of freed arrays."""
+    keep_freed_memory()
     if threads < 2:
         yield map
         return
