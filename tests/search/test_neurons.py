@@ -207,3 +207,22 @@ def test_a_full_pool_takes_what_is_nearest_a_proof() -> None:
     pool = Pool(domains, most=1.0)  # room for 64
     assert pool.narrow
     assert set(pool.take(5).disjunct) == set(np.argsort(-domains.bound)[:5])
+
+
+def test_the_record_is_a_tree_whose_leaves_were_all_closed() -> None:
+    rng = np.random.default_rng(3)
+    network = random_relu_network(rng, (3, 6, 4, 1))
+    box = Box.exact(-np.ones(3), np.ones(3))
+    least = exact_minimum(network, box.lower, box.upper, np.array([0]), np.zeros(1))
+    done, recorder = search(network, query_of(network, box, [(np.array([0]), np.array([least - 0.01]))]))
+    assert recorder.margins[0] > 0
+    tree, closed = done.record.tree, np.concatenate([part.leaf for part in done.record.leaves])
+    assert done.record.complete
+    assert len(tree) > 3
+    inner = set(tree.parent[tree.parent >= 0].tolist())
+    assert set(closed.tolist()) == set(range(len(tree))) - inner
+    assert len(closed) == len(set(closed.tolist()))
+    for node in inner:  # two children, one on each side of one cut
+        children_ = np.flatnonzero(tree.parent == node)
+        assert sorted(tree.above[children_]) == [False, True]
+        assert len(set(tree.cut[children_])) == len(set(tree.dimension[children_])) == 1

@@ -68,7 +68,7 @@ def forward_bounds(network: Network, lower: Array, upper: Array) -> list[Interva
 
 
 def _input_forms(lower: Array, upper: Array, varying: np.ndarray) -> _Forms:
-    """x = middle + reach t, the rounding of both in the gap."""
+    """X = middle + reach t, the rounding of both in the gap."""
     xp = namespace(lower)
     count, size = lower.shape
     middle = 0.5 * (lower + upper)

@@ -7,7 +7,7 @@ rests on it: its result is a choice, and `proven` bounds with that choice in flo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -192,7 +192,7 @@ def _placed(
 
 
 def _pressures(
-    network: Network, intervals: Sequence[Interval], cuts: dict[int, tuple[np.ndarray, ...]], multipliers: Array
+    network: Network, intervals: Sequence[Interval], cuts: Mapping[int, tuple[np.ndarray, ...]], multipliers: Array
 ) -> dict[int, Pressure]:
     """The multipliers of each node's cuts; an infinite side takes none."""
     xp, convert = namespace(multipliers), convert_like(multipliers)

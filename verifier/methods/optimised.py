@@ -37,14 +37,18 @@ def alpha(task: Task, share: float = 0.3) -> None:
 
 def _bound(task: Task, question: Question, disjuncts: np.ndarray) -> None:
     """Bounds the disjuncts once, without a cut."""
-    options = NeuronOptions()
+    options = _options(task)
     bounder = Bounder(question, options.root, options.candidates)
     bounds = bounder.bound(roots(bounder, disjuncts)).domains.bound
     for d, bound in zip(disjuncts, bounds, strict=True):
         task.margin_bounded(int(d), float(bound))
 
 
-def split_neurons(task: Task, options: NeuronOptions | None = None) -> None:
+def _options(task: Task) -> NeuronOptions:
+    return NeuronOptions(memory=task.options.memory * 1e6, threads=task.options.threads)
+
+
+def split_neurons(task: Task) -> None:
     """Branch and bound on the neurons of each open box, from the bounds known so far."""
     engines = engines_of(task)
     boxes = task.open_conjunctions()
@@ -54,7 +58,7 @@ def split_neurons(task: Task, options: NeuronOptions | None = None) -> None:
                 return
             question = Question.over(engines, box, task.enclosure(box), task.query.patterns)
             share = task.deadline.within(task.deadline.remaining / (len(boxes) - count))
-            NeuronSearch(question, options or NeuronOptions(), task, share, together).run(np.array(disjuncts))
+            NeuronSearch(question, _options(task), task, share, together).run(np.array(disjuncts))
 
 
 def engines_of(task: Task) -> Engines:

@@ -21,6 +21,7 @@ from verifier.search.branching import children, chosen
 from verifier.search.domains import Domains, Pool
 from verifier.search.leaves import solved
 from verifier.search.observer import Observer
+from verifier.search.record import Record
 from verifier.search.tightening import Tightener
 from verifier.search.workers import Together
 
@@ -67,6 +68,7 @@ class NeuronSearch:
     Attributes:
         explored: domains bounded so far.
         found: whether a witness was accepted.
+        record: the tree of cuts and what closed its leaves.
         stuck: domains that can neither be cut nor closed; their disjuncts stay open.
     """
 
@@ -77,6 +79,7 @@ class NeuronSearch:
         self.deadline, self.together = deadline, together
         self.explored = 0
         self.found = False
+        self.record = Record(0, 0.0)
         self.stuck: list[Domains] = []
         self._bounder = Bounder(question, options.step, options.candidates)
         self._tightener = Tightener(self._bounder, options.tightening)
@@ -87,6 +90,7 @@ class NeuronSearch:
     def run(self, disjuncts: np.ndarray) -> bool:
         """Searches until all disjuncts are excluded, a witness is accepted or the time is up; whether one was found."""
         first = Bounder(self.question, self.options.root, self.options.candidates)
+        self.record = Record(len(disjuncts), self.options.memory / 4)
         bounded = self._bound_parts(roots(first, disjuncts), first)
         self._closed = {int(d): np.inf for d in disjuncts}
         pool, size = Pool(self._sorted_out(bounded), self.options.memory), 16
@@ -115,10 +119,10 @@ class NeuronSearch:
         return Domains.joined([parents.take(~due), self._sorted_out(bounded)])
 
     def _cut(self, parents: Domains) -> Domains:
-        def halves(part: Domains) -> Domains:
-            return children(self._bounder, part, chosen(self._bounder, part))
-
-        return Domains.joined(self.together(halves, parents.parts(self.options.threads)))
+        parts = parents.parts(self.options.threads)
+        positions = np.concatenate(list(self.together(lambda part: chosen(self._bounder, part), parts)))
+        halves = children(self._bounder, parents, positions)
+        return self.record.grown(halves, self._bounder.cuts(parents)[np.arange(len(parents)), positions], positions)
 
     def _bound_parts(self, domains: Domains, bounder: Bounder) -> Bounded:
         parts = list(self.together(bounder.bound, domains.parts(self.options.threads)))
@@ -142,6 +146,7 @@ class NeuronSearch:
         return domains.take(open_ones & ~uncut)
 
     def _close(self, domains: Domains) -> None:
+        self.record.close(domains)
         for d, bound in zip(domains.disjunct, domains.bound, strict=True):
             self._closed[int(d)] = min(self._closed[int(d)], float(bound))
 
@@ -193,7 +198,7 @@ def roots(bounder: Bounder, disjuncts: np.ndarray) -> Domains:
             end[:, slot.part] = to_numpy(interval)[0, slot.columns]
     domains = Domains(
         disjunct=np.asarray(disjuncts, np.int64),
-        leaf=np.zeros(count, np.int64),
+        leaf=np.arange(count),
         age=np.zeros(count, np.int64),
         bound=np.full(count, -np.inf),
         lower=ends[0],
