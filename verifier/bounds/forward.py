@@ -1,10 +1,10 @@
 """Forward linear bounds: every node enclosed by two linear functions of the inputs that vary.
 
-A node's value lies within centre(x) +- gap(x), both linear in the m varying inputs. An affine map W takes the centre by W
-and the gap by |W|; a function takes the lower function by its lower line and the upper by its upper. One pass serves all
-nodes: the cost is 2 (m + 1) values an entry, whatever the depth, where backward bounds of all intermediate nodes grow
-with its square (Xu et al., arXiv 2002.12920, section 3.1: the forward mode). It is looser than backward bounds, as a
-function's lines are applied to a bound and not to the value itself.
+A node's value lies within centre(x) +- gap(x), both linear in the m varying inputs. An affine map W takes the centre
+by W and the gap by |W|; a function takes the lower function by its lower line and the upper by its upper. One pass
+serves all nodes: the cost is 2 (m + 1) values an entry, whatever the depth, where backward bounds of all intermediate
+nodes grow with its square (Xu et al., arXiv 2002.12920, section 3.1: the forward mode). It is looser than backward
+bounds, as a function's lines are applied to a bound and not to the value itself.
 
 Rounding is covered by a column of its own: `size` bounds the absolute values that a centre and a gap add up to, and
 gamma times what goes through |W| is added to the gap's constant.
@@ -102,7 +102,7 @@ def _through_maps(node: Affine, operands: Sequence[_Forms | None]) -> _Forms:
 
 
 def _through_lines(lines: Enclosure, operands: Sequence[_Forms | None]) -> _Forms:
-    """sum_i slope_i x_i + intercept on both sides: a positive slope takes the operand's own side, a negative the other."""
+    """sum_i slope_i x_i + intercept: a positive slope takes the operand's own side, a negative one the other."""
     first = operands[0]
     assert first is not None
     xp = namespace(first.centre)
