@@ -24,7 +24,7 @@ def test_bounds_contain_the_values(seed: int, policy: Policy) -> None:
     box = boxes(rng, network.input_size, 7)
     plan = Plan(network, np.zeros(0))
     with np.errstate(all="ignore"):
-        intervals = boxwise_intervals(plan, box, {})
+        intervals, _ = boxwise_intervals(plan, box, {})
         rows = rng.normal(size=(1, 4, network.output_size))
         forms = BoxwisePass(plan, intervals, policy).forms(len(network.nodes) - 1, rows)
     for n in range(7):
@@ -48,9 +48,9 @@ def test_a_part_of_a_box_starts_from_what_is_known_of_the_whole(seed: int) -> No
     part = Interval(box.lower, 0.5 * box.lower + 0.5 * box.upper)
     plan = Plan(network, np.zeros(0))
     with np.errstate(all="ignore"):
-        whole = boxwise_intervals(plan, box, {})
+        whole, _ = boxwise_intervals(plan, box, {})
         known = {k: whole[k] for k in plan.tightened}
-        bounded = boxwise_intervals(plan, part, known)
+        bounded, _ = boxwise_intervals(plan, part, known)
     for k in plan.tightened:
         assert (bounded[k].lower >= known[k].lower).all()
         assert (bounded[k].upper <= known[k].upper).all()
@@ -61,7 +61,7 @@ def test_unbounded_intervals_make_no_bound_and_no_nan() -> None:
     box = Interval(np.full((2, network.input_size), -1e90), np.full((2, network.input_size), 1e90))
     plan = Plan(network, np.zeros(0))
     with np.errstate(all="ignore"):
-        intervals = boxwise_intervals(plan, box, {})
+        intervals, _ = boxwise_intervals(plan, box, {})
         forms = BoxwisePass(plan, intervals).forms(len(network.nodes) - 1, np.eye(network.output_size)[None])
     assert not np.isnan(forms.bound).any()
     assert not np.isnan(forms.constant).any()

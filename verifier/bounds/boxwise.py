@@ -48,6 +48,19 @@ class LinearForms:
 
 
 @dataclass(frozen=True, eq=False)
+class Dependence:
+    """How entries of a node depend on the inputs, by the linear bounds of each box.
+
+    Attributes:
+        entries: integers, shape (N, R); padded with entries that need not be open.
+        slopes: the mean absolute slope of the bounds below and above, shape (N, R, input_size).
+    """
+
+    entries: Array
+    slopes: Array
+
+
+@dataclass(frozen=True, eq=False)
 class _Slab:
     """(mean - spread) x + (centre - reach) below a node's entries and the same with plus above, rounding covered.
 
@@ -91,7 +104,9 @@ class Plan:
             if isinstance(node, (Elementwise, Product)):
                 for operand in node.operands:
                     self.consumers.setdefault(operand, []).append(node)
-        self.tightened = [k for k in sorted(self.consumers) if network.nodes[k].operands not in ((), (0,)) and k > 0]
+        self.tightened = tuple(
+            k for k in sorted(self.consumers) if network.nodes[k].operands not in ((), (0,)) and k > 0
+        )
         self.convert = convert_like(example)
         self._matrices: dict[int, list[Array] | None] = {}
 
@@ -124,10 +139,15 @@ class BoxwisePass:
         plan: of the network.
         intervals: sound intervals, one per node up to the highest asked about, shape (N, size) each.
         policy: which lines functions take.
+
+    Attributes:
+        costs: where a dictionary is put here, the next rows leave in it, for each function and product by index, what
+            the distance between its lines costs them, shape (N, R, size).
     """
 
     def __init__(self, plan: Plan, intervals: list[Interval], policy: Policy = Policy.ADAPTIVE) -> None:
         self.plan, self.network, self.intervals, self.policy = plan, plan.network, intervals, policy
+        self.costs: dict[int, Array] | None = None
         self._slabs: dict[int, _Slab] = {}
         self._norms: dict[int, Array] = {}
         self._magnitudes: dict[int, Array] = {}
@@ -139,8 +159,8 @@ class BoxwisePass:
         pending = {node: xp.broadcast_to(rows, (count, *rows.shape[1:]))}
         return self._down(node, pending, _Sum(zeros(rows, (count, rows.shape[1])), zeros(rows, (count, rows.shape[1]))))
 
-    def entry_bounds(self, k: int, entries: Array) -> tuple[Array, Array]:
-        """Bounds of the `entries` of node k, integers, shape (N, R): lower and upper, shape (N, R)."""
+    def entry_forms(self, k: int, entries: Array) -> LinearForms:
+        """Forms of the `entries` of node k, integers, shape (N, R), and then of their negatives; shape (N, 2 R)."""
         xp = namespace(self.intervals[0].lower)
         node, matrices = self.network.nodes[k], self.plan.matrices(k)
         count, width = entries.shape
@@ -148,8 +168,7 @@ class BoxwisePass:
         if matrices is None or not isinstance(node, Affine):
             unit = zeros(self.intervals[0].lower, (count, width, node.size))
             unit[boxes, self.plan.convert(np.arange(width))[None, :], entries] = 1.0
-            found = self.forms(k, xp.concat([unit, -unit], axis=1)).bound
-            return found[:, :width], -found[:, width:]
+            return self.forms(k, xp.concat([unit, -unit], axis=1))
         bias = node.bias[entries]
         rounding = gamma(sum(m.adjoint_terms for m in node.maps) + len(self.network.nodes))
         slack = rounding * self._affine_magnitude(k, node)[boxes, entries]
@@ -158,8 +177,7 @@ class BoxwisePass:
         for operand, matrix in zip(node.operands, matrices, strict=True):
             part = matrix[entries]
             _put(pending, operand, xp.concat([part, -part], axis=1))
-        found = self._down(k - 1, pending, collected).bound
-        return found[:, :width], -found[:, width:]
+        return self._down(k - 1, pending, collected)
 
     def _down(self, start: int, pending: dict[int, Array], collected: _Sum) -> LinearForms:
         """Takes rows down to the input, from node `start` on."""
@@ -199,6 +217,8 @@ class BoxwisePass:
             self._slabs[k] = self._slab(k)
         slab = self._slabs[k]
         absolute = xp.abs(rows)
+        if self.costs is not None:
+            self.costs[k] = absolute * slab.reach
         collected.add(xp.vecdot(rows, slab.centre) - xp.vecdot(absolute, slab.reach), zeros(rows, (1,)))
         if slab.infinite is not None:
             used = xp.any((absolute > 0) & slab.infinite, axis=-1)
@@ -267,43 +287,46 @@ def _put(pending: dict[int, Array], operand: int, part: Array) -> None:
     pending[operand] = pending[operand] + part if operand in pending else part
 
 
-def boxwise_intervals(plan: Plan, box: Interval, known: dict[int, Interval]) -> list[Interval]:
-    """An interval for every node but those only the outputs depend on, shape (N, size) each.
+def boxwise_intervals(
+    plan: Plan, box: Interval, known: dict[int, Interval]
+) -> tuple[list[Interval], dict[int, list[Dependence]]]:
+    """An interval for every node, shape (N, size) each, and how open entries depend on the inputs.
 
     Args:
         plan: of the network.
         box: the input bounds, shape (N, input_size).
         known: sound intervals from before, of some nodes; all are intersected with what is found.
     """
-    network, intervals = plan.network, [box]
-    tightened = set(plan.tightened)
+    network, intervals, dependences = plan.network, [box], {}
     for k, node in enumerate(network.nodes[1:], start=1):
         interval = node_interval(node, [intervals[i] for i in node.operands], box.lower)
         if k in known:
             interval = intersected(interval, known[k])
         intervals.append(interval)
-        if k in tightened:
-            intervals[k] = _tightened(plan, intervals)
-    return intervals
+        if k in plan.tightened:
+            intervals[k], dependences[k] = _tightened(plan, intervals)
+    return intervals, dependences
 
 
-def _tightened(plan: Plan, intervals: list[Interval]) -> Interval:
-    """The last interval with the open entries of each box bounded backward."""
+def _tightened(plan: Plan, intervals: list[Interval]) -> tuple[Interval, list[Dependence]]:
+    """The last interval with the open entries of each box bounded backward, and what these depend on."""
     last, k = intervals[-1], len(intervals) - 1
     xp = namespace(last.lower)
     wanted = plan.open_entries(k, last)
     most = int(xp.max(xp.sum(xp.astype(wanted, xp.int64), axis=1)))
     if not most:
-        return last
+        return last, []
     count = last.lower.shape[0]
     order = xp.argsort(xp.astype(~wanted, xp.int8), axis=1, stable=True)[:, :most]  # the open entries, then others
     step = max(1, ROW_ENTRIES // (2 * count * max(node.size for node in plan.network.nodes[: k + 1])))
     rows = plan.convert(np.arange(count))[:, None]
-    backward = BoxwisePass(plan, intervals)
+    backward, dependences = BoxwisePass(plan, intervals), []
     lower, upper = xp.asarray(last.lower, copy=True), xp.asarray(last.upper, copy=True)
     for start in range(0, most, step):
         entries = order[:, start : start + step]
-        found = backward.entry_bounds(k, entries)
-        lower[rows, entries] = xp.maximum(lower[rows, entries], found[0])
-        upper[rows, entries] = xp.minimum(upper[rows, entries], found[1])
-    return intersected(last, Interval(lower, upper))
+        forms, width = backward.entry_forms(k, entries), entries.shape[1]
+        lower[rows, entries] = xp.maximum(lower[rows, entries], forms.bound[:, :width])
+        upper[rows, entries] = xp.minimum(upper[rows, entries], -forms.bound[:, width:])
+        slopes = xp.abs(forms.coefficients)
+        dependences.append(Dependence(entries, 0.5 * (slopes[:, :width] + slopes[:, width:])))
+    return intersected(last, Interval(lower, upper)), dependences

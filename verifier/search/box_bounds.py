@@ -12,15 +12,13 @@ from verifier.bounds.enclosure import Interval
 from verifier.relaxations.policy import Policy
 from verifier.search.boxes import Boxes, Question
 from verifier.search.clipping import clipped
+from verifier.search.cutting import Charges, input_to_cut
 
 POLICIES = (Policy.ADAPTIVE, Policy.LOWER_END)
 """Lines that the property's forms are bounded with; each gives a linear function that also clips."""
 
 MOST_CLIPPED = 16
 """Boxes with more disjuncts than this are not clipped: the hull of so many clips is hardly smaller."""
-
-LEAST_SLOPE = 0.02
-"""Measured on acasxu: without it the search may cut one input for ever; more of it wastes cuts."""
 
 SMALLEST_MARGIN = float(np.finfo(np.float64).tiny)
 """The margin of a disjunct whose rows cannot hold together, although each alone might."""
@@ -86,9 +84,10 @@ class BoxBounder:
             k: Interval(convert(boxes.known_lower[:, part]), convert(boxes.known_upper[:, part]))
             for k, part in self._slices.items()
         }
-        intervals = boxwise_intervals(self.plan, Interval(convert(boxes.lower), convert(boxes.upper)), known)
-        found = [BoxwisePass(self.plan, intervals, policy).forms(self._last, self._unit) for policy in POLICIES]
-        every = _concatenated(found)
+        box = Interval(convert(boxes.lower), convert(boxes.upper))
+        intervals, dependences = boxwise_intervals(self.plan, box, known)
+        passes = [BoxwisePass(self.plan, intervals, policy) for policy in POLICIES]
+        every = _concatenated([backward.forms(self._last, self._unit) for backward in passes])
         forms = _best(every, len(POLICIES))
         disjuncts = np.maximum(self.question.table[boxes.root], 0)
         rows, thresholds = self.question.rows[disjuncts], self.question.thresholds[disjuncts]
@@ -101,15 +100,20 @@ class BoxBounder:
             margins = np.where(impossible, np.maximum(margins, SMALLEST_MARGIN), margins)
             is_open = is_open & ~impossible
         critical = _critical(gaps, margins, is_open, rows)
-        slope = _slopes(
-            every.coefficients[:, : forms.bound.shape[1]], rows, is_open[:, :, None] & (thresholds < np.inf)
-        )
-        start_width = (self.question.upper - self.question.lower)[boxes.root]
+        charges = Charges(self.plan, upper - lower, dependences)
+        steepness = np.abs(every.coefficients[np.arange(len(boxes)), critical]) * (upper - lower)
+        dimension = input_to_cut(steepness, charges.of(self._costs(passes[0], critical)), upper - lower)
         points, columns, values = self._candidates(lower, upper, forms, critical, is_open, rows, thresholds)
         return Bounded(
-            is_open, margins, lower, upper, _to_cut(slope, upper - lower, start_width), self._unstable(intervals),
+            is_open, margins, lower, upper, dimension, self._unstable(intervals),
             *self._joined(intervals), points, columns, values,
         )  # fmt: skip
+
+    def _costs(self, backward: BoxwisePass, critical: np.ndarray) -> dict[int, np.ndarray]:
+        """What the lines of each function cost the critical form of each box, shape (N, size)."""
+        backward.costs = {}
+        backward.forms(self._last, self._unit[0][self._convert(critical)][:, None, :])
+        return {k: to_numpy(cost)[:, 0, :] for k, cost in backward.costs.items()}
 
     def _unstable(self, intervals: list[Interval]) -> np.ndarray:
         counts = [to_numpy(self.plan.open_entries(k, intervals[k])).sum(axis=1) for k in self.plan.tightened]
@@ -159,26 +163,6 @@ def _critical(gaps: np.ndarray, margins: np.ndarray, is_open: np.ndarray, rows: 
     number = np.arange(len(gaps))
     worst = np.argmin(np.where(is_open, margins, np.inf), axis=1)
     return rows[number, worst, np.argmax(gaps[number, worst], axis=1)]
-
-
-def _slopes(coefficients: np.ndarray, rows: np.ndarray, used: np.ndarray) -> np.ndarray:
-    """The steepest slope of any form that an open disjunct bounds, shape (N, input_size)."""
-    asked = np.zeros(coefficients.shape[:2], bool)
-    number = np.broadcast_to(np.arange(len(rows))[:, None, None], rows.shape)
-    asked[number[used], rows[used]] = True
-    return np.where(asked[:, :, None], np.abs(coefficients), 0.0).max(axis=1)
-
-
-def _to_cut(slope: np.ndarray, width: np.ndarray, start_width: np.ndarray) -> np.ndarray:
-    """The input with the largest slope x width; the widest where no slope says anything.
-
-    A slope of nothing may only mean that the lines chosen here are flat. So each slope counts as at least the
-    `LEAST_SLOPE`th part of the steepest one, per width of the root box.
-    """
-    whole = np.where(np.isfinite(slope), slope, 0.0) * start_width
-    steepest = whole.max(axis=1, keepdims=True)
-    whole = np.where(steepest > 0, np.maximum(whole, LEAST_SLOPE * steepest), 1.0)
-    return np.argmax(whole * (width / np.where(start_width > 0, start_width, 1.0)), axis=1)
 
 
 def _clipped_hull(

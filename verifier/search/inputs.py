@@ -2,8 +2,8 @@
 
 A subproblem is a part of a root box together with the disjuncts of that box that are still open there. All of a batch
 are bounded at once (`search.box_bounds`), by rows for what is open in each; children start from their parents'
-intervals. Boxes shrink to where a violation can be (`search.clipping`). Cut is the input to which the linear bound of
-the worst disjunct is most sensitive: the largest |coefficient| x width.
+intervals. Boxes shrink to where a violation can be (`search.clipping`), and are cut where that promises to tighten the
+worst disjunct's bound most (`search.cutting`).
 """
 
 from __future__ import annotations
