@@ -22,14 +22,15 @@ Together: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[A
 @contextmanager
 def workers(threads: int) -> Iterator[Together]:
     """`map` on so many threads; from then on the process keeps the memory of freed arrays."""
-    keep_freed_memory()
-    if threads < 2:
-        yield map
-        return
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(limits=1), ThreadPoolExecutor(threads, initializer=_quiet) as pool:
-        yield pool.map
+    keep_freed_memory()
+    with threadpool_limits(limits=1):
+        if threads < 2:
+            yield map
+            return
+        with ThreadPoolExecutor(threads, initializer=_quiet) as pool:
+            yield pool.map
 
 
 def _quiet() -> None:
