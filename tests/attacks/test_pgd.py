@@ -13,7 +13,7 @@ from tests.networks import random_dag
 from verifier.attacks.gradient import outputs_and_gradient
 from verifier.attacks.pgd import AttackOptions, Target, attack
 from verifier.deadline import Deadline
-from verifier.network.functions import Relu
+from verifier.network.functions import Exp, Reciprocal, Relu, Sign
 from verifier.network.graph import Affine, Elementwise, Input, Network
 from verifier.network.linear_maps import Dense
 from verifier.property.forms import with_forms
@@ -96,3 +96,36 @@ def test_the_same_seed_gives_the_same_witness(seed: int) -> None:
     assert found[0] is not None
     assert found[1] is not None
     np.testing.assert_array_equal(found[0].x, found[1].x)
+
+
+def test_steps_have_a_slope() -> None:
+    nodes = (
+        Input(2),
+        Elementwise((0,), Sign(), 2),
+        Affine((1,), (Dense(np.array([[1.0, -2.0]])),), np.zeros(1)),
+    )
+    _, gradient = outputs_and_gradient(Network(nodes), np.array([[0.3, 0.0], [5.0, -5.0]]), np.ones_like)
+    assert (np.sign(gradient) == [[1.0, -1.0], [1.0, -1.0]]).all()
+
+
+def test_overflow_leaves_the_rest_of_the_gradient() -> None:
+    nodes = (
+        Input(1),
+        Affine((0,), (Dense(np.array([[1.0], [-1.0]])),), np.zeros(2)),
+        Elementwise((1,), Exp(), 2),
+        Elementwise((2,), Reciprocal(), 2),
+        Affine((3,), (Dense(np.array([[1.0, 1.0]])),), np.zeros(1)),
+    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        _, gradient = outputs_and_gradient(Network(nodes), np.array([[800.0], [1.0]]), np.ones_like)
+    assert np.isfinite(gradient).all()
+    np.testing.assert_allclose(gradient[1], np.exp(1.0) - np.exp(-1.0))
+
+
+def test_many_disjuncts_each_get_their_turn() -> None:
+    network, query = needle(0.08)
+    impossible = LinearConstraint((), ((0, Fraction(1)),), Fraction(-1))
+    disjuncts = (*(Disjunct(query.disjuncts[0].box, (impossible,)) for _ in range(40)), query.disjuncts[0])
+    asked = Query(disjuncts, 4, 1)
+    options = AttackOptions(rounds=40, batch_entries=64)
+    assert attack(target(network, asked, []), range(41), options, np.random.default_rng(0), Deadline(30.0)) is not None

@@ -1,16 +1,21 @@
-"""Projected gradient descent on the margin of every disjunct at once (Madry et al., arXiv 1706.06083).
+"""Projected gradient descent on the margins of disjuncts, many at once (Madry et al., arXiv 1706.06083).
 
-A disjunct is violated where all its rows' excesses (form - threshold) are at most 0. Each start descends the sum of
-its positive excesses by signed steps in proportion to the box's widths; the step shrinks by a cosine schedule. A batch
-holds several starts of many disjuncts. Points that seem to violate are given to the judge, which replays them; the
-descent goes on where the judge says no, so that a start that only touches the boundary gets a strict witness.
+A disjunct is violated where all its rows' excesses (form - threshold) are at most 0; the worst of them is its margin.
+Every start moves by signed steps in proportion to the box's widths, which a cosine schedule shrinks. Points that seem
+to violate are given to the judge, which replays them; the descent goes on where the judge says no, so that a start
+that only touches the boundary gets a strict witness.
+
+What makes starts differ, each found to matter: half begin around the best point known of their disjunct; an eighth,
+but at least one, first follows a random mixture of the forms, which leads off plateaus that all random points share
+(Tashiro et al., arXiv 2003.06878); every other one minds the worst row alone. Rounds go by successive halving: all
+disjuncts, then the more promising half with twice the starts, and so on, then all again.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,24 +29,33 @@ from verifier.verdict import Witness
 Judge = Callable[[int, np.ndarray], Witness | None]
 """Given a disjunct's index and a point (float64), the witness it makes, or None."""
 
+HALVINGS = 4
+"""Rounds until all disjuncts have their turn again."""
+NEAREST, FARTHEST = 1e-3, 0.5
+"""How far from the best point the starts around it lie, as shares of the box's width."""
+
 
 @dataclass(frozen=True)
 class AttackOptions:
     """How hard to try.
 
     Attributes:
-        starts: starts for each disjunct in one round: the centre, then uniformly random points of the box.
+        starts: starts for each disjunct in one round, at least.
+        most_starts: and at most, where there are few disjuncts and the network is small.
         steps: gradient steps of a round.
+        wandering: steps, before these, along random mixtures of the forms.
         rounds: rounds, each with new starts; the deadline may end them earlier.
-        first_step: the first step as a share of the box's width.
-        batch_entries: the most values of the widest node in one batch.
+        first_step: the first step as a share of the box's width; wandering goes by twice that.
+        batch_entries: values of the widest node that a batch is to have.
     """
 
-    starts: int = 8
-    steps: int = 40
+    starts: int = 4
+    most_starts: int = 256
+    steps: int = 30
+    wandering: int = 5
     rounds: int = 1
     first_step: float = 0.25
-    batch_entries: int = 1 << 21
+    batch_entries: int = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -65,34 +79,73 @@ def attack(
     target: Target, disjuncts: Sequence[int], options: AttackOptions, rng: np.random.Generator, deadline: Deadline
 ) -> Witness | None:
     """The first witness found for one of `disjuncts`, or None when the rounds or the time are used up."""
-    widest = max(node.size for node in target.forms.nodes)
-    batch = max(1, options.batch_entries // (widest * options.starts))
+    rows = max(1, options.batch_entries // max(node.size for node in target.forms.nodes))
+    best = Best(target)
     for number in range(options.rounds):
-        for first in range(0, len(disjuncts), batch):
+        chosen = best.ranked(disjuncts)[: max(1, len(disjuncts) >> number % HALVINGS)]
+        starts = min(options.most_starts, max(options.starts, rows // max(1, len(chosen))))
+        size = max(1, rows // starts)
+        for first in range(0, len(chosen), size):
             if deadline.expired:
                 return None
-            chosen = np.repeat(np.asarray(disjuncts[first : first + batch]), options.starts)
-            witness = _Descent(target, chosen, rng, first_round=number == 0).run(options, deadline)
+            descent = _Descent(target, chosen[first : first + size], starts, best, rng)
+            witness = descent.run(options, deadline)
             if witness is not None:
                 return witness
+            best.update(descent)
     return None
 
 
-class _Descent:
-    """One batch of starts: row n works on disjunct `owners[n]`."""
+@dataclass
+class Best:
+    """The lowest margin found of each disjunct, and where; the centre of the box to begin with."""
 
-    def __init__(self, target: Target, owners: np.ndarray, rng: np.random.Generator, first_round: bool) -> None:
-        self.target, self.owners = target, owners
+    target: Target
+    margins: dict[int, float] = field(default_factory=dict)
+    points: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def ranked(self, disjuncts: Sequence[int]) -> list[int]:
+        """The disjuncts, the most promising first."""
+        return sorted(disjuncts, key=lambda d: self.margins.get(d, math.inf))
+
+    def point(self, disjunct: int) -> np.ndarray:
+        """The best point known of a disjunct, float64, shape (input_size,)."""
+        box = self.target.query.disjuncts[disjunct].box
+        return self.points.get(disjunct, 0.5 * box.lower + 0.5 * box.upper)
+
+    def update(self, descent: _Descent) -> None:
+        """Takes over what a descent has found."""
+        for n in np.argsort(-descent.lowest):  # the lowest of each disjunct is written last
+            d = int(descent.owners[n])
+            if descent.lowest[n] < self.margins.get(d, math.inf):
+                self.margins[d], self.points[d] = float(descent.lowest[n]), descent.lowest_at[n]
+
+
+class _Descent:
+    """One batch of starts: row n works on disjunct `owners[n]`.
+
+    Attributes:
+        lowest, lowest_at: the lowest margin that each start has come by, shape (N,), and where, shape (N, input_size).
+    """
+
+    def __init__(
+        self, target: Target, disjuncts: Sequence[int], starts: int, best: Best, rng: np.random.Generator
+    ) -> None:
+        self.target, self.owners = target, np.repeat(np.asarray(disjuncts), starts)
         convert = convert_like(target.example)
-        boxes = [target.query.disjuncts[d].box for d in owners]
+        boxes = [target.query.disjuncts[d].box for d in self.owners]
         lower, upper = np.stack([b.lower for b in boxes]), np.stack([b.upper for b in boxes])
-        share = rng.random(lower.shape)
-        if first_round:  # the first start of each disjunct is its centre
-            share[np.r_[True, owners[1:] != owners[:-1]]] = 0.5
-        self.lower, self.upper, self.width = convert(lower), convert(upper), convert(upper - lower)
-        self.x = convert(lower + share * (upper - lower))
+        number = np.tile(np.arange(starts), len(disjuncts))
+        self.lowest_at = _starting_points(
+            lower, upper, number, np.stack([best.point(int(d)) for d in self.owners]), rng
+        )
+        self.lowest, self.judged = np.full(len(self.owners), math.inf), np.full(len(self.owners), math.inf)
+        self.x, self.width = convert(self.lowest_at.copy()), convert(upper - lower)
+        self.lower, self.upper = convert(lower), convert(upper)
         self.thresholds = convert(self._table_of_thresholds())
-        self.judged = np.full(len(owners), math.inf)
+        self.mixture = convert(rng.normal(size=self.thresholds.shape))
+        self.wanders = convert((number % 8 == 3).astype(np.float64)[:, None])
+        self.minds_all = convert(number % 2 == 0)[:, None]
 
     def _table_of_thresholds(self) -> np.ndarray:
         """Thresholds of each start's forms, shape (N, K); infinite for the forms its disjunct does not use."""
@@ -103,7 +156,12 @@ class _Descent:
         return table
 
     def run(self, options: AttackOptions, deadline: Deadline) -> Witness | None:
-        xp = namespace(self.x)
+        """Descends; the first witness on the way, if there is one."""
+        for _ in range(options.wandering):
+            if deadline.expired:
+                return None
+            _, gradient = outputs_and_gradient(self.target.forms, self.x, lambda forms: self.mixture)
+            self._move(gradient, 2 * options.first_step * self.wanders)
         for step in range(options.steps + 1):
             forms, gradient = outputs_and_gradient(self.target.forms, self.x, self._weights)
             for n, point in self._promising(forms):
@@ -112,23 +170,41 @@ class _Descent:
                     return witness
             if deadline.expired:
                 return None
-            size = options.first_step * 0.5 * (1 + math.cos(math.pi * step / (options.steps + 1)))
-            moved = self.x - size * self.width * xp.sign(gradient)
-            self.x = xp.minimum(xp.maximum(moved, self.lower), self.upper)
+            self._move(gradient, options.first_step * 0.5 * (1 + math.cos(math.pi * step / (options.steps + 1))))
         return None
 
+    def _move(self, gradient: Array, size: float | Array) -> None:
+        """A signed step against the gradient, held in the box; `size` is a share of its widths."""
+        xp = namespace(self.x)
+        moved = self.x - size * self.width * xp.sign(gradient)
+        self.x = xp.minimum(xp.maximum(moved, self.lower), self.upper)
+
     def _weights(self, forms: Array) -> Array:
-        """1 for every row still in excess; where none is, for the row nearest to being so."""
+        """1 for the worst row, and for every other start also for the other rows still in excess."""
         xp = namespace(forms)
         excess = forms - self.thresholds
         worst = xp.max(excess, axis=1, keepdims=True)
-        return xp.astype((excess > 0) | (excess >= worst), forms.dtype)
+        return xp.astype((excess >= worst) | ((excess > 0) & self.minds_all), forms.dtype)
 
     def _promising(self, forms: Array) -> Iterator[tuple[int, np.ndarray]]:
         """Starts whose margin is (nearly) at most 0 and lower than when they were last judged, best first."""
-        excess = to_numpy(namespace(forms).max(forms - self.thresholds, axis=1))
+        margin, points = to_numpy(namespace(forms).max(forms - self.thresholds, axis=1)), to_numpy(self.x)
+        better = margin < self.lowest
+        self.lowest[better], self.lowest_at[better] = margin[better], points[better]
         scale = 1e-6 * (1.0 + np.abs(to_numpy(forms)).max(axis=1, initial=0.0))
-        candidates = np.flatnonzero((excess <= scale) & (excess < self.judged))
-        for n in candidates[np.argsort(excess[candidates])][:16]:
-            self.judged[n] = excess[n]
-            yield int(n), to_numpy(self.x[int(n)])
+        candidates = np.flatnonzero((margin <= scale) & (margin < self.judged))
+        for n in candidates[np.argsort(margin[candidates])][:16]:
+            self.judged[n] = margin[n]
+            yield int(n), points[n]
+
+
+def _starting_points(
+    lower: np.ndarray, upper: np.ndarray, number: np.ndarray, best: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """The first half of the starts lies around the best point, from near to far, the others mostly near the faces."""
+    share = rng.random(lower.shape)
+    count = int(number.max(initial=0)) + 1
+    spread = np.geomspace(NEAREST, FARTHEST, max(1, count // 2))
+    around = best + spread[np.minimum(number, len(spread) - 1)][:, None] * (2 * share - 1) * (upper - lower)
+    anywhere = lower + (0.5 - 0.5 * np.cos(math.pi * share)) * (upper - lower)
+    return np.clip(np.where((number < count // 2)[:, None], around, anywhere), lower, upper)

@@ -7,8 +7,8 @@ import numpy as np
 from verifier.attacks.pgd import AttackOptions, Target, attack
 from verifier.methods.task import Task
 
-QUICK = AttackOptions(starts=4, steps=20, rounds=1)
-THOROUGH = AttackOptions(starts=16, steps=60, rounds=1_000_000)
+QUICK = AttackOptions(most_starts=64, steps=20)
+THOROUGH = AttackOptions(rounds=1_000_000)
 
 NO_FLOAT32 = (
     "the input set holds no float32 input exactly (an input is fixed to another number), so no witness can be exact; "
