@@ -43,7 +43,7 @@ class AttackOptions:
         starts: starts for each disjunct in one round, at least.
         most_starts: and at most, where there are few disjuncts and the network is small.
         steps: gradient steps of a round.
-        wandering: steps, before these, along random mixtures of the forms.
+        wandering: steps, before these, along random mixtures of the forms, from the second round on.
         rounds: rounds, each with new starts; the deadline may end them earlier.
         first_step: the first step as a share of the box's width; wandering goes by twice that.
         batch_entries: values of the widest node that a batch is to have.
@@ -81,6 +81,7 @@ def attack(
     """The first witness found for one of `disjuncts`, or None when the rounds or the time are used up."""
     rows = max(1, options.batch_entries // max(node.size for node in target.forms.nodes))
     best = Best(target)
+    best.survey(disjuncts, rows, deadline)
     for number in range(options.rounds):
         chosen = best.ranked(disjuncts)[: max(1, len(disjuncts) >> number % HALVINGS)]
         starts = min(options.most_starts, max(options.starts, rows // max(1, len(chosen))))
@@ -89,6 +90,8 @@ def attack(
             if deadline.expired:
                 return None
             descent = _Descent(target, chosen[first : first + size], starts, best, rng)
+            if number:  # most violations are found without
+                descent.wander(options, deadline)
             witness = descent.run(options, deadline)
             if witness is not None:
                 return witness
@@ -104,9 +107,29 @@ class Best:
     margins: dict[int, float] = field(default_factory=dict)
     points: dict[int, np.ndarray] = field(default_factory=dict)
 
+    def survey(self, disjuncts: Sequence[int], rows: int, deadline: Deadline) -> None:
+        """Takes note of the margins at the centres of the boxes, `rows` boxes at a time."""
+        query, convert = self.target.query, convert_like(self.target.example)
+        sharing: dict[int, list[int]] = {}
+        for d in disjuncts:
+            sharing.setdefault(id(query.disjuncts[d].box), []).append(d)
+        groups = list(sharing.values())
+        for first in range(0, len(groups), rows):
+            if deadline.expired:
+                return
+            part = groups[first : first + rows]
+            forms = to_numpy(self.target.forms.forward(convert(np.stack([self.point(group[0]) for group in part]))))
+            for group, row in zip(part, forms, strict=True):
+                self.margins.update((d, query.patterns.margin(d, row)) for d in group)
+
     def ranked(self, disjuncts: Sequence[int]) -> list[int]:
         """The disjuncts, the most promising first."""
-        return sorted(disjuncts, key=lambda d: self.margins.get(d, math.inf))
+        return sorted(disjuncts, key=self._margin)
+
+    def _margin(self, disjunct: int) -> float:
+        """Infinite where nothing is known (or known but for NaN)."""
+        margin = self.margins.get(disjunct, math.inf)
+        return math.inf if math.isnan(margin) else margin
 
     def point(self, disjunct: int) -> np.ndarray:
         """The best point known of a disjunct, float64, shape (input_size,)."""
@@ -117,7 +140,7 @@ class Best:
         """Takes over what a descent has found."""
         for n in np.argsort(-descent.lowest):  # the lowest of each disjunct is written last
             d = int(descent.owners[n])
-            if descent.lowest[n] < self.margins.get(d, math.inf):
+            if descent.lowest[n] < self._margin(d):
                 self.margins[d], self.points[d] = float(descent.lowest[n]), descent.lowest_at[n]
 
 
@@ -155,13 +178,16 @@ class _Descent:
             np.minimum.at(table[n], patterns.rows[d], patterns.thresholds[d])
         return table
 
-    def run(self, options: AttackOptions, deadline: Deadline) -> Witness | None:
-        """Descends; the first witness on the way, if there is one."""
+    def wander(self, options: AttackOptions, deadline: Deadline) -> None:
+        """Moves some of the starts along random mixtures of the forms."""
         for _ in range(options.wandering):
             if deadline.expired:
-                return None
+                return
             _, gradient = outputs_and_gradient(self.target.forms, self.x, lambda forms: self.mixture)
             self._move(gradient, 2 * options.first_step * self.wanders)
+
+    def run(self, options: AttackOptions, deadline: Deadline) -> Witness | None:
+        """Descends; the first witness on the way, if there is one."""
         for step in range(options.steps + 1):
             forms, gradient = outputs_and_gradient(self.target.forms, self.x, self._weights)
             for n, point in self._promising(forms):

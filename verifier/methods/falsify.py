@@ -7,7 +7,7 @@ import numpy as np
 from verifier.attacks.pgd import AttackOptions, Target, attack
 from verifier.methods.task import Task
 
-QUICK = AttackOptions(most_starts=64, steps=20)
+QUICK = AttackOptions(most_starts=64, steps=20, rounds=2)
 THOROUGH = AttackOptions(rounds=1_000_000)
 
 NO_FLOAT32 = (
@@ -24,7 +24,7 @@ def judge_unconstrained(task: Task) -> None:
             return
 
 
-def quick_attack(task: Task, seconds: float = 1.0) -> None:
+def quick_attack(task: Task, seconds: float = 0.5) -> None:
     """A short attack on all open disjuncts, before any bound is computed."""
     _run(task, QUICK, seconds)
 
