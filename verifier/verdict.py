@@ -55,3 +55,20 @@ class Verdict:
     witness: Witness | None = None
     seconds: float = 0.0
     detail: str = ""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a search has come.
+
+    Attributes:
+        seconds: since the task was made.
+        open: subproblems not yet decided.
+        explored: subproblems bounded so far.
+        bound: the worst proven lower bound of the margin among the open ones; positive once none is left.
+    """
+
+    seconds: float
+    open: int
+    explored: int
+    bound: float

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
+
+# Searches bring their own threads. Read by OpenBLAS when NumPy is imported; several of its threads on small matrices
+# cost more than they gain, and wait for each other in loops where other processes want the cores.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import typer
 

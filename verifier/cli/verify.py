@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from verifier.cli.output import complain, say
+from verifier.cli.live import live_line
+from verifier.cli.output import say
 from verifier.cli.watchdog import Watchdog
 from verifier.errors import UsageError, VerifierError
-from verifier.evidence.result_files import check_writable, counterexample, result_text, verdict_json, write_whole
+from verifier.evidence.result_files import (
+    check_writable,
+    counterexample,
+    history_records,
+    result_text,
+    verdict_json,
+    write_whole,
+)
 from verifier.verdict import Status, Verdict
 
 if TYPE_CHECKING:
@@ -31,7 +39,9 @@ SHOWN_ENTRIES = 40
 def verify(
     network: Annotated[Path, typer.Argument(metavar="NET", help="ONNX model, .onnx or .onnx.gz.")],
     prop: Annotated[Path, typer.Argument(metavar="PROPERTY", help="VNN-LIB property, .vnnlib or .vnnlib.gz.")],
-    method: Annotated[str, typer.Option(help="auto, interval, crown, lp, milp or attack.")] = "auto",
+    method: Annotated[
+        str, typer.Option(help="auto, interval, crown, alpha, lp, inputs, neurons, milp or attack.")
+    ] = "auto",
     timeout: Annotated[float, typer.Option(min=0.001, help="Wall time allowed, in seconds.")] = 300.0,
     result: Annotated[
         Path | None, typer.Option(help="Write the verdict and counterexample in VNN-COMP's form.")
@@ -42,6 +52,11 @@ def verify(
     witness_tolerance: Annotated[
         float, typer.Option(min=0.0, help="Accept witnesses that miss the property by this much; 0 is exact.")
     ] = 0.0,
+    memory: Annotated[
+        float, typer.Option(min=1.0, help="Megabytes a search may keep; it narrows before it would take more.")
+    ] = 4000.0,
+    threads: Annotated[int, typer.Option(min=1, help="Threads a search works with.")] = 2,
+    explain: Annotated[bool, typer.Option("--explain", help="Say what auto chose, and why.")] = False,
 ) -> None:
     """Decide whether a property of a network holds.
 
@@ -53,9 +68,11 @@ def verify(
     verifier verify net.onnx prop.vnnlib --timeout 60 --result out.txt
 
     verifier verify net.onnx.gz prop.vnnlib.gz --method crown --json out.json
+
+    verifier verify net.onnx prop.vnnlib --explain --memory 2000 --threads 4
     """
-    job = Job(network, prop, method, timeout, device, seed, witness_tolerance)
-    report = Report(result, json, job)
+    job = Job(network, prop, method, timeout, device, seed, witness_tolerance, memory, threads)
+    report = Report(result, json, job, explain)
     report.check()
     if not math.isfinite(timeout):
         raise UsageError(f"a timeout of {timeout} s", "--timeout", "give a number of seconds")
@@ -83,6 +100,8 @@ class Job:
     device: str
     seed: int
     witness_tolerance: float
+    memory: float
+    threads: int
 
 
 def decide(job: Job, watchdog: Watchdog, report: Report) -> tuple[Verdict, Task]:
@@ -95,11 +114,11 @@ def decide(job: Job, watchdog: Watchdog, report: Report) -> tuple[Verdict, Task]
     method = method_named(job.method)
     network = load_network(job.network)
     query = load_property(job.prop, network)
-    task = Task(network, query, Options(watchdog.remaining, job.seed, job.device, job.witness_tolerance))
+    limits = watchdog.remaining, job.seed, job.device, job.witness_tolerance, job.memory, job.threads
+    task = Task(network, query, Options(*limits))
     watchdog.on_timeout(lambda: report.finish(interrupted(task, job, watchdog.elapsed), task))
-    if sys.stderr is not None and sys.stderr.isatty():
-        task.on_stage = lambda name: complain(f"{watchdog.elapsed:6.1f} s  {name}, {task.open.sum()} disjuncts open")
-    return replace(run(task, method), seconds=watchdog.elapsed), task
+    with live_line(task):
+        return replace(run(task, method), seconds=watchdog.elapsed), task
 
 
 def interrupted(task: Task | None, job: Job, seconds: float) -> Verdict:
@@ -118,11 +137,13 @@ class Report:
         result: VNN-COMP's result file, or None.
         json: the JSON file, or None.
         job: the question, for the JSON file.
+        explain: whether to print what a plan chose.
     """
 
     result: Path | None
     json: Path | None
     job: Job
+    explain: bool = False
 
     def check(self) -> None:
         """Finds unwritable paths before any work.
@@ -150,15 +171,19 @@ class Report:
         say(f"{verdict.status.value}  by {verdict.method}{bound}, {verdict.seconds:.2f} s")
         if verdict.detail:
             say(verdict.detail)
+        if self.explain and task is not None:
+            for line in task.explanation or ["nothing was left to plan: the first attack or bounds decided"]:
+                say(line)
         if verdict.witness is not None:
             self._show(verdict.witness, declarations)
-        self._write(verdict, declarations)
+        self._write(verdict, declarations, task)
         return EXIT_STATUS[verdict.status]
 
-    def _write(self, verdict: Verdict, declarations: Sequence[Declaration] = ()) -> None:
+    def _write(self, verdict: Verdict, declarations: Sequence[Declaration] = (), task: Task | None = None) -> None:
+        run = {} if task is None else {"explanation": task.explanation, "history": history_records(task.history)}
         texts = (
             (self.result, lambda: result_text(verdict.status, verdict.witness, declarations)),
-            (self.json, lambda: verdict_json(verdict, self._asked())),
+            (self.json, lambda: verdict_json(verdict, self._asked() | run)),
         )
         faults = []
         for path, text in texts:
@@ -186,6 +211,8 @@ class Report:
             "device": job.device,
             "seed": job.seed,
             "witness_tolerance": job.witness_tolerance,
+            "memory": job.memory,
+            "threads": job.threads,
         }
 
     def failed(self, error: VerifierError) -> NoReturn:

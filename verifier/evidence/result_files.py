@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     import numpy as np
 
     from verifier.property.query import Declaration
+    from verifier.verdict import Progress
 
+
+HISTORY = 200
+"""Entries of a search's history that a JSON file holds at most."""
 
 LONGEST_NAME = 255
 """Bytes in a file's name on common file systems."""
@@ -111,6 +115,16 @@ def verdict_json(verdict: Verdict, question: dict[str, Any]) -> str:
         **question,
     }
     return json.dumps(record, indent=1, allow_nan=False) + "\n"
+
+
+def history_records(history: Sequence[Progress]) -> list[dict[str, float | int | None]]:
+    """How a search went, for JSON: at most `HISTORY` entries, evenly thinned, the last one always among them."""
+    step = max(1, math.ceil(len(history) / HISTORY))
+    chosen = list(history[::-1][::step])[::-1]
+    return [
+        {"seconds": round(p.seconds, 3), "open": p.open, "explored": p.explored, "bound": _json_number(p.bound)}
+        for p in chosen
+    ]
 
 
 def _json_number(value: float | np.floating[Any]) -> float | None:

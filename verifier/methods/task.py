@@ -19,8 +19,7 @@ from verifier.evidence.replay import Replay
 from verifier.network.graph import Elementwise, Network
 from verifier.property.forms import with_forms
 from verifier.property.query import Box, Query
-from verifier.search.observer import Progress
-from verifier.verdict import Status, Verdict, Witness
+from verifier.verdict import Progress, Status, Verdict, Witness
 
 FORWARD_INPUTS = 32
 """Varying inputs up to which forward linear bounds come first: they leave fewer entries to bound backward."""

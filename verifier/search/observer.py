@@ -2,27 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a search has come.
-
-    Attributes:
-        seconds: since the task was made.
-        open: subproblems not yet decided.
-        explored: subproblems bounded so far.
-        bound: the worst proven lower bound of the margin among the open ones; positive once none is left.
-    """
-
-    seconds: float
-    open: int
-    explored: int
-    bound: float
 
 
 class Observer(Protocol):
