@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from verifier.cli.live import described
+from verifier import load_network, load_property
+from verifier.cli.live import LiveLine, described
+from verifier.cli.verify import verify
 from verifier.evidence.result_files import HISTORY, history_records
+from verifier.methods import METHODS, Options, Task
 from verifier.verdict import Progress
 
 SPECS = Path(__file__).resolve().parents[2] / "vnnlib_specs"
@@ -52,16 +57,73 @@ def test_limits_out_of_range_are_usage_errors(option: list[str]) -> None:
     assert option[0] in done.stderr
 
 
-def test_the_live_line_is_on_standard_error_and_leaves_the_verdict_first(tmp_path: Path) -> None:
+HANGS = """
+import sys, time
+from verifier.cli import live
+from verifier.methods import registry
+live.PATIENCE = 0.0
+registry.falsify.judge_unconstrained = lambda task: time.sleep(60)
+from verifier.cli.main import main
+main()
+"""
+
+
+def on_a_terminal(command: list[str]) -> str:
+    """What a command sends to a terminal that is both its standard output and its standard error."""
     leader, follower = pty.openpty()
-    try:
-        done = subprocess.run(COMMAND, stdout=subprocess.PIPE, stderr=follower, text=True, timeout=120)
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    with subprocess.Popen(command, stdout=follower, stderr=follower, env=environment) as process:
         os.close(follower)
-        shown = os.read(leader, 1 << 16).decode(errors="replace")
-    finally:
+        sent = b""
+        while True:
+            try:
+                part = os.read(leader, 1 << 16)
+            except OSError:  # Linux says so when the other end is closed
+                part = b""
+            if not part:
+                break
+            sent += part
         os.close(leader)
-    assert done.stdout.split()[0] == "unsat"
-    assert "disjuncts open" in shown
+        process.wait(timeout=120)
+    return sent.decode()
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_the_live_line_is_wiped_before_the_verdict(hangs: bool) -> None:
+    """Also where the watchdog has to answer, and leaves the process without any clean-up."""
+    start = [sys.executable, "-c", HANGS, *COMMAND[3:], "--timeout", "5"] if hangs else COMMAND
+    sent = on_a_terminal(start)
+    shown, _, last = sent.rpartition("\x1b[2K")
+    assert last.split()[0] == ("timeout" if hangs else "unsat")
+    assert "\x1b[?25l" not in sent  # the cursor is never hidden, so it need not be shown again
+    assert not hangs or " s  reading" in shown
+
+
+def test_nothing_is_drawn_where_there_is_no_terminal() -> None:
+    done = subprocess.run([sys.executable, "-c", HANGS, *COMMAND[3:], "--timeout", "3"], capture_output=True, text=True)
+    assert (done.stdout.split()[0], done.stderr) == ("timeout", "")
+
+
+def test_the_line_tells_stage_and_state() -> None:
+    line = LiveLine(lambda: 1.5)
+    line.start()
+    assert line.text() == "   1.5 s  reading"
+    task = Task(load_network(NETWORK), load_property(PROPERTY))
+    line.watch(task)
+    task.on_stage("split_neurons")
+    assert line.text() == f"   1.5 s  split_neurons, {len(task.query.disjuncts)} disjuncts open"
+    task.advanced(3, 7, -0.5)
+    assert line.text() == "   1.5 s  split_neurons, 3 domains open, 7 explored, worst bound -0.5"
+    line.stop()
+
+
+def test_the_help_and_the_defaults_are_those_of_the_library() -> None:
+    parameters = inspect.signature(verify).parameters
+    help_text = parameters["method"].annotation
+    assert re.findall(r"[a-z]+", help_text[help_text.index("help=") + 5 :].replace(" or ", " ")) == list(METHODS)
+    defaults = Options()
+    for name in ("seed", "device", "witness_tolerance", "memory", "threads"):
+        assert parameters[name].default == getattr(defaults, name)
 
 
 def test_the_state_of_a_search_in_words() -> None:

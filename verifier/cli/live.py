@@ -1,42 +1,106 @@
-"""A line on the terminal that says how a run goes; nothing at all where standard error is no terminal."""
+"""A line on the terminal that says how a run goes; nothing at all where standard error is no terminal.
+
+A thread of its own draws it, from what the methods leave here: no method waits for a terminal, and the watchdog can
+wipe the line before it says its verdict. A run that is over within `PATIENCE` draws nothing, nor loads Rich.
+"""
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from verifier.methods import Task
     from verifier.verdict import Progress
 
+PATIENCE = 0.5
+"""Seconds before the line is drawn for the first time."""
+INTERVAL = 0.25
+"""Seconds between two drawings."""
+HELD_UP = 0.3
+"""Seconds to wait at the end for a terminal that takes nothing: the verdict does not wait for it."""
 
-@contextmanager
-def live_line(task: Task) -> Iterator[None]:
-    """Shows the task's stage, time, open domains and worst bound while the block runs."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console  # 0.1 s, spent only where someone looks
 
-    with Console(stderr=True).status("reading") as status:
-        stage = ""
+class LiveLine:
+    """Shows stage, time, open domains and worst bound until it is stopped.
 
-        def on_stage(name: str) -> None:
-            nonlocal stage
-            stage = name
-            status.update(f"{task.deadline.elapsed:5.1f} s  {name}, {int(task.open.sum())} disjuncts open")
+    Args:
+        elapsed: tells the seconds since the start.
+    """
 
-        def on_progress(progress: Progress) -> None:
-            status.update(f"{progress.seconds:5.1f} s  {stage}, {described(progress)}")
+    def __init__(self, elapsed: Callable[[], float]) -> None:
+        self._elapsed = elapsed
+        self._task: Task | None = None
+        self._stage = "reading"
+        self._progress: Progress | None = None
+        self._over, self._wiped = threading.Event(), threading.Event()
 
-        task.on_stage, task.on_progress = on_stage, on_progress
-        yield
+    def start(self) -> None:
+        """Begins to draw, if standard error is a terminal."""
+        if sys.stderr is not None and sys.stderr.isatty():
+            threading.Thread(target=self._run, name="live line", daemon=True).start()
+        else:
+            self._wiped.set()
+
+    def watch(self, task: Task) -> None:
+        """Follows a task from now on."""
+        self._task = task
+        task.on_stage, task.on_progress = self._entered, self._advanced
+
+    def stop(self) -> None:
+        """Wipes the line; nothing is drawn any more. To be called before anything else is printed."""
+        self._over.set()
+        self._wiped.wait(HELD_UP)
+
+    def text(self) -> str:
+        """The line as it stands."""
+        parts = [f"{self._elapsed():6.1f} s  {self._stage}"]
+        if self._progress is not None:
+            parts.append(described(self._progress))
+        elif self._task is not None:
+            parts.append(f"{int(self._task.open.sum())} disjuncts open")
+        return ", ".join(parts)
+
+    def _entered(self, stage: str) -> None:
+        self._stage, self._progress = stage, None
+
+    def _advanced(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def _run(self) -> None:
+        try:
+            if not self._over.wait(PATIENCE):
+                self._draw()
+        except OSError:  # the terminal has gone
+            pass
+        finally:
+            self._wiped.set()
+
+    def _draw(self) -> None:
+        from rich.console import Console
+
+        console = Console(stderr=True, highlight=False)
+        if not console.is_terminal or console.is_dumb_terminal:
+            return
+        while not self._over.is_set():
+            _wipe(console)
+            console.print(self.text(), end="", markup=False, no_wrap=True, overflow="ellipsis")
+            self._over.wait(INTERVAL)
+        _wipe(console)
 
 
 def described(progress: Progress) -> str:
     """The state of a search in a few words."""
     bound = f"worst bound {progress.bound:.4g}" if math.isfinite(progress.bound) else "no bound yet"
     return f"{progress.open} domains open, {progress.explored} explored, {bound}"
+
+
+def _wipe(console: Console) -> None:
+    from rich.control import Control, ControlType
+
+    console.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))

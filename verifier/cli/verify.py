@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from verifier.cli.live import live_line
+from verifier.cli.live import LiveLine
 from verifier.cli.output import say
 from verifier.cli.watchdog import Watchdog
 from verifier.errors import UsageError, VerifierError
@@ -72,11 +72,13 @@ def verify(
     verifier verify net.onnx prop.vnnlib --explain --memory 2000 --threads 4
     """
     job = Job(network, prop, method, timeout, device, seed, witness_tolerance, memory, threads)
-    report = Report(result, json, job, explain)
-    report.check()
     if not math.isfinite(timeout):
         raise UsageError(f"a timeout of {timeout} s", "--timeout", "give a number of seconds")
-    with Watchdog(timeout) as watchdog:
+    watchdog = Watchdog(timeout)
+    report = Report(result, json, job, explain, LiveLine(lambda: watchdog.elapsed))
+    report.check()
+    with watchdog:
+        report.line.start()
         try:
             verdict, task = decide(job, watchdog, report)
         except VerifierError as error:
@@ -117,8 +119,8 @@ def decide(job: Job, watchdog: Watchdog, report: Report) -> tuple[Verdict, Task]
     limits = watchdog.remaining, job.seed, job.device, job.witness_tolerance, job.memory, job.threads
     task = Task(network, query, Options(*limits))
     watchdog.on_timeout(lambda: report.finish(interrupted(task, job, watchdog.elapsed), task))
-    with live_line(task):
-        return replace(run(task, method), seconds=watchdog.elapsed), task
+    report.line.watch(task)
+    return replace(run(task, method), seconds=watchdog.elapsed), task
 
 
 def interrupted(task: Task | None, job: Job, seconds: float) -> Verdict:
@@ -138,12 +140,14 @@ class Report:
         json: the JSON file, or None.
         job: the question, for the JSON file.
         explain: whether to print what a plan chose.
+        line: shown on a terminal until the verdict is.
     """
 
     result: Path | None
     json: Path | None
     job: Job
-    explain: bool = False
+    explain: bool
+    line: LiveLine
 
     def check(self) -> None:
         """Finds unwritable paths before any work.
@@ -166,6 +170,7 @@ class Report:
         Raises:
             UsageError: a file cannot be written after all; the other is, and the verdict has been printed.
         """
+        self.line.stop()
         declarations = task.query.declarations if task is not None else ()
         bound = "" if verdict.bound is None else f", margin at least {verdict.bound:.6g}"
         say(f"{verdict.status.value}  by {verdict.method}{bound}, {verdict.seconds:.2f} s")
@@ -217,5 +222,6 @@ class Report:
 
     def failed(self, error: VerifierError) -> NoReturn:
         """Leaves an `error` verdict in the files and lets the error go on to the shell."""
+        self.line.stop()
         self._write(Verdict(Status.ERROR, "none", detail=str(error)))
         raise error
