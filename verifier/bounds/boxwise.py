@@ -17,6 +17,7 @@ import numpy as np
 from verifier.arrays import Array, convert_like, namespace, zeros
 from verifier.bounds.enclosure import Interval, intersected
 from verifier.bounds.interval import node_interval
+from verifier.deadline import Deadline
 from verifier.network.graph import Affine, Elementwise, Network, Product
 from verifier.relaxations.lines import Policy, lines
 from verifier.relaxations.products import chosen_planes
@@ -288,7 +289,7 @@ def _put(pending: dict[int, Array], operand: int, part: Array) -> None:
 
 
 def boxwise_intervals(
-    plan: Plan, box: Interval, known: dict[int, Interval]
+    plan: Plan, box: Interval, known: dict[int, Interval], deadline: Deadline | None = None
 ) -> tuple[list[Interval], dict[int, list[Dependence]]]:
     """An interval for every node, shape (N, size) each, and how open entries depend on the inputs.
 
@@ -296,7 +297,9 @@ def boxwise_intervals(
         plan: of the network.
         box: the input bounds, shape (N, input_size).
         known: sound intervals from before, of some nodes; all are intersected with what is found.
+        deadline: when it expires, the remaining entries keep their propagated intervals.
     """
+    deadline = deadline or Deadline()
     network, intervals, dependences = plan.network, [box], {}
     for k, node in enumerate(network.nodes[1:], start=1):
         interval = node_interval(node, [intervals[i] for i in node.operands], box.lower)
@@ -304,11 +307,11 @@ def boxwise_intervals(
             interval = intersected(interval, known[k])
         intervals.append(interval)
         if k in plan.tightened:
-            intervals[k], dependences[k] = _tightened(plan, intervals)
+            intervals[k], dependences[k] = _tightened(plan, intervals, deadline)
     return intervals, dependences
 
 
-def _tightened(plan: Plan, intervals: list[Interval]) -> tuple[Interval, list[Dependence]]:
+def _tightened(plan: Plan, intervals: list[Interval], deadline: Deadline) -> tuple[Interval, list[Dependence]]:
     """The last interval with the open entries of each box bounded backward, and what these depend on."""
     last, k = intervals[-1], len(intervals) - 1
     xp = namespace(last.lower)
@@ -323,6 +326,8 @@ def _tightened(plan: Plan, intervals: list[Interval]) -> tuple[Interval, list[De
     backward, dependences = BoxwisePass(plan, intervals), []
     lower, upper = xp.asarray(last.lower, copy=True), xp.asarray(last.upper, copy=True)
     for start in range(0, most, step):
+        if deadline.expired:
+            break
         entries = order[:, start : start + step]
         forms, width = backward.entry_forms(k, entries), entries.shape[1]
         lower[rows, entries] = xp.maximum(lower[rows, entries], forms.bound[:, :width])

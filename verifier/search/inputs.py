@@ -44,7 +44,7 @@ class InputOptions:
     memory: float = 4000.0
     threads: int = 2
     batch: int = 4096
-    chunk: int = 64
+    chunk: int = 256
     chunk_values: int = 1 << 22
     batch_seconds: float = 0.3
     clip: bool = True
@@ -69,7 +69,7 @@ class InputSearch:
         self.question, self.observer, self.options, self.deadline = question, observer, options, deadline
         self.explored = self.stuck = 0
         self.tree = Tree(len(question.lower))
-        self._bounder = BoxBounder(question, options.clip)
+        self._bounder = BoxBounder(question, options.clip, deadline)
         count = len(question.rows)
         self._parts = np.zeros(count, np.int64)  # parts of each disjunct's box that are still open
         self._margin = np.full(count, np.inf)  # the least margin of those that are closed
