@@ -23,7 +23,7 @@ def alpha(task: Task, share: float = 0.3) -> None:
     boxes = task.open_conjunctions()
     with workers(task.options.threads) as together:
         for count, (box, disjuncts) in enumerate(boxes):
-            if task.deadline.expired:
+            if task.settled or task.deadline.expired:
                 return
             time = task.deadline.remaining * share / (len(boxes) - count)
             intervals = task.enclosure(box)
@@ -36,12 +36,14 @@ def alpha(task: Task, share: float = 0.3) -> None:
 
 
 def _bound(task: Task, question: Question, disjuncts: np.ndarray) -> None:
-    """Bounds the disjuncts once, without a cut."""
+    """Bounds the disjuncts once, without a cut; the minimisers of those left open are tried as witnesses."""
     options = _options(task)
     bounder = Bounder(question, options.root, options.candidates)
-    bounds = bounder.bound(roots(bounder, disjuncts)).domains.bound
-    for d, bound in zip(disjuncts, bounds, strict=True):
+    bounded = bounder.bound(roots(bounder, disjuncts))
+    for d, bound, point in zip(disjuncts, bounded.domains.bound, bounded.points, strict=True):
         task.margin_bounded(int(d), float(bound))
+        if task.open[d] and task.accepts(int(d), point):
+            return
 
 
 def _options(task: Task) -> NeuronOptions:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from verifier.methods import falsify, incomplete, optimised
 from verifier.methods.split_inputs import split_inputs
 from verifier.methods.task import Stage, Task
-from verifier.network.graph import Elementwise, Product
 
 
 @dataclass(frozen=True)
@@ -22,18 +21,15 @@ class Features:
     Attributes:
         inputs: input entries that vary, in the widest open box.
         boxes: open boxes.
-        unstable: entries of functions that are not linear over the first open box.
-        depth: functions and products in a row at most, here simply their number of nodes.
-        piecewise: whether all functions are piecewise linear, and there are no products.
         values: of all nodes together.
     """
 
     inputs: int
     boxes: int
-    unstable: int
-    depth: int
-    piecewise: bool
     values: int
+
+    def __str__(self) -> str:
+        return f"{self.inputs} inputs vary, {self.boxes} boxes are open, the network has {self.values} values"
 
 
 @dataclass(frozen=True)
@@ -67,7 +63,7 @@ PLAN = (
          (split_inputs,),
          "boxes of so few inputs are quickly small, and linear bounds on small boxes are tight"),
     Rule("neurons", lambda f: True,
-         (short_attack, optimised.alpha, long_attack, optimised.split_neurons),
+         (incomplete.crown, short_attack, optimised.alpha, long_attack, optimised.split_neurons),
          "a box of many inputs stays wide however it is cut; functions are cut instead"),
 )  # fmt: skip
 
@@ -76,7 +72,6 @@ def auto(task: Task) -> Iterator[Stage]:
     """The stages of `auto`, chosen when it is known what the cheap ones left open."""
     yield falsify.quick_attack
     yield incomplete.interval
-    yield incomplete.crown
     features = features_of(task)
     rule = next(rule for rule in PLAN if rule.applies(features))
     task.explain(f"{rule.name}: {rule.why} ({features})")
@@ -86,13 +81,9 @@ def auto(task: Task) -> Iterator[Stage]:
 def features_of(task: Task) -> Features:
     """The features of what is still open."""
     boxes = task.open_boxes()
-    nonlinear = [node for node in task.forms.nodes if isinstance(node, (Elementwise, Product))]
     return Features(
         inputs=max((int((box.lower < box.upper).sum()) for box, _ in boxes), default=0),
         boxes=len(boxes),
-        unstable=task.unstable_count(boxes[0][0]) if boxes else 0,
-        depth=len(nonlinear),
-        piecewise=all(isinstance(n, Elementwise) and n.function.pieces is not None for n in nonlinear),
         values=sum(node.size for node in task.forms.nodes),
     )
 
