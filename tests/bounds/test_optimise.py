@@ -17,7 +17,9 @@ from verifier.bounds.layout import Layout, layout
 from verifier.bounds.linear import linear_bounds, rows_minimum
 from verifier.bounds.optimise import Ascent, AscentOptions, proven
 from verifier.deadline import Deadline
-from verifier.network.graph import Network
+from verifier.network.functions import Relu
+from verifier.network.graph import Affine, Elementwise, Input, Network
+from verifier.network.linear_maps import Dense
 from verifier.programs.margins import relaxed_margins
 from verifier.property.query import Box
 
@@ -180,7 +182,9 @@ def test_intermediate_bounds_contain_their_part_and_are_inside_crowns(seed: int)
     shape = layout(network, intervals)
     cut, cuts = random_cuts(rng, intervals, shape, 2)
     of_box = work.of_box(intervals)
-    of_part_ = work.of_domains(cut, shape, cuts, 1)
+    of_part_, empty = work.of_domains(cut, shape, cuts, 1)
+    assert not (empty[0] and len(of_part(network, points, cut)))
+    of_part_ = cut if empty[0] else of_part_
     for found, given_, inside in ((of_box, intervals, points), (of_part_, cut, of_part(network, points, cut))):
         for value, tight, loose in zip(network.values(inside), found, given_, strict=True):
             slack = 1e-11 * (1 + np.abs(value))
@@ -203,9 +207,9 @@ def test_several_parts_agree_with_each_alone() -> None:
         Interval(np.concatenate([p[k].lower for p, _ in parts]), np.concatenate([p[k].upper for p, _ in parts]))
         for k in range(len(network.nodes))
     ]
-    together = work.of_domains(stacked, shape, np.concatenate([cuts for _, cuts in parts]), 1)
+    together, _ = work.of_domains(stacked, shape, np.concatenate([cuts for _, cuts in parts]), 1)
     for n, (part, cuts) in enumerate(parts):
-        for one, several in zip(work.of_domains(part, shape, cuts, 1), together, strict=True):
+        for one, several in zip(work.of_domains(part, shape, cuts, 1)[0], together, strict=True):
             np.testing.assert_allclose(several.lower[n], one.lower[0], rtol=1e-7, atol=1e-9)
 
 
@@ -230,3 +234,24 @@ def test_torch_gives_the_same_bounds() -> None:
     ascent = Ascent(lagrangian, first_choice(lagrangian), AscentOptions(steps=3))
     ascent.run(np.inf)
     assert float(ascent.bound[0]) >= float(lagrangian.evaluate(first_choice(lagrangian)).bound[0])
+
+
+def test_a_part_without_points_is_found_to_be_empty() -> None:
+    """x and -x cannot both be at least 0.25: bounds of a third entry, x again, cross."""
+    layers = (
+        Input(1),
+        Affine((0,), (Dense(np.array([[1.0], [-1.0], [1.0]])),), np.zeros(3)),
+        Elementwise((1,), Relu(), 3),
+        Affine((2,), (Dense(np.ones((1, 3))),), np.zeros(1)),
+    )
+    network = Network(layers)
+    intervals = linear_bounds(network, -np.ones((1, 1)), np.ones((1, 1)))
+    engines = Engines(network, network, np.zeros(0))
+    work = Tightening(engines, AscentOptions(steps=40), Deadline())
+    for low, empty in ((0.25, True), (-1.0, False)):
+        part = list(intervals)
+        part[1] = Interval(np.array([[0.25, low, -1.0]]), np.ones((1, 3)))
+        tight, found = work.of_domains(part, layout(network, intervals), np.array([[0, 1]]), 1)
+        assert found[0] == empty
+        if not empty:
+            assert tight[1].lower[0, 2] == pytest.approx(0.25, abs=0.01)

@@ -66,27 +66,39 @@ class Tightening:
     def of_box(self, intervals: Sequence[Interval]) -> list[Interval]:
         """The intervals of a box, CROWN's, tightened; shape (1, size) each."""
         first = next((k for k, n in enumerate(self.engines.exact.nodes) if n.operands not in ((), (0,))), 0)
-        return self.of_domains(intervals, layout(self.engines.exact, intervals), np.zeros((1, 0), np.int64), first)
+        tight, _ = self.of_domains(intervals, layout(self.engines.exact, intervals), np.zeros((1, 0), np.int64), first)
+        return tight
 
-    def of_domains(self, intervals: Sequence[Interval], shape: Layout, cuts: np.ndarray, first: int) -> list[Interval]:
-        """The intervals of N parts of a box, tightened from node `first` on; shape (N, size).
+    def of_domains(
+        self, intervals: Sequence[Interval], shape: Layout, cuts: np.ndarray, first: int
+    ) -> tuple[list[Interval], np.ndarray]:
+        """The intervals of N parts of a box, tightened from node `first` on, and which parts turn out to be empty.
+
+        A part is empty where proven bounds of an entry cross: no input obeys all its cuts.
 
         Args:
             intervals: sound on the parts, shape (N, size), or (1, size) where they are the same for all.
             shape: of the root box.
             cuts: the positions whose intervals are constraints with a multiplier (`Rows.cuts`), shape (N, C).
             first: nodes before it are left as they are.
+
+        Returns:
+            Intervals, shape (N, size), those of empty parts without meaning; booleans, shape (N,).
         """
         network, tight = self.engines.exact, list(intervals)
+        empty = np.zeros(max(i.lower.shape[0] for i in intervals), bool)
         for k in range(max(first, 1), len(network.nodes)):
             node = network.nodes[k]
             propagated = node_interval(node, [tight[i] for i in node.operands], tight[0].lower)
+            empty |= _crossing(tight[k], propagated)
             tight[k] = intersected(tight[k], propagated)
             if k in shape.operands and not self.deadline.expired:
                 wanted = self._open(k, tight[k])
                 if wanted.any():
-                    tight[k] = self._tightened(tight[: k + 1], shape.below(k), cuts, wanted)
-        return tight
+                    found = self._tightened(tight[: k + 1], shape.below(k), cuts, wanted)
+                    empty |= _crossing(found, found)
+                    tight[k] = intersected(tight[k], found)
+        return tight, empty
 
     def _open(self, k: int, interval: Interval) -> np.ndarray:
         """Entries of node k whose interval matters to a function or product, bool, shape (N, size)."""
@@ -95,7 +107,7 @@ class Tightening:
         return np.any([to_numpy(open_entries(n, interval)) for n in consumers], axis=0)
 
     def _tightened(self, intervals: list[Interval], shape: Layout, cuts: np.ndarray, wanted: np.ndarray) -> Interval:
-        """The last interval with the `wanted` entries, bool, shape (N, size), optimised."""
+        """The last interval with the `wanted` entries, bool, shape (N, size), optimised; the ends may cross."""
         xp = namespace(intervals[0].lower)
         k = len(intervals) - 1
         rows, columns = np.nonzero(wanted)
@@ -112,7 +124,7 @@ class Tightening:
                 where, count = tuple(convert(a) for a in part), len(part[0])
                 lower[where] = xp.maximum(lower[where], found[:count])
                 upper[where] = xp.minimum(upper[where], -found[count:])
-        return intersected(intervals[k], Interval(lower, upper))
+        return Interval(lower, upper)
 
     def _entry_bounds(self, intervals: list[Interval], shape: Layout, cuts: np.ndarray, part: Entries) -> Array:
         """Proven lower bounds of the entries of the last node, then of their negatives, shape (2 P,)."""
@@ -132,6 +144,13 @@ class Tightening:
         ascent = Ascent(lagrangian, first_choice(lagrangian), self.options)
         ascent.run()
         return proven(relaxation, Rows(k, rows, none, cuts), ascent.best).bound
+
+
+def _crossing(one: Interval, other: Interval) -> np.ndarray:
+    """Where some entry's largest lower end exceeds its smallest upper end, bool, shape (N,)."""
+    xp = namespace(one.lower)
+    crossed = xp.maximum(one.lower, other.lower) > xp.minimum(one.upper, other.upper)
+    return to_numpy(xp.any(crossed, axis=1))
 
 
 def _taken(interval: Interval, rows: Array) -> Interval:

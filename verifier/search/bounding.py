@@ -19,7 +19,7 @@ from verifier.bounds.lagrangian import Choice, Lagrangian, Line, Relaxation, Row
 from verifier.bounds.layout import Layout, layout
 from verifier.bounds.optimise import Ascent, AscentOptions, proven
 from verifier.network.functions.relu import Relu
-from verifier.network.graph import Elementwise, Product
+from verifier.network.graph import Affine, Elementwise, Product
 from verifier.property.query import Box, Patterns
 from verifier.search.domains import Domains
 
@@ -165,6 +165,47 @@ class Bounder:
         """Where each interval would be cut: at the kink of a relu, else in the middle; shape (M, open_count)."""
         kinks = self._kinks[None, :]
         return np.where(np.isnan(kinks), 0.5 * (domains.lower + domains.upper), kinks)
+
+    def early_entries(self, domains: Domains) -> np.ndarray:
+        """Of the first node that has cuttable entries the one whose relaxation weighs most, -1 without any, shape (M,).
+
+        The weight is the height of the triangle times the sum of the |weights| that the function's value meets next.
+        Cuts in the first layer gain hardly anything until the intermediate bounds are tightened by what they imply,
+        and then sometimes far more than others: six of them took a bound on mnist_fc 256x4 from -13.1 to -3.4, six in
+        the last layers to -10.8.
+        """
+        cuts = self.cuts(domains)
+        width = domains.upper - domains.lower
+        height = (cuts - domains.lower) * (domains.upper - cuts) / np.where(width > 0, width, 1.0)
+        weight = np.where(self.cuttable(domains), height * self._influence[None, :], 0.0)
+        chosen = np.full(len(domains), -1)
+        for slot in self.question.shape.operands.values():
+            part = weight[:, slot.part]
+            first = (chosen < 0) & (part > 0).any(axis=1)
+            chosen = np.where(first, slot.start + np.argmax(part, axis=1), chosen)
+        return chosen
+
+    @cached_property
+    def _influence(self) -> np.ndarray:
+        """What the values of the functions that an operand entry feeds meet next, as a sum of |weights|."""
+        network, shape = self.question.engines.exact, self.question.shape
+        influence = np.zeros(shape.open_count)
+        for k, function in enumerate(network.nodes):
+            if not isinstance(function, (Elementwise, Product)):
+                continue
+            met = np.zeros(function.size)
+            for node in network.nodes[k + 1 :]:
+                if isinstance(node, Affine):
+                    ones = namespace(node.bias).ones_like(node.bias)
+                    pairs = zip(node.operands, node.maps, strict=True)
+                    met += sum((to_numpy(m.magnitude.adjoint(ones)) for i, m in pairs if i == k), np.zeros(met.shape))
+                elif k in node.operands:
+                    met += 1.0
+            for operand in function.operands:
+                if operand in shape.operands:
+                    slot = shape.operands[operand]
+                    influence[slot.part] = np.maximum(influence[slot.part], met[slot.columns])
+        return influence
 
     @cached_property
     def _kinks(self) -> np.ndarray:

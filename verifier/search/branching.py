@@ -37,7 +37,7 @@ def _noted(parents: Domains, positions: np.ndarray) -> Domains:
 
 
 def chosen(bounder: Bounder, parents: Domains) -> np.ndarray:
-    """For each parent the operand entry to cut, one of its candidates, shape (M,)."""
+    """Of each parent's candidates the one whose worse child has the best bound, shape (M,)."""
     candidates = parents.candidates
     tries, width = [], candidates.shape[1]
     if width < 2:

@@ -25,6 +25,15 @@ from verifier.search.record import Record
 from verifier.search.tightening import Tightener
 from verifier.search.workers import Together
 
+PROBE_SHARE = 0.15
+"""Of the time left; where tightening sixteen domains takes longer than this, no partition is considered."""
+
+PARTITION_SHARE = 0.3
+"""Of the time left, for the whole partition."""
+
+PARTITION_CUTS = 3
+"""Cuts in the first layer between two tightenings, without which they are worth little."""
+
 
 @dataclass(frozen=True)
 class NeuronOptions:
@@ -93,7 +102,10 @@ class NeuronSearch:
         self.record = Record(len(disjuncts), self.options.memory / 4)
         bounded = self._bound_parts(roots(first, disjuncts), first)
         self._closed = {int(d): np.inf for d in disjuncts}
-        pool, size = Pool(self._sorted_out(bounded), self.options.memory), 16
+        opened = self._sorted_out(bounded)
+        if len(opened) and not self.found and self._partition_pays(opened):
+            opened = self._partitioned(opened)
+        pool, size = Pool(opened, self.options.memory), 16
         self._account(pool)
         while len(pool) and not self.found and not self.deadline.expired:
             parents = self._refreshed(pool.take(size))
@@ -101,12 +113,59 @@ class NeuronSearch:
                 started = time.monotonic()
                 bounded = self._bound_parts(self._cut(parents), self._bounder)
                 seconds = time.monotonic() - started
-                self._tightener.cut(seconds / len(bounded.domains), gain(parents, bounded.domains))
+                self._tightener.took(seconds / len(bounded.domains))
+                self._tightener.cut(gain(parents, bounded.domains))
                 pool.put(self._sorted_out(bounded))
                 size = self._next_size(len(parents), seconds)
             if not self.found:
                 self._account(pool)
         return self.found
+
+    def _partition_pays(self, domains: Domains) -> bool:
+        """Whether a few cuts in the first layer, with tightening, do more for the worst domain than others."""
+        budget = Deadline(PROBE_SHARE * self.deadline.remaining)
+        worst, bounds = domains.take(np.array([np.argmin(domains.bound)])), []
+        for choose in (Bounder.early_entries, chosen):
+            several = worst
+            for _ in range(PARTITION_CUTS):
+                positions = choose(self._bounder, several)
+                if budget.expired or (positions < 0).any():
+                    return False
+                several = self._bounder.bound(children(self._bounder, several, positions)).domains
+            self._tightener.cut(gain(worst, several) / PARTITION_CUTS)
+            tightened = self._tightener.tightened(several, budget, self.together)
+            bounds.append(float(self._bounder.bound(tightened).domains.bound.min()))
+        return bounds[0] > bounds[1] and not budget.expired
+
+    def _partitioned(self, domains: Domains) -> Domains:
+        """The domains cut in the first layer, all disjuncts alike, so that each part is tightened once for all of them.
+
+        Goes on as long as the next round, eight times as many parts, takes no large share of the time left.
+        """
+        part, budget = np.zeros(len(domains), np.int64), Deadline(PARTITION_SHARE * self.deadline.remaining)
+        while len(domains) and not self.found:
+            for _ in range(PARTITION_CUTS):
+                positions = self._bounder.early_entries(domains)
+                if (positions < 0).any():
+                    return domains
+                domains, part = self._halved(domains, positions), np.concatenate([2 * part, 2 * part + 1])
+            _, first, copies = np.unique(part, return_index=True, return_inverse=True)
+            started = time.monotonic()
+            once = self._tightener.tightened(domains.take(first), self.deadline, self.together)
+            seconds = time.monotonic() - started
+            bound = np.maximum(domains.bound, np.where(np.isinf(once.bound[copies]), once.bound[copies], -np.inf))
+            ends = {"lower": once.lower[copies], "upper": once.upper[copies]}
+            domains = replace(domains, **ends, bound=bound, age=once.age[copies])
+            bounded = self._bound_parts(domains, self._bounder)
+            is_open = ~(bounded.domains.bound > 0) & (bounded.domains.candidates[:, 0] >= 0)
+            domains, part = self._sorted_out(bounded), part[is_open]
+            if seconds * 2**PARTITION_CUTS * len(np.unique(part)) / len(first) > budget.remaining:
+                break
+        return domains
+
+    def _halved(self, parents: Domains, positions: np.ndarray) -> Domains:
+        halves = children(self._bounder, parents, positions)
+        return self.record.grown(halves, self._bounder.cuts(parents)[np.arange(len(parents)), positions], positions)
 
     def _refreshed(self, parents: Domains) -> Domains:
         """The domains, with the intervals of those tightened whose turn it is; without those that this closes."""
@@ -121,8 +180,7 @@ class NeuronSearch:
     def _cut(self, parents: Domains) -> Domains:
         parts = parents.parts(self.options.threads)
         positions = np.concatenate(list(self.together(lambda part: chosen(self._bounder, part), parts)))
-        halves = children(self._bounder, parents, positions)
-        return self.record.grown(halves, self._bounder.cuts(parents)[np.arange(len(parents)), positions], positions)
+        return self._halved(parents, positions)
 
     def _bound_parts(self, domains: Domains, bounder: Bounder) -> Bounded:
         parts = list(self.together(bounder.bound, domains.parts(self.options.threads)))

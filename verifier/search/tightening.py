@@ -42,10 +42,13 @@ class Tightener:
         self._bounding, self._tightening = 1e-3, math.nan
         self._cut_gain, self._patience = 0.0, 0.0
 
-    def cut(self, seconds: float, gain: float) -> None:
-        """Takes note of what bounding one domain costs, and of what a cut gains."""
+    def took(self, seconds: float) -> None:
+        """Takes note of what bounding one domain costs."""
         self._bounding = 0.7 * self._bounding + 0.3 * seconds
-        self._cut_gain = 0.7 * self._cut_gain + 0.3 * gain
+
+    def cut(self, gain: float) -> None:
+        """Takes note of what a cut gains."""
+        self._cut_gain = 0.7 * self._cut_gain + 0.3 * gain if self._cut_gain else gain
 
     def gained(self, gain: float) -> None:
         """Takes note of what tightening has gained: less than the cut that it costs, and it is done less often."""
@@ -67,7 +70,7 @@ class Tightener:
         return due
 
     def tightened(self, domains: Domains, deadline: Deadline, together: Together) -> Domains:
-        """The domains with tighter intervals."""
+        """The domains with tighter intervals; those that turn out to be empty get an infinite bound."""
         started = time.monotonic()
         group = max(1, GROUP_ENTRIES // (2 * domains.lower.shape[1] * self._bounder.question.values))
         pieces = np.array_split(np.arange(len(domains)), max(2, -(-len(domains) // group)))
@@ -79,16 +82,17 @@ class Tightener:
     def _part(self, domains: Domains, deadline: Deadline) -> Domains:
         question = self._bounder.question
         work = Tightening(question.engines, self._options, deadline)
-        tight = work.of_domains(
-            self._bounder.intervals(domains), question.shape, domains.cuts, self._first_cut(domains)
-        )
+        first = self._first_cut(domains)
+        tight, empty = work.of_domains(self._bounder.intervals(domains), question.shape, domains.cuts, first)
         lower, upper = domains.lower.copy(), domains.upper.copy()
         for k, slot in question.shape.operands.items():
             lower[:, slot.part] = np.maximum(lower[:, slot.part], to_numpy(tight[k].lower)[:, slot.columns])
             upper[:, slot.part] = np.minimum(upper[:, slot.part], to_numpy(tight[k].upper)[:, slot.columns])
-        possible = lower <= upper  # where they cross the domain is empty; any bound of it is then true
-        lower, upper = np.where(possible, lower, domains.lower), np.where(possible, upper, domains.upper)
-        return replace(domains, lower=lower, upper=upper, age=np.zeros(len(domains), np.int64))
+        empty = empty | (lower > upper).any(axis=1)
+        keep = empty[:, None]
+        lower, upper = np.where(keep, domains.lower, lower), np.where(keep, domains.upper, upper)
+        bound = np.where(empty, np.inf, domains.bound)
+        return replace(domains, lower=lower, upper=upper, bound=bound, age=np.zeros(len(domains), np.int64))
 
     def _first_cut(self, domains: Domains) -> int:
         """The first node of which an entry's interval is not the root's in some domain."""
