@@ -237,7 +237,7 @@ def test_torch_gives_the_same_bounds() -> None:
 
 
 def test_a_part_without_points_is_found_to_be_empty() -> None:
-    """x and -x cannot both be at least 0.25: bounds of a third entry, x again, cross."""
+    """X and -x cannot both be at least 0.25: bounds of a third entry, x again, cross."""
     layers = (
         Input(1),
         Affine((0,), (Dense(np.array([[1.0], [-1.0], [1.0]])),), np.zeros(3)),

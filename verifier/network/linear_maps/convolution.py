@@ -31,6 +31,10 @@ DENSE_RATIO = 3
 """A matrix with at most this many times the multiplications of the kernel is quicker; measured on 4 x 4 images."""
 
 
+DENSE_ENTRIES = 1 << 21
+"""Larger matrices are not built: it would take longer than it saves."""
+
+
 @dataclass(frozen=True)
 class Window:
     """How a kernel slides: ONNX's attributes, one entry a spatial dimension.
@@ -90,11 +94,13 @@ class Convolution(LinearMap):
     @cached_property
     def _dense(self) -> Dense | None:
         """The whole matrix, where that is quicker."""
-        if self.in_size > DENSE_RATIO * self.terms * self.window.groups or min(self.in_size, self.out_size) == 0:
+        many = self.in_size * self.out_size > DENSE_ENTRIES
+        if many or self.in_size > DENSE_RATIO * self.terms or min(self.in_size, self.out_size) == 0:
             return None
-        xp = namespace(self.kernel)
-        unit = convert_like(self.kernel)(np.eye(self.in_size))
-        return Dense(xp.matrix_transpose(self._in_chunks(unit, self._apply, self.out_size)))
+        rows, columns, weights = self._entries()
+        matrix = np.zeros((self.out_size, self.in_size))
+        matrix[rows, columns] = weights
+        return Dense(convert_like(self.kernel)(matrix))
 
     @cached_property
     def _mirrored(self) -> Convolution | None:
@@ -174,6 +180,11 @@ class Convolution(LinearMap):
     def to_sparse(self) -> csr_array:
         from scipy.sparse import csr_array
 
+        rows, columns, weights = self._entries()
+        return csr_array((weights, (rows, columns)), shape=(self.out_size, self.in_size))
+
+    def _entries(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The matrix's row numbers, column numbers and weights, float64; no place twice, no zeros."""
         # The patches of an image of entry numbers (1-based, 0 = padding) say which entry meets which weight.
         numbers = np.arange(1, self.in_size + 1, dtype=np.int64).reshape(self.in_shape)
         columns = self._patches(self._padded(numbers))[:, :, None, :, :]
@@ -181,7 +192,7 @@ class Convolution(LinearMap):
         rows = np.arange(self.out_size).reshape(self.in_shape[0], self.window.groups, weights.shape[2], 1, -1)
         columns, weights, rows = np.broadcast_arrays(columns, weights, rows)
         used = (columns > 0) & (weights != 0)
-        return csr_array((weights[used], (rows[used], columns[used] - 1)), shape=(self.out_size, self.in_size))
+        return rows[used], columns[used] - 1, weights[used]
 
     def converted(self, convert: Convert) -> Convolution:
         return Convolution(convert(to_numpy(self.kernel)), self.in_shape, self.window)
