@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 from verifier.arrays import Array, namespace
 from verifier.tolerances import LARGEST_VALUE
@@ -16,7 +17,7 @@ class Interval:
     lower: Array
     upper: Array
 
-    @property
+    @cached_property
     def magnitude(self) -> Array:
         """The largest absolute value inside, shape (N, size); infinite where unbounded."""
         xp = namespace(self.lower)
