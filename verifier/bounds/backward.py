@@ -18,6 +18,7 @@ from typing import TypeAlias
 
 from verifier.arrays import Array, namespace, zeros
 from verifier.bounds.enclosure import Interval
+from verifier.bounds.interval import affine_magnitude
 from verifier.network.graph import Affine, Elementwise, Network, Node, Product
 from verifier.relaxations.lines import Policy, lines
 from verifier.relaxations.products import chosen_planes
@@ -164,12 +165,8 @@ class BackwardPass:
         return constant, slack
 
     def _affine_magnitude(self, k: int, node: Affine) -> Array:
-        """sum_i |M_i| |x_i| + |b|: what the terms of the node's value add up to in absolute value."""
         if k not in self._magnitudes:
-            total = node.bias_magnitude[None, :]
-            for linear_map, operand in zip(node.maps, node.operands, strict=True):
-                total = total + linear_map.magnitude.apply(self.intervals[operand].magnitude)
-            self._magnitudes[k] = total
+            self._magnitudes[k] = affine_magnitude(node, [self.intervals[i] for i in node.operands])
         return self._magnitudes[k]
 
     def _relaxed(self, k: int) -> _Step:

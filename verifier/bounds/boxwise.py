@@ -16,7 +16,8 @@ import numpy as np
 
 from verifier.arrays import Array, convert_like, namespace, zeros
 from verifier.bounds.enclosure import Interval, intersected
-from verifier.bounds.interval import node_interval
+from verifier.bounds.interval import affine_magnitude, node_interval
+from verifier.bounds.layout import open_entries
 from verifier.deadline import Deadline
 from verifier.network.graph import Affine, Elementwise, Network, Product
 from verifier.relaxations.lines import Policy, lines
@@ -125,11 +126,7 @@ class Plan:
         xp = namespace(interval.lower)
         wanted = xp.zeros_like(interval.lower, dtype=xp.bool)
         for node in self.consumers[k]:
-            if isinstance(node, Elementwise) and node.function.pieces is not None:
-                for piece in node.function.pieces[1:]:
-                    wanted = wanted | ((interval.lower < piece.start) & (interval.upper > piece.start))
-            else:
-                wanted = wanted | (interval.lower < interval.upper)
+            wanted = wanted | open_entries(node, interval)
         return wanted
 
 
@@ -243,12 +240,8 @@ class BoxwisePass:
         return xp.sum(xp.where(rows == 0, 0.0, xp.abs(rows) * magnitude), axis=-1)
 
     def _affine_magnitude(self, k: int, node: Affine) -> Array:
-        """sum_i |M_i| |x_i| + |b|: what the terms of the node's value add up to in absolute value."""
         if k not in self._magnitudes:
-            total = node.bias_magnitude[None, :]
-            for linear_map, operand in zip(node.maps, node.operands, strict=True):
-                total = total + linear_map.magnitude.apply(self.intervals[operand].magnitude)
-            self._magnitudes[k] = total
+            self._magnitudes[k] = affine_magnitude(node, [self.intervals[i] for i in node.operands])
         return self._magnitudes[k]
 
     def _slab(self, k: int) -> _Slab:

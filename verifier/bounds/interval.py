@@ -40,6 +40,14 @@ def node_interval(node: Node, operands: Sequence[Interval], example: Array) -> I
     raise TypeError(f"an Input has no rule of propagation: {node}")
 
 
+def affine_magnitude(node: Affine, operands: Sequence[Interval]) -> Array:
+    """sum_i |M_i| |x_i| + |b|: what the terms of the node's value add up to in absolute value, shape (N, size)."""
+    total = node.bias_magnitude[None, :]
+    for linear_map, operand in zip(node.maps, operands, strict=True):
+        total = total + linear_map.magnitude.apply(operand.magnitude)
+    return total
+
+
 def _affine(node: Affine, operands: Sequence[Interval], example: Array) -> Interval:
     xp = namespace(example)
     rounding = gamma(sum(m.terms for m in node.maps) + len(node.maps))

@@ -15,6 +15,7 @@ from verifier.arrays import Array, convert_like, namespace, to_numpy
 from verifier.bounds.backward import BackwardPass
 from verifier.bounds.enclosure import Interval, intersected
 from verifier.bounds.interval import node_interval
+from verifier.bounds.layout import open_entries
 from verifier.deadline import Deadline
 from verifier.network.graph import Affine, Elementwise, Network, Product
 from verifier.relaxations.lines import Policy
@@ -85,15 +86,8 @@ def _is_exact(network: Network, k: int) -> bool:
 
 def _open_entries(interval: Interval, consumers: Sequence[Elementwise | Product]) -> np.ndarray:
     """The entries for which a tighter interval would change some consumer's relaxation in some subproblem."""
-    xp = namespace(interval.lower)
-    wanted = xp.zeros_like(interval.lower, dtype=xp.bool)
-    for node in consumers:
-        if isinstance(node, Elementwise) and node.function.pieces is not None:
-            for piece in node.function.pieces[1:]:
-                wanted = wanted | ((interval.lower < piece.start) & (interval.upper > piece.start))
-        else:
-            wanted = wanted | (interval.lower < interval.upper)
-    return np.flatnonzero(to_numpy(xp.any(wanted, axis=0)))
+    wanted = [to_numpy(open_entries(node, interval)).any(axis=0) for node in consumers]
+    return np.flatnonzero(np.any(wanted, axis=0))
 
 
 def _tightened(network: Network, intervals: Sequence[Interval], entries: np.ndarray, deadline: Deadline) -> Interval:

@@ -16,7 +16,7 @@ from verifier.bounds.linear import linear_bounds
 from verifier.deadline import Deadline
 from verifier.errors import UsageError
 from verifier.evidence.replay import Replay
-from verifier.network.graph import Elementwise, Network
+from verifier.network.graph import Network
 from verifier.property.forms import with_forms
 from verifier.property.query import Box, Query
 from verifier.verdict import Progress, Status, Verdict, Witness
@@ -196,18 +196,6 @@ class Task:
     def tightened(self, box: Box, intervals: list[Interval]) -> None:
         """Takes note of better bounds of every node over one box."""
         self._enclosures[id(box)] = intervals
-
-    def unstable_count(self, box: Box) -> int:
-        """How many entries of functions are not linear on the interval of their argument over the box."""
-        intervals, count = self.enclosure(box), 0
-        for node in self.forms.nodes:
-            if isinstance(node, Elementwise):
-                argument, pieces = intervals[node.operands[0]], node.function.pieces
-                if pieces is None:
-                    count += int((argument.lower < argument.upper).sum())
-                for piece in (pieces or ())[1:]:
-                    count += int(((argument.lower < piece.start) & (argument.upper > piece.start)).sum())
-        return count
 
     def verdict(self, method: str) -> Verdict:
         """The answer as it stands."""
