@@ -13,14 +13,16 @@ from tests.programs.patterns import exact_minimum
 from verifier.bounds.intermediate import Engines
 from verifier.bounds.linear import linear_bounds
 from verifier.deadline import Deadline
-from verifier.network.functions import ScalarFunction, Sigmoid, Sin, Tanh
-from verifier.network.graph import Elementwise, Network
+from verifier.network.functions import Relu, ScalarFunction, Sigmoid, Sin, Tanh
+from verifier.network.graph import Affine, Elementwise, Input, Network
+from verifier.network.linear_maps import Dense
 from verifier.property.forms import with_forms
 from verifier.property.query import Box, Disjunct, LinearConstraint, Query
-from verifier.search.bounding import Bounder, Question
+from verifier.search.bounding import Bounded, Bounder, Question
 from verifier.search.branching import children
 from verifier.search.domains import Domains, Pool
 from verifier.search.neurons import NeuronOptions, NeuronSearch, roots
+from verifier.search.record import Record
 
 
 class Recorder:
@@ -226,3 +228,42 @@ def test_the_record_is_a_tree_whose_leaves_were_all_closed() -> None:
         children_ = np.flatnonzero(tree.parent == node)
         assert sorted(tree.above[children_]) == [False, True]
         assert len(set(tree.cut[children_])) == len(set(tree.dimension[children_])) == 1
+
+
+@pytest.mark.slow
+def test_a_long_partition_keeps_all_its_parts() -> None:
+    """More than 64 cuts in a row: both halves of the first cut must still be there, as both hold violations."""
+    count = 80
+    relus, direct = np.full((1, count), 0.1), np.full((1, count), -1.0)
+    relus[0, 0], direct[0, 0] = 0.2, 0.0
+    bias = np.array([0.9 * (count - 1) - 0.5])
+    layers = (
+        Input(count),
+        Affine((0,), (Dense(np.eye(count)),), np.zeros(count)),
+        Elementwise((1,), Relu(), count),
+        Affine((2, 0), (Dense(relus), Dense(direct)), bias),
+    )
+    network, box = Network(layers), Box.exact(-np.ones(count), np.ones(count))
+    query = query_of(network, box, [(np.array([0]), np.zeros(1))])
+    forms = with_forms(network, query.patterns)
+    engines = Engines(forms, forms.like(np.zeros(0, np.float32)), np.zeros(0, np.float32))
+    intervals = linear_bounds(forms, box.lower[None], box.upper[None])
+    question = Question.over(engines, box, intervals, query.patterns)
+    blind = Recorder(network, query)
+    blind.accepts = lambda disjunct, point: False  # type: ignore[method-assign]
+    partition = NeuronSearch(question, NeuronOptions(threads=1), blind, Deadline(600.0), map)
+    start = roots(Bounder(question, NeuronOptions().root, 3), np.array([0]))
+    partition.record, partition._closed, rounds = Record(1, 1e9), {0: np.inf}, []
+    sort_out = partition._sorted_out
+
+    def watched(bounded: Bounded) -> Domains:
+        kept = sort_out(bounded)
+        rounds.append({(float(low), float(high)) for low, high in zip(kept.lower[:, 0], kept.upper[:, 0], strict=True)})
+        partition.found = len(rounds) >= 24
+        return kept
+
+    partition._sorted_out = watched  # type: ignore[method-assign]
+    with np.errstate(all="ignore"):
+        partition._partitioned(start)
+    assert len(rounds) >= 24, "72 cuts"
+    assert rounds[-1] == rounds[0] == {(-1.0, 0.0), (0.0, 1.0)}

@@ -168,7 +168,8 @@ def proven(relaxation: Relaxation, rows: Rows, choice: Choice) -> Minimum:
     products = weights * thresholds
     constant = xp.sum(products, axis=1)
     # The rows' combination is itself rounded, once a product and once a sum.
-    size = xp.sum(weights[:, :, None] * xp.abs(rows.coefficients), axis=1) * intervals[rows.node].magnitude
+    size = xp.sum(weights[:, :, None] * xp.abs(rows.coefficients), axis=1)
+    size = xp.where(size == 0, 0.0, size * intervals[rows.node].magnitude)
     error = gamma(weights.shape[1] + rows.coefficients.shape[2]) * (
         xp.sum(size, axis=1) + xp.sum(xp.abs(products), axis=1) + xp.abs(found.bound[:, 0])
     )

@@ -149,13 +149,14 @@ class NeuronSearch:
                 if (positions < 0).any():
                     return domains
                 domains, part = self._halved(domains, positions), np.concatenate([2 * part, 2 * part + 1])
-            _, first, copies = np.unique(part, return_index=True, return_inverse=True)
+            # Numbered anew in every round: a path of cuts, two numbers for each, would not fit an integer for long.
+            _, first, part = np.unique(part, return_index=True, return_inverse=True)
             started = time.monotonic()
             once = self._tightener.tightened(domains.take(first), self.deadline, self.together)
             seconds = time.monotonic() - started
-            bound = np.maximum(domains.bound, np.where(np.isinf(once.bound[copies]), once.bound[copies], -np.inf))
-            ends = {"lower": once.lower[copies], "upper": once.upper[copies]}
-            domains = replace(domains, **ends, bound=bound, age=once.age[copies])
+            bound = np.maximum(domains.bound, np.where(np.isinf(once.bound[part]), once.bound[part], -np.inf))
+            ends = {"lower": once.lower[part], "upper": once.upper[part]}
+            domains = replace(domains, **ends, bound=bound, age=once.age[part])
             bounded = self._bound_parts(domains, self._bounder)
             is_open = ~(bounded.domains.bound > 0) & (bounded.domains.candidates[:, 0] >= 0)
             domains, part = self._sorted_out(bounded), part[is_open]
