@@ -68,7 +68,7 @@ def forward_bounds(network: Network, lower: Array, upper: Array) -> list[Interva
 
 
 def _input_forms(lower: Array, upper: Array, varying: np.ndarray) -> _Forms:
-    """X = middle + reach t, the rounding of both in the gap."""
+    """The input: middle + reach t, with reach rounded up; shapes as in `_Forms`."""
     xp = namespace(lower)
     count, size = lower.shape
     middle = 0.5 * (lower + upper)
@@ -85,7 +85,7 @@ def _input_forms(lower: Array, upper: Array, varying: np.ndarray) -> _Forms:
 def _through_maps(node: Affine, operands: Sequence[_Forms | None]) -> _Forms:
     first = next(o for o in operands if o is not None)
     xp = namespace(first.centre)
-    centre, gap, size = xp.zeros((*first.centre.shape[:2], node.size), dtype=first.centre.dtype), None, 0.0
+    centre = xp.zeros((*first.centre.shape[:2], node.size), dtype=first.centre.dtype)
     centre[:, -1, :] = node.bias
     terms = first.centre.shape[1] + len(node.maps)
     total = xp.broadcast_to(node.bias_magnitude, (centre.shape[0], node.size))

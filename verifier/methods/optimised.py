@@ -14,7 +14,8 @@ from verifier.search.bounding import Bounder, Question
 from verifier.search.neurons import NeuronOptions, NeuronSearch, roots
 from verifier.search.workers import workers
 
-INTERMEDIATE = AscentOptions(steps=10, multiplier_rate=0.0)
+INTERMEDIATE = AscentOptions(steps=10)
+"""The ascent of each intermediate bound of a root box; more steps gained little (PERFORMANCE.md)."""
 
 
 def alpha(task: Task, share: float = 0.3) -> None:

@@ -1,8 +1,8 @@
 """Branch and bound on the operands of functions: a relu is cut at its kink, anything bent in the middle (GenBaB).
 
 Bunel et al., *Branch and Bound for Piecewise Linear Neural Network Verification*, JMLR 2020; Wang et al., arXiv
-2103.06624 (beta-CROWN). Intermediate bounds stay those of the root; a cut changes the lines of its function, and its
-interval becomes a constraint with a multiplier.
+2103.06624 (beta-CROWN). A cut changes the lines of its function, and its interval becomes a constraint with a
+multiplier; what cuts imply for other entries is found every few cuts (`search.tightening`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from verifier.search.observer import Observer
 from verifier.search.record import Record
 from verifier.search.tightening import Tightener
 from verifier.search.workers import Together
+
+PROMISING = 1e-6
+"""Margin, as computed, up to which a point is replayed; only the replay decides."""
 
 PROBE_SHARE = 0.15
 """Of the time left; where tightening sixteen domains takes longer than this, no partition is considered."""
@@ -228,7 +231,7 @@ class NeuronSearch:
         margins = gaps.max(axis=1)
         for n in np.argsort(margins)[:8]:
             d = int(domains.disjunct[n])
-            if margins[n] <= 1e-6 and margins[n] < self._tried[d]:
+            if margins[n] <= PROMISING and margins[n] < self._tried[d]:
                 self._tried[d] = margins[n]
                 if self.observer.accepts(d, bounded.points[n]):
                     return True
