@@ -15,7 +15,7 @@ from verifier.search.neurons import NeuronOptions, NeuronSearch, roots
 from verifier.search.workers import workers
 
 INTERMEDIATE = AscentOptions(steps=10)
-"""The ascent of each intermediate bound of a root box; more steps gained little (PERFORMANCE.md)."""
+"""The ascent of each intermediate bound of a root box: twice as many took a bound of mnist_fc 256x4 from -44 to -43."""
 
 
 def alpha(task: Task, share: float = 0.3) -> None:
