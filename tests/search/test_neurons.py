@@ -20,6 +20,7 @@ from verifier.property.forms import with_forms
 from verifier.property.query import Box, Disjunct, LinearConstraint, Query
 from verifier.search.bounding import Bounded, Bounder, Question
 from verifier.search.branching import children
+from verifier.search.crew import Crew
 from verifier.search.domains import Domains, Pool
 from verifier.search.neurons import NeuronOptions, NeuronSearch, roots
 from verifier.search.record import Record
@@ -72,7 +73,7 @@ def search(
     engines = Engines(forms, forms.like(np.zeros(0, np.float32)), np.zeros(0, np.float32))
     recorder = Recorder(network, query)
     question = Question.over(engines, box, intervals, query.patterns)
-    found = NeuronSearch(question, options or NeuronOptions(threads=1), recorder, Deadline(seconds), map)
+    found = NeuronSearch(question, options or NeuronOptions(threads=1), recorder, Deadline(seconds))
     with np.errstate(all="ignore"):
         found.run(np.arange(len(query.disjuncts)))
     return found, recorder
@@ -140,6 +141,17 @@ def test_disjuncts_are_told_one_by_one_and_only_when_closed() -> None:
     assert set(recorder.margins) == {0, 1}
     for k in range(2):
         assert 0 < recorder.margins[k] <= far[:, k].min() - least[k] + 0.05 + 1e-6
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_domain_is_left_that_can_neither_be_cut_nor_closed(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    network, box = random_relu_network(rng, (3, 6, 5, 2)), Box.exact(-np.ones(3), np.ones(3))
+    least = [exact_minimum(network, box.lower, box.upper, np.array([k]), np.zeros(1)) for k in range(2)]
+    query = query_of(network, box, [(np.array([k]), np.array([least[k] - 0.001])) for k in range(2)])
+    done, recorder = search(network, query)
+    assert set(recorder.margins) == {0, 1}
+    assert not done.stuck
 
 
 def test_an_expired_deadline_proves_nothing() -> None:
@@ -251,9 +263,9 @@ def test_a_long_partition_keeps_all_its_parts() -> None:
     question = Question.over(engines, box, intervals, query.patterns)
     blind = Recorder(network, query)
     blind.accepts = lambda disjunct, point: False  # type: ignore[method-assign]
-    partition = NeuronSearch(question, NeuronOptions(threads=1), blind, Deadline(600.0), map)
+    partition = NeuronSearch(question, NeuronOptions(threads=1), blind, Deadline(600.0))
     start = roots(Bounder(question, NeuronOptions().root, 3), np.array([0]))
-    partition.record, partition._closed, rounds = Record(1, 1e9), {0: np.inf}, []
+    partition.record, rounds = Record(1, 1e9), []
     sort_out = partition._sorted_out
 
     def watched(bounded: Bounded) -> Domains:
@@ -268,7 +280,7 @@ def test_a_long_partition_keeps_all_its_parts() -> None:
         return kept
 
     partition._sorted_out = watched  # type: ignore[method-assign]
-    with np.errstate(all="ignore"):
-        partition._partitioned(start)
+    with np.errstate(all="ignore"), Crew((partition._tighten, partition._bounder.bound), 1) as crew:
+        partition._partitioned(start, crew)
     assert len(rounds) >= 24, "72 cuts"
     assert rounds[-1] == rounds[0] == {(-1, 0), (0, 1)}

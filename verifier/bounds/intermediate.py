@@ -8,8 +8,8 @@ stay valid.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -22,11 +22,8 @@ from verifier.bounds.optimise import Ascent, AscentOptions, proven
 from verifier.deadline import Deadline
 from verifier.network.graph import Elementwise, Network, Product
 
-Entries: TypeAlias = tuple[np.ndarray, np.ndarray]
-"""Subproblems and entries of a node, integers, shape (P,) each."""
-
-Together: TypeAlias = Callable[[Callable[[Entries], Array], list[Entries]], Iterable[Array]]
-"""Applies a function to parts of the work, possibly in several threads, results in order (`map`, `Executor.map`)."""
+Together: TypeAlias = Callable[[Callable[[Any], Any], list[Any]], Iterable[Any]]
+"""Applies a function to parts of the work, possibly in several processes, results in order (`map`)."""
 
 CHUNK_ENTRIES = 1 << 21
 """Values of all nodes of a chunk of rows."""
@@ -48,6 +45,29 @@ class Engines:
 
 
 @dataclass(frozen=True, eq=False)
+class Chunk:
+    """Some entries of one node, and what bounding them takes.
+
+    Attributes:
+        intervals: of all nodes up to this one, shape (N, size) or (1, size) each.
+        shape: the layout below it.
+        cuts: as in `Tightening.of_domains`.
+        entries: subproblems and entries of the node, integers, shape (P,) each.
+    """
+
+    intervals: list[Interval]
+    shape: Layout
+    cuts: np.ndarray
+    entries: tuple[np.ndarray, np.ndarray]
+
+    def divided(self, size: int) -> list[Chunk]:
+        """The same in chunks of at most `size` entries."""
+        n, columns = self.entries
+        starts = range(0, len(n), size)
+        return [replace(self, entries=(n[i : i + size], columns[i : i + size])) for i in starts]
+
+
+@dataclass(frozen=True, eq=False)
 class Tightening:
     """How intervals are tightened.
 
@@ -55,22 +75,21 @@ class Tightening:
         engines: the network.
         options: of the ascents.
         deadline: looked at between chunks of rows.
-        together: runs the chunks of a node.
     """
 
     engines: Engines
     options: AscentOptions
     deadline: Deadline
-    together: Together = map
 
-    def of_box(self, intervals: Sequence[Interval]) -> list[Interval]:
-        """The intervals of a box, CROWN's, tightened; shape (1, size) each."""
+    def of_box(self, intervals: Sequence[Interval], together: Together = map) -> list[Interval]:
+        """The intervals of a box, CROWN's, tightened; shape (1, size) each. `together` applies `bounds_of`."""
         first = next((k for k, n in enumerate(self.engines.exact.nodes) if n.operands not in ((), (0,))), 0)
-        tight, _ = self.of_domains(intervals, layout(self.engines.exact, intervals), np.zeros((1, 0), np.int64), first)
+        shape, uncut = layout(self.engines.exact, intervals), np.zeros((1, 0), np.int64)
+        tight, _ = self.of_domains(intervals, shape, uncut, first, together)
         return tight
 
     def of_domains(
-        self, intervals: Sequence[Interval], shape: Layout, cuts: np.ndarray, first: int
+        self, intervals: Sequence[Interval], shape: Layout, cuts: np.ndarray, first: int, together: Together = map
     ) -> tuple[list[Interval], np.ndarray]:
         """The intervals of N parts of a box, tightened from node `first` on, and which parts turn out to be empty.
 
@@ -81,6 +100,7 @@ class Tightening:
             shape: of the root box.
             cuts: the positions whose intervals are constraints with a multiplier (`Rows.cuts`), shape (N, C).
             first: nodes before it are left as they are.
+            together: applies `bounds_of` to chunks of the entries of a node.
 
         Returns:
             Intervals, shape (N, size), those of empty parts without meaning; booleans, shape (N,).
@@ -95,7 +115,8 @@ class Tightening:
             if k in shape.operands and not self.deadline.expired:
                 wanted = self._open(k, tight[k])
                 if wanted.any():
-                    found = self._tightened(tight[: k + 1], shape.below(k), cuts, wanted)
+                    n, columns = np.nonzero(wanted)
+                    found = self._tightened(Chunk(tight[: k + 1], shape.below(k), cuts, (n, columns)), together)
                     empty |= _crossing(found, found)
                     tight[k] = intersected(tight[k], found)
         return tight, empty
@@ -106,40 +127,38 @@ class Tightening:
         consumers = [n for n in nodes if isinstance(n, (Elementwise, Product)) and k in n.operands]
         return np.any([to_numpy(open_entries(n, interval)) for n in consumers], axis=0)
 
-    def _tightened(self, intervals: list[Interval], shape: Layout, cuts: np.ndarray, wanted: np.ndarray) -> Interval:
-        """The last interval with the `wanted` entries, bool, shape (N, size), optimised; the ends may cross."""
-        xp = namespace(intervals[0].lower)
-        k = len(intervals) - 1
-        rows, columns = np.nonzero(wanted)
-        chunk = max(1, CHUNK_ENTRIES // sum(node.size for node in self.engines.exact.nodes[: k + 1]))
-        parts = [(rows[i : i + chunk], columns[i : i + chunk]) for i in range(0, len(rows), chunk)]
-
-        def bounds(part: Entries) -> Array:
-            return None if self.deadline.expired else self._entry_bounds(intervals, shape, cuts, part)
-
-        lower, upper = (xp.asarray(a, copy=True) for a in (intervals[k].lower, intervals[k].upper))
+    def _tightened(self, wanted: Chunk, together: Together) -> Interval:
+        """The last interval with the wanted entries optimised; the ends may cross."""
+        last = wanted.intervals[-1]
+        xp = namespace(last.lower)
+        values = sum(node.size for node in self.engines.exact.nodes[: len(wanted.intervals)])
+        chunks = wanted.divided(max(1, CHUNK_ENTRIES // values))
+        lower, upper = (xp.asarray(a, copy=True) for a in (last.lower, last.upper))
         convert = convert_like(lower)
-        for part, found in zip(parts, self.together(bounds, parts), strict=True):
+        for chunk, found in zip(chunks, together(self.bounds_of, chunks), strict=True):
             if found is not None:
-                where, count = tuple(convert(a) for a in part), len(part[0])
+                where, count = tuple(convert(a) for a in chunk.entries), len(chunk.entries[0])
                 lower[where] = xp.maximum(lower[where], found[:count])
                 upper[where] = xp.minimum(upper[where], -found[count:])
         return Interval(lower, upper)
 
-    def _entry_bounds(self, intervals: list[Interval], shape: Layout, cuts: np.ndarray, part: Entries) -> Array:
-        """Proven lower bounds of the entries of the last node, then of their negatives, shape (2 P,)."""
-        xp, engines = namespace(intervals[0].lower), self.engines
-        k, count, twice = len(intervals) - 1, len(part[0]), np.tile(part[0], 2)
+    def bounds_of(self, chunk: Chunk) -> Array | None:
+        """Proven lower bounds of the entries of a chunk, then of their negatives, shape (2 P,); None if time is up."""
+        return None if self.deadline.expired else self._entry_bounds(chunk)
+
+    def _entry_bounds(self, chunk: Chunk) -> Array:
+        engines, intervals, (n, columns) = self.engines, chunk.intervals, chunk.entries
+        xp, k, count, twice = namespace(intervals[0].lower), len(intervals) - 1, len(n), np.tile(n, 2)
         unit = np.zeros((2 * count, 1, engines.exact.nodes[k].size))
-        unit[np.arange(count), 0, part[1]] = 1.0
-        unit[count + np.arange(count), 0, part[1]] = -1.0
+        unit[np.arange(count), 0, columns] = 1.0
+        unit[count + np.arange(count), 0, columns] = -1.0
         convert = convert_like(intervals[0].lower)
         rows = convert(unit)
         own = [i if i.lower.shape[0] == 1 else _taken(i, convert(twice)) for i in intervals]
         none = xp.zeros_like(rows[:, :, 0])
-        dtype, cuts = engines.example.dtype, cuts[twice]
+        dtype, cuts = engines.example.dtype, chunk.cuts[twice]
         fast = Rows(k, xp.astype(rows, dtype), xp.astype(none, dtype), cuts)
-        relaxation = Relaxation(engines.exact, own, shape)
+        relaxation = Relaxation(engines.exact, own, chunk.shape)
         lagrangian = Lagrangian(engines.fast, relaxation, fast)
         ascent = Ascent(lagrangian, first_choice(lagrangian), self.options)
         ascent.run()

@@ -55,7 +55,7 @@ def verify(
     memory: Annotated[
         float, typer.Option(min=1.0, help="Megabytes a search may keep; it narrows before it would take more.")
     ] = 4000.0,
-    threads: Annotated[int, typer.Option(min=1, help="Threads a search works with.")] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="Processor cores a search works on.")] = 2,
     explain: Annotated[bool, typer.Option("--explain", help="Say what auto chose, and why.")] = False,
 ) -> None:
     """Decide whether a property of a network holds.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from array_api_compat import is_numpy_array
 
 from verifier.arrays import namespace, zeros
 from verifier.bounds.intermediate import Engines, Tightening
@@ -11,8 +12,8 @@ from verifier.bounds.optimise import AscentOptions
 from verifier.deadline import Deadline
 from verifier.methods.task import Task
 from verifier.search.bounding import Bounder, Question
+from verifier.search.crew import Crew
 from verifier.search.neurons import NeuronOptions, NeuronSearch, roots
-from verifier.search.workers import workers
 
 INTERMEDIATE = AscentOptions(steps=10)
 """The ascent of each intermediate bound of a root box: twice as many took a bound of mnist_fc 256x4 from -44 to -43."""
@@ -22,18 +23,19 @@ def alpha(task: Task, share: float = 0.3) -> None:
     """Optimised bounds: of every open pre-activation, as far as a share of the time goes, then of every disjunct."""
     engines = engines_of(task)
     boxes = task.open_conjunctions()
-    with workers(task.options.threads) as together:
-        for count, (box, disjuncts) in enumerate(boxes):
-            if task.settled or task.deadline.expired:
-                return
-            time = task.deadline.remaining * share / (len(boxes) - count)
-            intervals = task.enclosure(box)
-            tight = Tightening(engines, INTERMEDIATE, Deadline(time), together).of_box(intervals)
-            task.tightened(box, tight)
-            task.bounded(disjuncts, np.asarray(rows_minimum(task.forms, tight))[0])
-            still = np.array([d for d in disjuncts if task.open[d]], np.int64)
-            if len(still):
-                _bound(task, Question.over(engines, box, tight, task.query.patterns), still)
+    for count, (box, disjuncts) in enumerate(boxes):
+        if task.settled or task.deadline.expired:
+            return
+        intervals = task.enclosure(box)
+        work = Tightening(engines, INTERMEDIATE, Deadline(task.deadline.remaining * share / (len(boxes) - count)))
+        with Crew((work.bounds_of,), processes(task)) as crew:
+            tight = work.of_box(intervals, crew.map)
+        note_lost(task, crew.lost)
+        task.tightened(box, tight)
+        task.bounded(disjuncts, np.asarray(rows_minimum(task.forms, tight))[0])
+        still = np.array([d for d in disjuncts if task.open[d]], np.int64)
+        if len(still):
+            _bound(task, Question.over(engines, box, tight, task.query.patterns), still)
 
 
 def _bound(task: Task, question: Question, disjuncts: np.ndarray) -> None:
@@ -41,27 +43,41 @@ def _bound(task: Task, question: Question, disjuncts: np.ndarray) -> None:
     options = _options(task)
     bounder = Bounder(question, options.root, options.candidates)
     bounded = bounder.bound(roots(bounder, disjuncts))
-    for d, bound, point in zip(disjuncts, bounded.domains.bound, bounded.points, strict=True):
+    for d, bound in zip(disjuncts, bounded.domains.bound, strict=True):
         task.margin_bounded(int(d), float(bound))
-        if task.open[d] and task.accepts(int(d), point):
+    for d, point in zip(bounded.minimisers.disjunct, bounded.minimisers.points, strict=True):
+        if task.accepts(int(d), point):
             return
 
 
 def _options(task: Task) -> NeuronOptions:
-    return NeuronOptions(memory=task.options.memory * 1e6, threads=task.options.threads)
+    return NeuronOptions(memory=task.options.memory * 1e6, threads=processes(task))
 
 
 def split_neurons(task: Task) -> None:
     """Branch and bound on the neurons of each open box, from the bounds known so far."""
     engines = engines_of(task)
     boxes = task.open_conjunctions()
-    with workers(task.options.threads) as together:
-        for count, (box, disjuncts) in enumerate(boxes):
-            if task.settled or task.deadline.expired:
-                return
-            question = Question.over(engines, box, task.enclosure(box), task.query.patterns)
-            share = task.deadline.within(task.deadline.remaining / (len(boxes) - count))
-            NeuronSearch(question, _options(task), task, share, together).run(np.array(disjuncts))
+    for count, (box, disjuncts) in enumerate(boxes):
+        if task.settled or task.deadline.expired:
+            return
+        question = Question.over(engines, box, task.enclosure(box), task.query.patterns)
+        share = task.deadline.within(task.deadline.remaining / (len(boxes) - count))
+        search = NeuronSearch(question, _options(task), task, share)
+        search.run(np.array(disjuncts))
+        note_lost(task, search.lost)
+
+
+def processes(task: Task) -> int:
+    """Processes that a search may use: one where arrays live in a library whose own threads no fork would survive."""
+    return task.options.threads if is_numpy_array(task.example) else 1
+
+
+def note_lost(task: Task, processes: int) -> None:
+    """Tells the user that processes of a search ended before their time."""
+    if processes:
+        told = f"{processes} worker processes were ended from outside; their work was done by the others"
+        task.notes.append(f"{told}; where memory is short, give less --memory or fewer --threads")
 
 
 def engines_of(task: Task) -> Engines:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from verifier.methods.optimised import note_lost, processes
 from verifier.methods.task import Task
 from verifier.search.boxes import Question
 from verifier.search.inputs import InputOptions, InputSearch
@@ -20,7 +21,9 @@ def split_inputs(task: Task, seconds: float = math.inf) -> None:
     if not groups:
         return
     question = Question.of(task.forms, task.example, task.query.patterns, groups)
-    options = InputOptions(memory=task.options.memory, threads=task.options.threads)
+    options = InputOptions(memory=task.options.memory, threads=processes(task))
     search = InputSearch(question, task, options, task.deadline.within(seconds))
-    if not search.run() and search.stuck:
+    found = search.run()
+    note_lost(task, search.lost)
+    if not found and search.stuck:
         task.notes.append("some boxes cannot be cut any further in float64: a violation is nearly reached there")

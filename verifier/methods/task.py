@@ -35,7 +35,7 @@ class Options:
         device: where arrays live: ``"cpu"`` (NumPy), or a torch device such as ``"torch:cpu"`` or ``"cuda"``.
         witness_tolerance: how far a witness may lie outside the box and exceed the rows; 0.0 is exact.
         memory: what a search may keep, in megabytes; it narrows before it would take more.
-        threads: that a search works on subproblems with.
+        threads: processor cores that a search works on, with a process each.
     """
 
     timeout: float = math.inf

@@ -6,8 +6,8 @@ line differs from the function by some amount, and that amount times the row's c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -60,12 +60,46 @@ class Question:
         return sum(node.size for node in self.engines.exact.nodes)
 
 
+PROMISING = 1e-6
+"""Margin, as computed, up to which a minimiser is replayed; only the replay decides."""
+
+REPLAYS = 8
+"""Minimisers of a batch that are replayed at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Minimisers:
+    """Minimisers of the relaxation that may be violations, best first.
+
+    Attributes:
+        disjunct: whose, shape (P,).
+        margins: as computed, shape (P,).
+        points: shape (P, input_size).
+    """
+
+    disjunct: np.ndarray
+    margins: np.ndarray
+    points: np.ndarray
+
+    @classmethod
+    def joined(cls, several: Iterable[Minimisers]) -> Minimisers:
+        """All of them, in order."""
+        several = list(several)
+        return cls(*(np.concatenate([getattr(m, f.name) for m in several]) for f in fields(cls)))
+
+
 @dataclass(frozen=True, eq=False)
 class Bounded:
-    """Domains with new bounds, choices and candidates, and the minimisers of the relaxation, shape (M, input_size)."""
+    """Domains with new bounds, choices and candidates for cuts, and what may be violations among the minimisers."""
 
     domains: Domains
-    points: np.ndarray
+    minimisers: Minimisers
+
+    @classmethod
+    def joined(cls, several: Iterable[Bounded]) -> Bounded:
+        """All of them, in order."""
+        several = list(several)
+        return cls(Domains.joined(b.domains for b in several), Minimisers.joined(b.minimisers for b in several))
 
 
 class Bounder:
@@ -131,7 +165,17 @@ class Bounder:
             weights=to_numpy(best.weights).astype(np.float32),
             candidates=ranked(scores, self.candidates),
         )
-        return Bounded(done, to_numpy(minimum.point))
+        return Bounded(done, self._minimisers(domains.disjunct, minimum.point))
+
+    def _minimisers(self, disjunct: np.ndarray, points: Array) -> Minimisers:
+        """Of points, shape (M, input_size), those at which the disjuncts' rows nearly hold, or do."""
+        question = self.question
+        forms = to_numpy(question.engines.exact.forward(points))
+        gaps = np.einsum("nrk,nk->nr", question.rows[disjunct], forms) - question.thresholds[disjunct]
+        margins = gaps.max(axis=1)
+        best = np.argsort(margins)[:REPLAYS]
+        best = best[margins[best] <= PROMISING]
+        return Minimisers(disjunct[best], margins[best], to_numpy(points)[best])
 
     def _scores(self, lagrangian: Lagrangian, choice: Choice, domains: Domains) -> np.ndarray:
         """For each operand entry what its function's relaxation costs, float64, shape (M, open_count)."""

@@ -96,11 +96,6 @@ class Pool:
         return self._store.bound[self._used]
 
     @property
-    def disjunct(self) -> np.ndarray:
-        """Their disjuncts, shape (open,)."""
-        return self._store.disjunct[self._used]
-
-    @property
     def narrow(self) -> bool:
         """Whether the pool is so full that the search must go down rather than broad."""
         return len(self) > self._most // 2
@@ -128,10 +123,6 @@ class Pool:
         taken = self._store.take(open_ones)
         self._used[open_ones] = False
         return taken
-
-    def drop(self, disjunct: int) -> None:
-        """Removes all domains of a disjunct."""
-        self._used &= self._store.disjunct != disjunct
 
     def _grow(self, more: int) -> None:
         def extended(a: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ worst disjunct's bound most (`search.cutting`).
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +17,9 @@ import numpy as np
 from verifier.deadline import Deadline
 from verifier.search.box_bounds import Bounded, BoxBounder
 from verifier.search.boxes import Boxes, Frontier, Question
+from verifier.search.crew import Crew
 from verifier.search.observer import Observer
 from verifier.search.tree import Tree
-from verifier.search.workers import Together, workers
 
 PROMISING = 1e-6
 """Candidates within this of a violation, as computed, are replayed."""
@@ -33,8 +34,8 @@ class InputOptions:
 
     Attributes:
         memory: what the open boxes may take, in megabytes.
-        threads: that bound parts of a batch.
-        batch: the most boxes of a batch.
+        threads: processes that bound chunks.
+        batch: the most boxes that are taken, worst first, to be cut into chunks.
         chunk: the most boxes that are bounded together.
         chunk_values: the most values of all nodes of those.
         batch_seconds: how long a batch should take at most.
@@ -63,11 +64,12 @@ class InputSearch:
         explored: boxes bounded so far.
         tree: the cuts.
         stuck: boxes that are open and too small to cut.
+        lost: processes that ended before their time.
     """
 
     def __init__(self, question: Question, observer: Observer, options: InputOptions, deadline: Deadline) -> None:
         self.question, self.observer, self.options, self.deadline = question, observer, options, deadline
-        self.explored = self.stuck = 0
+        self.explored = self.stuck = self.lost = 0
         self.tree = Tree(len(question.lower))
         self._bounder = BoxBounder(question, options.clip, deadline)
         count = len(question.rows)
@@ -77,50 +79,59 @@ class InputSearch:
         self._started, self._told = time.monotonic(), -np.inf
         values = sum(node.size for node in question.forms.nodes)
         self._chunk = max(1, min(options.chunk, options.chunk_values // values))
+        self._frontier, self._chunks = Frontier(options.memory * 1e6), deque[Boxes]()
+        self._begun = self._batched = 0  # root boxes that have entered; twice the boxes of the last batch
 
     def run(self) -> bool:
         """Searches to the end, or until the deadline; whether a violation was found."""
         table = self.question.table
         np.add.at(self._parts, table[table >= 0], 1)
-        frontier, size, begun = Frontier(self.options.memory * 1e6), 64, 0
-        with workers(self.options.threads) as together:
-            while (len(frontier) or begun < len(table)) and not self.deadline.expired:
-                started = time.monotonic()
-                if not len(frontier):  # root boxes enter only when the earlier ones are decided
-                    stop = min(begun + size, len(table))
-                    frontier.put(Boxes.roots(self.question, self._bounder.entries, begun, stop))
-                    begun = stop
-                batch = frontier.take(size)
-                if self._advance(batch, frontier, together):
+        with Crew((self._bounder.bound,), self.options.threads) as crew:
+            while not self.deadline.expired:
+                self._hand_out(crew)
+                done = crew.take(self.deadline.remaining)
+                if done is None:
+                    break
+                self._hand_out(crew)  # before the outcome is looked at, so that nobody waits
+                if self._advance(*done):
                     return True
-                self._report(frontier, len(table) - begun)
-                size = self._next_size(len(batch), time.monotonic() - started)
+                self._report(crew)
+            self.lost = crew.lost
         return False
 
-    def _next_size(self, done: int, seconds: float) -> int:
-        by_time = int(done * self.options.batch_seconds / max(seconds, 1e-4))
-        return max(2, min(self.options.batch, 2 * done + 64, by_time))
+    def _hand_out(self, crew: Crew) -> None:
+        """Gives chunks of the worst boxes to all that are free."""
+        while crew.free:
+            if not self._chunks:
+                self._next_batch()
+            if not self._chunks:
+                return
+            crew.put(self._bounder.bound, self._chunks.popleft())
 
-    def _advance(self, batch: Boxes, frontier: Frontier, together: Together) -> bool:
-        """Bounds a batch and puts the halves of what stays open into the frontier; whether a violation was found."""
+    def _next_batch(self) -> None:
+        """Takes as many boxes as are bounded in a short time, and cuts them into chunks of similar ones."""
+        options, begun = self.options, self._begun
+        size = int(min(options.batch, self._batched + 64, max(2, options.batch_seconds * self._speed)))
+        if not len(self._frontier):  # root boxes enter only when the earlier ones are decided
+            self._begun = min(begun + size, len(self.question.table))
+            if begun == self._begun:
+                return
+            self._frontier.put(Boxes.roots(self.question, self._bounder.entries, begun, self._begun))
+        batch = self._frontier.take(size)
+        self._batched = 2 * len(batch)
         batch = batch.take(np.argsort(batch.unstable, kind="stable"))
-        parts = batch.parts(min(self._chunk, -(-len(batch) // self.options.threads)))
-        halves = []
-        for part, bounded in zip(parts, together(self._bound, parts), strict=True):
-            if bounded is None:  # the deadline has come
-                frontier.put(part)
-                continue
-            self.explored += len(part)
-            if self._found(part, bounded):
-                return True
-            self._settle(part, bounded)
-            halves += self._halves(part, bounded)
-        if halves:
-            frontier.put(Boxes.joined(halves))
-        return False
+        self._chunks.extend(batch.parts(min(self._chunk, -(-len(batch) // options.threads))))
 
-    def _bound(self, part: Boxes) -> Bounded | None:
-        return None if self.deadline.expired else self._bounder.bound(part)
+    def _advance(self, part: Boxes, bounded: Bounded) -> bool:
+        """Takes note of what was found out and keeps the halves of what stays open; whether a violation was found."""
+        self.explored += len(part)
+        if self._found(part, bounded):
+            return True
+        self._settle(part, bounded)
+        halves = self._halves(part, bounded)
+        if halves:
+            self._frontier.put(Boxes.joined(halves))
+        return False
 
     def _found(self, part: Boxes, bounded: Bounded) -> bool:
         """Whether a candidate is a violation; only those that come nearer than all before are replayed."""
@@ -168,13 +179,21 @@ class InputSearch:
             halves.append(Boxes(part.root, leaves, *ends, bounded.open, bound, *known))
         return halves
 
-    def _report(self, frontier: Frontier, waiting: int) -> None:
+    @property
+    def _speed(self) -> float:
+        """Boxes a second, so far."""
+        return self.explored / max(time.monotonic() - self._started, 1e-3) if self.explored else np.inf
+
+    def _report(self, crew: Crew) -> None:
         """Tells of the progress, now and then."""
         seconds = time.monotonic() - self._started
         if seconds - self._told > 0.25:
             self._told = seconds
-            bound = frontier.bound if not waiting else -np.inf
-            self.observer.advanced(len(frontier) + waiting, self.explored, bound)
+            waiting = len(self.question.table) - self._begun
+            elsewhere = [*self._chunks, *crew.under_way]
+            bounds = [self._frontier.bound, *(float(boxes.bound.min()) for boxes in elsewhere)]
+            count = len(self._frontier) + waiting + sum(len(boxes) for boxes in elsewhere)
+            self.observer.advanced(count, self.explored, -np.inf if waiting else min(bounds))
 
 
 def _with_clips(tree: Tree, part: Boxes, bounded: Bounded) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 
 from verifier.arrays import to_numpy
 from verifier.deadline import Deadline
-from verifier.search.bounding import Bounder
+from verifier.search.bounding import Bounder, Question
 from verifier.search.domains import Domains
 from verifier.search.observer import Observer
 
@@ -25,7 +25,14 @@ def solved(bounder: Bounder, leaf: Domains, observer: Observer, deadline: Deadli
     intervals = [(to_numpy(i.lower)[0], to_numpy(i.upper)[0]) for i in bounder.intervals(leaf)]
     exists = np.isfinite(question.thresholds[d])
     conjunction = question.rows[d][exists].argmax(axis=1), question.thresholds[d][exists]
-    kept = {node: entries for node, (_, _, entries) in question.shape.located(leaf.cuts).items()}
+    kept = {node: slot.columns[_narrowed(question, leaf, node)] for node, slot in question.shape.operands.items()}
     (outcome,) = relaxed_margins(question.engines.exact, question.box, intervals, [conjunction], deadline, kept)
     found = outcome.bound <= 0 and outcome.point is not None and observer.accepts(d, outcome.point)
     return replace(leaf, bound=np.maximum(leaf.bound, outcome.bound)), found
+
+
+def _narrowed(question: Question, leaf: Domains, node: int) -> np.ndarray:
+    """The node's open entries whose interval is not the root's: constraints, as they were cut or follow from cuts."""
+    slot, root = question.shape.operands[node], question.intervals[node]
+    lower, upper = (to_numpy(a)[0, slot.columns] for a in (root.lower, root.upper))
+    return (leaf.lower[0, slot.part] > lower) | (leaf.upper[0, slot.part] < upper)

@@ -12,21 +12,19 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from verifier.arrays import convert_like, to_numpy
+from verifier.arrays import to_numpy
 from verifier.bounds.lagrangian import first_choice
 from verifier.bounds.optimise import AscentOptions
 from verifier.deadline import Deadline
-from verifier.search.bounding import Bounded, Bounder, Question
+from verifier.search.bounding import Bounded, Bounder, Minimisers, Question
 from verifier.search.branching import children, chosen
+from verifier.search.crew import Crew
 from verifier.search.domains import Domains, Pool
+from verifier.search.expansion import Expander, Expansion, gain, still_cuttable
 from verifier.search.leaves import solved
 from verifier.search.observer import Observer
 from verifier.search.record import Record
 from verifier.search.tightening import Tightener
-from verifier.search.workers import Together
-
-PROMISING = 1e-6
-"""Margin, as computed, up to which a point is replayed; only the replay decides."""
 
 PROBE_SHARE = 0.15
 """Of the time left; where tightening sixteen domains takes longer than this, no partition is considered."""
@@ -47,11 +45,11 @@ class NeuronOptions:
         step: the ascent after a cut, which goes on from the parent's choice.
         tightening: the ascent for each intermediate bound, when a domain's are tightened.
         candidates: cuts that are tried out for each one that is made; 1 takes the estimate's word.
-        batch: domains bounded together at most.
-        batch_values: values of all nodes of a batch at most.
+        batch: domains expanded together at most.
+        batch_values: values of all nodes of these at most.
         batch_seconds: a batch is kept small enough to take about this long.
         memory: bytes the open domains may take.
-        threads: parts a batch is cut in, for `together`.
+        threads: processes that work on batches.
     """
 
     root: AscentOptions = field(default_factory=lambda: AscentOptions(steps=40, decay=0.95))
@@ -60,8 +58,8 @@ class NeuronOptions:
     )
     tightening: AscentOptions = field(default_factory=lambda: AscentOptions(steps=10, multiplier_rate=0.5))
     candidates: int = 3
-    batch: int = 1024
-    batch_values: int = 1 << 22
+    batch: int = 512
+    batch_values: int = 1 << 21
     batch_seconds: float = 0.7
     memory: float = 4e9
     threads: int = 2
@@ -75,54 +73,71 @@ class NeuronSearch:
         options: how to work.
         observer: who asked; told of every disjunct that is excluded.
         deadline: when to stop.
-        together: runs the parts of a batch.
 
     Attributes:
         explored: domains bounded so far.
         found: whether a witness was accepted.
         record: the tree of cuts and what closed its leaves.
         stuck: domains that can neither be cut nor closed; their disjuncts stay open.
+        lost: processes that ended before their time.
     """
 
-    def __init__(
-        self, question: Question, options: NeuronOptions, observer: Observer, deadline: Deadline, together: Together
-    ) -> None:
-        self.question, self.options, self.observer = question, options, observer
-        self.deadline, self.together = deadline, together
-        self.explored = 0
+    def __init__(self, question: Question, options: NeuronOptions, observer: Observer, deadline: Deadline) -> None:
+        self.question, self.options, self.observer, self.deadline = question, options, observer, deadline
+        self.explored = self.lost = 0
         self.found = False
         self.record = Record(0, 0.0)
         self.stuck: list[Domains] = []
+        self._first = Bounder(question, options.root, options.candidates)
         self._bounder = Bounder(question, options.step, options.candidates)
         self._tightener = Tightener(self._bounder, options.tightening)
-        self._closed: dict[int, float] = {}
+        self._expander = Expander(self._bounder, self._tightener, options.batch_seconds, deadline)
+        self._parts = np.zeros(len(question.rows), np.int64)  # of each disjunct, those that are still open
+        self._closed = np.full(len(question.rows), np.inf)  # the least bound of those that are closed
+        self._tried = np.full(len(question.rows), np.inf)  # the least margin that was replayed
         self._told = -np.inf
-        self._tried = np.full(len(question.rows), np.inf)
 
     def run(self, disjuncts: np.ndarray) -> bool:
         """Searches until all disjuncts are excluded, a witness is accepted or the time is up; whether one was found."""
-        first = Bounder(self.question, self.options.root, self.options.candidates)
         self.record = Record(len(disjuncts), self.options.memory / 4)
-        bounded = self._bound_parts(roots(first, disjuncts), first)
-        self._closed = {int(d): np.inf for d in disjuncts}
-        opened = self._sorted_out(bounded)
-        if len(opened) and not self.found and self._partition_pays(opened):
-            opened = self._partitioned(opened)
-        pool, size = Pool(opened, self.options.memory), 16
-        self._account(pool)
-        while len(pool) and not self.found and not self.deadline.expired:
-            parents = self._refreshed(pool.take(size))
-            if len(parents) and not self.found:
-                started = time.monotonic()
-                bounded = self._bound_parts(self._cut(parents), self._bounder)
-                seconds = time.monotonic() - started
-                self._tightener.took(seconds / len(bounded.domains))
-                self._tightener.cut(gain(parents, bounded.domains))
-                pool.put(self._sorted_out(bounded))
-                size = self._next_size(len(parents), seconds)
-            if not self.found:
-                self._account(pool)
+        self._parts[disjuncts] = 1
+        functions = self._first.bound, self._bounder.bound, self._tighten, self._expander.expand
+        with Crew(functions, self.options.threads) as crew:
+            opened = self._sorted_out(self._bounded(crew, self._first, roots(self._first, disjuncts)))
+            if len(opened) and not self.found and self._partition_pays(opened):
+                opened = self._partitioned(opened, crew)
+            self._work_off(Pool(opened, self.options.memory), crew)
+            self.lost = crew.lost
         return self.found
+
+    def _work_off(self, pool: Pool, crew: Crew) -> None:
+        """Expands open domains, worst bounds first, until none is left."""
+        size = 16
+        while (len(pool) or crew.busy) and not self.found and not self.deadline.expired:
+            self._hand_out(pool, crew, size)
+            done = crew.take(self.deadline.remaining)
+            if done is None:
+                return
+            self._hand_out(pool, crew, size)  # before the outcome is looked at, so that nobody waits
+            parents, expansion = done
+            self._take_up(expansion, pool)
+            size = self._next_size(len(parents), expansion.seconds)
+            if not self.found:
+                self._report(pool, crew)
+
+    def _hand_out(self, pool: Pool, crew: Crew, size: int) -> None:
+        while crew.free and len(pool):
+            crew.put(self._expander.expand, pool.take(min(size, -(-len(pool) // crew.free))))
+
+    def _take_up(self, expansion: Expansion, pool: Pool) -> None:
+        """Notes what an expansion closed, and puts the halves that stay open into the pool."""
+        if expansion.settled is not None:
+            self._sorted_out(expansion.settled)
+        if expansion.halves is not None:
+            halves = self.record.grown(expansion.halves.domains, expansion.cuts, expansion.positions)
+            self.explored += len(halves)
+            np.add.at(self._parts, halves.disjunct[: len(expansion.positions)], 1)  # two for one
+            pool.put(self._sorted_out(replace(expansion.halves, domains=halves)))
 
     def _partition_pays(self, domains: Domains) -> bool:
         """Whether a few cuts in the first layer, with tightening, do more for the worst domain than others."""
@@ -136,67 +151,60 @@ class NeuronSearch:
                     return False
                 several = self._bounder.bound(children(self._bounder, several, positions)).domains
             self._tightener.cut(gain(worst, several) / PARTITION_CUTS)
-            tightened = self._tightener.tightened(several, budget, self.together)
+            tightened = self._tightener.tightened(several, budget)
             bounds.append(float(self._bounder.bound(tightened).domains.bound.min()))
         return bounds[0] > bounds[1] and not budget.expired
 
-    def _partitioned(self, domains: Domains) -> Domains:
+    def _partitioned(self, domains: Domains, crew: Crew) -> Domains:
         """The domains cut in the first layer, all disjuncts alike, so that each part is tightened once for all of them.
 
         Goes on as long as the next round, eight times as many parts, takes no large share of the time left.
         """
         part, budget = np.zeros(len(domains), np.int64), Deadline(PARTITION_SHARE * self.deadline.remaining)
         while len(domains) and not self.found:
-            for _ in range(PARTITION_CUTS):
-                positions = self._bounder.early_entries(domains)
-                if (positions < 0).any():
-                    return domains
+            cuts = 0
+            while cuts < PARTITION_CUTS and ((positions := self._bounder.early_entries(domains)) >= 0).all():
                 domains, part = self._halved(domains, positions), np.concatenate([2 * part, 2 * part + 1])
+                cuts += 1
+            if not cuts:
+                break
             # Numbered anew in every round: a path of cuts, two numbers for each, would not fit an integer for long.
             _, first, part = np.unique(part, return_index=True, return_inverse=True)
             started = time.monotonic()
-            once = self._tightener.tightened(domains.take(first), self.deadline, self.together)
+            groups = self._tightener.groups(domains.take(first))
+            once = Domains.joined(crew.map(self._tighten, groups))
             seconds = time.monotonic() - started
             bound = np.maximum(domains.bound, np.where(np.isinf(once.bound[part]), once.bound[part], -np.inf))
             ends = {"lower": once.lower[part], "upper": once.upper[part]}
             domains = replace(domains, **ends, bound=bound, age=once.age[part])
-            bounded = self._bound_parts(domains, self._bounder)
-            is_open = ~(bounded.domains.bound > 0) & (bounded.domains.candidates[:, 0] >= 0)
+            bounded = self._bounded(crew, self._bounder, domains)
+            is_open = still_cuttable(bounded.domains)
             domains, part = self._sorted_out(bounded), part[is_open]
             if seconds * 2**PARTITION_CUTS * len(np.unique(part)) / len(first) > budget.remaining:
                 break
         return domains
 
+    def _tighten(self, group: Domains) -> Domains:
+        return self._tightener.group(group, self.deadline)
+
     def _halved(self, parents: Domains, positions: np.ndarray) -> Domains:
-        halves = children(self._bounder, parents, positions)
-        return self.record.grown(halves, self._bounder.cuts(parents)[np.arange(len(parents)), positions], positions)
+        """Both halves of each parent, as parts of their disjuncts with nodes of the tree of their own."""
+        cuts = self._bounder.cuts(parents)[np.arange(len(parents)), positions]
+        np.add.at(self._parts, parents.disjunct, 1)  # two for one
+        return self.record.grown(children(self._bounder, parents, positions), cuts, positions)
 
-    def _refreshed(self, parents: Domains) -> Domains:
-        """The domains, with the intervals of those tightened whose turn it is; without those that this closes."""
-        due = self._tightener.due(parents, self.options.batch_seconds)
-        if not due.any():
-            return parents
-        tightened = self._tightener.tightened(parents.take(due), self.deadline, self.together)
-        bounded = self._bound_parts(tightened, self._bounder)
-        self._tightener.gained(gain(tightened, bounded.domains))
-        return Domains.joined([parents.take(~due), self._sorted_out(bounded)])
-
-    def _cut(self, parents: Domains) -> Domains:
-        parts = parents.parts(self.options.threads)
-        positions = np.concatenate(list(self.together(lambda part: chosen(self._bounder, part), parts)))
-        return self._halved(parents, positions)
-
-    def _bound_parts(self, domains: Domains, bounder: Bounder) -> Bounded:
-        parts = list(self.together(bounder.bound, domains.parts(self.options.threads)))
+    def _bounded(self, crew: Crew, bounder: Bounder, domains: Domains) -> Bounded:
+        """The domains bounded by all processes together."""
         self.explored += len(domains)
-        return Bounded(Domains.joined(p.domains for p in parts), np.concatenate([p.points for p in parts]))
+        count = max(self.options.threads, -(-len(domains) // self._most))
+        return Bounded.joined(crew.map(bounder.bound, domains.parts(count)))
 
     def _sorted_out(self, bounded: Bounded) -> Domains:
         """The domains that stay open, after their minimisers were tried as witnesses; closed ones are noted."""
         domains = bounded.domains
-        self.found = self.found or self._violated(bounded)
-        open_ones, uncut = ~(domains.bound > 0), domains.candidates[:, 0] < 0
-        for n in np.flatnonzero(open_ones & uncut):
+        self.found = self.found or self._violated(bounded.minimisers)
+        open_ones, kept = ~(domains.bound > 0), still_cuttable(domains)
+        for n in np.flatnonzero(open_ones & ~kept):
             leaf = domains.take(np.array([n]))
             if not self.found and not self.deadline.expired:
                 leaf, self.found = solved(self._bounder, leaf, self.observer, self.deadline)
@@ -205,49 +213,42 @@ class NeuronSearch:
             else:
                 self.stuck.append(leaf)
         self._close(domains.take(~open_ones))
-        return domains.take(open_ones & ~uncut)
+        return domains.take(kept)
 
     def _close(self, domains: Domains) -> None:
+        """Takes note of closed domains, and tells of disjuncts of which no part is open any more."""
         self.record.close(domains)
-        for d, bound in zip(domains.disjunct, domains.bound, strict=True):
-            self._closed[int(d)] = min(self._closed[int(d)], float(bound))
+        np.minimum.at(self._closed, domains.disjunct, domains.bound)
+        np.subtract.at(self._parts, domains.disjunct, 1)
+        for d in np.unique(domains.disjunct):
+            if self._parts[d] == 0:
+                self.observer.margin_bounded(int(d), float(self._closed[d]))
 
-    def _account(self, pool: Pool) -> None:
-        """Tells the observer of disjuncts that are excluded by now, and now and then of the progress."""
-        kept = [pool.disjunct, *(part.disjunct for part in self.stuck)]
-        unsettled = set(np.unique(np.concatenate(kept)).tolist())
-        for d in [d for d in self._closed if d not in unsettled]:
-            self.observer.margin_bounded(d, self._closed.pop(d))
+    def _report(self, pool: Pool, crew: Crew) -> None:
+        """Tells of the progress, now and then."""
         if self.deadline.elapsed - self._told > 0.25:
             self._told = self.deadline.elapsed
-            self.observer.advanced(len(pool), self.explored, float(pool.bound.min(initial=np.inf)))
+            bounds = [pool.bound, *(part.bound for part in crew.under_way)]
+            worst = min(float(bound.min(initial=np.inf)) for bound in bounds)
+            self.observer.advanced(int(self._parts.sum()), self.explored, worst)
 
-    def _violated(self, bounded: Bounded) -> bool:
+    def _violated(self, minimisers: Minimisers) -> bool:
         """Whether one of the minimisers is a witness; only those that come nearer than all before are replayed."""
-        question, domains = self.question, bounded.domains
-        exact = question.engines.exact
-        forms = to_numpy(exact.forward(convert_like(question.intervals[0].lower)(bounded.points)))
-        gaps = np.einsum("nrk,nk->nr", question.rows[domains.disjunct], forms) - question.thresholds[domains.disjunct]
-        margins = gaps.max(axis=1)
-        for n in np.argsort(margins)[:8]:
-            d = int(domains.disjunct[n])
-            if margins[n] <= PROMISING and margins[n] < self._tried[d]:
-                self._tried[d] = margins[n]
-                if self.observer.accepts(d, bounded.points[n]):
+        for d, margin, point in zip(minimisers.disjunct, minimisers.margins, minimisers.points, strict=True):
+            if margin < self._tried[d]:
+                self._tried[d] = margin
+                if self.observer.accepts(int(d), point):
                     return True
         return False
 
+    @property
+    def _most(self) -> int:
+        """Domains of a batch at most."""
+        return min(self.options.batch, max(2, self.options.batch_values // self.question.values))
+
     def _next_size(self, done: int, seconds: float) -> int:
-        options = self.options
-        most = min(options.batch, max(2, options.batch_values // self.question.values))
-        by_time = int(done * options.batch_seconds / max(seconds, 1e-3))
-        return max(2, min(most, 2 * done + 16, by_time))
-
-
-def gain(before: Domains, after: Domains) -> float:
-    """By how much the bounds of domains, or of their children, rose on average; a proof counts as far as it needed."""
-    old, new = np.mean(np.minimum(before.bound, 0.0)), np.mean(np.minimum(after.bound, 0.0))
-    return float(new - old)
+        by_time = int(done * self.options.batch_seconds / max(seconds, 1e-3))
+        return max(2, min(self._most, 2 * done + 16, by_time))
 
 
 def roots(bounder: Bounder, disjuncts: np.ndarray) -> Domains:

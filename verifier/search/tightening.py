@@ -20,7 +20,6 @@ from verifier.bounds.optimise import AscentOptions
 from verifier.deadline import Deadline
 from verifier.search.bounding import Bounder
 from verifier.search.domains import Domains
-from verifier.search.workers import Together
 
 FIRST_AGE = 5
 """Cuts before the first tightening, when its cost is not yet known."""
@@ -69,17 +68,20 @@ class Tightener:
             due[np.argsort(np.where(due, -domains.age, 1), kind="stable")[most:]] = False
         return due
 
-    def tightened(self, domains: Domains, deadline: Deadline, together: Together) -> Domains:
+    def tightened(self, domains: Domains, deadline: Deadline) -> Domains:
         """The domains with tighter intervals; those that turn out to be empty get an infinite bound."""
         started = time.monotonic()
-        group = max(1, GROUP_ENTRIES // (2 * domains.lower.shape[1] * self._bounder.question.values))
-        pieces = np.array_split(np.arange(len(domains)), max(2, -(-len(domains) // group)))
-        parts = [domains.take(piece) for piece in pieces if len(piece)]
-        done = Domains.joined(together(lambda part: self._part(part, deadline), parts))
+        done = Domains.joined(self.group(part, deadline) for part in self.groups(domains))
         self._tightening = (time.monotonic() - started) / len(domains)
         return done
 
-    def _part(self, domains: Domains, deadline: Deadline) -> Domains:
+    def groups(self, domains: Domains) -> list[Domains]:
+        """The domains in groups that can be tightened at once."""
+        most = max(1, GROUP_ENTRIES // (2 * domains.lower.shape[1] * self._bounder.question.values))
+        return domains.parts(-(-len(domains) // most))
+
+    def group(self, domains: Domains, deadline: Deadline) -> Domains:
+        """What `tightened` does, for one group."""
         question = self._bounder.question
         work = Tightening(question.engines, self._options, deadline)
         first = self._first_cut(domains)
