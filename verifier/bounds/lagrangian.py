@@ -69,11 +69,18 @@ class Choice:
 
 @dataclass(frozen=True, eq=False)
 class Pressed:
-    """The cut entries of one node: which subproblem, which of its cuts, which entry, and its ends; shape (P,) each."""
+    """The cut entries of one node, shape (P,) each.
+
+    Attributes:
+        subproblem, cut: which of the N, and which of its C cuts.
+        entries, cuts: where they stand in flattened arrays of shape (N, size) and (N, C): quicker than two indices.
+        lower, upper: the ends of their intervals.
+    """
 
     subproblem: Array
     cut: Array
-    entry: Array
+    entries: Array
+    cuts: Array
     lower: Array
     upper: Array
 
@@ -95,13 +102,13 @@ class Evaluation:
         bound: shape (N,).
         point: the corner of the box that minimises, shape (N, input_size).
         lines: for each function or product node reached, what the row chose there.
-        sizes: for each node with cuts, the root mean square of its rows: the natural unit of multipliers, shape (N,).
+        rows: for each node with cuts, the row that arrived there before its multipliers were added, shape (N, size).
     """
 
     bound: Array
     point: Array
     lines: dict[int, Line]
-    sizes: dict[int, Array]
+    rows: dict[int, Array]
 
 
 class Side:
@@ -212,7 +219,7 @@ class Lagrangian:
         self.lower, self.upper = (xp.astype(a, self.example.dtype) for a in (intervals[0].lower, intervals[0].upper))
         self.sides: dict[int, tuple[Side, Side]] = {}
         self.pressed = {
-            k: self._cut_entries(intervals[k], *where)
+            k: self._cut_entries(k, intervals[k], *where)
             for k, where in shape.located(rows.cuts).items()
             if k <= rows.node
         }
@@ -227,11 +234,12 @@ class Lagrangian:
                 )
         self._thresholds = xp.where(xp.isfinite(rows.thresholds), rows.thresholds, 0.0)
 
-    def _cut_entries(self, interval: Interval, n: np.ndarray, c: np.ndarray, entry: np.ndarray) -> Pressed:
+    def _cut_entries(self, k: int, interval: Interval, n: np.ndarray, c: np.ndarray, entry: np.ndarray) -> Pressed:
         convert, xp = convert_like(self.example), namespace(self.example)
         place = convert(n if interval.lower.shape[0] > 1 else np.zeros_like(n)), convert(entry)
         ends = (xp.astype(a[place], self.example.dtype) for a in (interval.lower, interval.upper))
-        return Pressed(convert(n), convert(c), convert(entry), *ends)
+        entries, cuts = n * self.network.nodes[k].size + entry, n * self.rows.cuts.shape[1] + c
+        return Pressed(convert(n), convert(c), convert(entries), convert(cuts), *ends)
 
     def evaluate(self, choice: Choice) -> Evaluation:
         """The bound that a choice gives."""
@@ -244,13 +252,13 @@ class Lagrangian:
         total = -xp.sum(choice.weights * self._thresholds, axis=1)
         pending: dict[int, Array] = {top: row}
         lines: dict[int, Line] = {}
-        sizes: dict[int, Array] = {}
+        rows: dict[int, Array] = {}
         for k in range(top, 0, -1):
             if k not in pending:
                 continue
             row = pending.pop(k)
             if k in self.pressed:
-                sizes[k] = xp.sqrt(xp.vecdot(row, row) / row.shape[1])
+                rows[k] = row
                 row, constant = self._press(self.pressed[k], row, choice.multipliers)
                 total = total + constant
             node = self.network.nodes[k]
@@ -267,17 +275,15 @@ class Lagrangian:
         if row is None:
             row = zeros(self.example, (self.count, self.network.input_size))
         point = xp.where(row > 0, self.lower, self.upper)
-        return Evaluation(total + xp.vecdot(row, point), point, lines, sizes)
+        return Evaluation(total + xp.vecdot(row, point), point, lines, rows)
 
     def _press(self, pressed: Pressed, row: Array, multipliers: Array) -> tuple[Array, Array]:
         """The row with the multipliers of one node's cuts added, and the constant they bring."""
         xp = namespace(row)
-        pressure = multipliers[pressed.subproblem, pressed.cut]
-        row = xp.asarray(row, copy=True)  # it may be shared: the adjoint of an identity returns its argument
-        row[pressed.subproblem, pressed.entry] += pressure
-        sides = xp.zeros_like(multipliers)
-        sides[pressed.subproblem, pressed.cut] = pressure * xp.where(pressure > 0, pressed.upper, pressed.lower)
-        return row, -xp.sum(sides, axis=1)
+        pressure = _flat_take(multipliers, pressed.cuts)
+        sides = pressure * xp.where(pressure > 0, pressed.upper, pressed.lower)
+        row = row + _flat_put(zeros(row, row.shape), pressed.entries, pressure)
+        return row, -xp.sum(_flat_put(zeros(multipliers, multipliers.shape), pressed.cuts, sides), axis=1)
 
     def _chosen(self, k: int, row: Array) -> Line:
         xp = namespace(row)
@@ -307,7 +313,7 @@ class Lagrangian:
         """The derivatives of the bound by places, multipliers and weights."""
         xp = namespace(self.example)
         values = self.values(evaluation)
-        places, multipliers = xp.zeros_like(choice.places), xp.zeros_like(choice.multipliers)
+        places, multipliers = xp.zeros_like(choice.places), zeros(choice.multipliers, choice.multipliers.shape)
         for k, line in evaluation.lines.items():
             operands = [values[i] for i in self.network.nodes[k].operands]
             for side, positive in zip(self.sides[k], (True, False), strict=True):
@@ -315,17 +321,27 @@ class Lagrangian:
                     places[:, side.moving.part] = side.moving.rate(line.row, operands, positive)
         for k, pressed in self.pressed.items():
             if k in values:
-                value = values[k][pressed.subproblem, pressed.entry]
-                pressure = choice.multipliers[pressed.subproblem, pressed.cut]
+                value, pressure = _flat_take(values[k], pressed.entries), _flat_take(choice.multipliers, pressed.cuts)
                 above, below = value - pressed.upper, value - pressed.lower
                 at_rest = xp.where(above > 0, above, xp.where(below < 0, below, xp.zeros_like(value)))
                 rising = xp.where(pressure > 0, above, below)
-                multipliers[pressed.subproblem, pressed.cut] = xp.where(pressure == 0, at_rest, rising)
+                _flat_put(multipliers, pressed.cuts, xp.where(pressure == 0, at_rest, rising))
         weights = xp.zeros_like(choice.weights)
         if weights.shape[1] > 1:
             top = values[self.rows.node][:, None, :]
             weights = xp.sum(self.rows.coefficients * top, axis=2) - self._thresholds
         return Choice(places, multipliers, weights)
+
+
+def _flat_take(a: Array, where: Array) -> Array:
+    xp = namespace(a)
+    return xp.take(xp.reshape(a, (-1,)), where)
+
+
+def _flat_put(a: Array, where: Array, values: Array) -> Array:
+    """`a`, contiguous, with values at places of the flattened array."""
+    namespace(a).reshape(a, (-1,), copy=False)[where] = values
+    return a
 
 
 def _ancestors(network: Network, node: int) -> set[int]:

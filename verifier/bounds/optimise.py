@@ -7,8 +7,9 @@ rests on it: its result is a choice, and `proven` bounds with that choice in flo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -29,7 +30,7 @@ class AscentOptions:
     Attributes:
         steps: gradient steps.
         place_rate: first step of a place, which lives in [0, 1].
-        multiplier_rate: first step of a multiplier, in units of the size of its node's row (`Evaluation.sizes`).
+        multiplier_rate: first step of a multiplier, in units of the size of its node's row.
         weight_rate: first exponent of a weight's growth.
         decay: of the rates, per step.
     """
@@ -112,18 +113,25 @@ class Ascent:
 
     def _row_sizes(self, evaluation: Evaluation) -> Array:
         """A unit for each multiplier: the size of its node's row, or of those of the functions that it feeds."""
-        xp, lagrangian = namespace(self.bound), self.lagrangian
-        sizes = dict(evaluation.sizes)
+        lagrangian, units = self.lagrangian, namespace(self.bound).zeros_like(self.now.multipliers)
+        fed: dict[int, list[Array]] = {k: [row] for k, row in evaluation.rows.items()}
         for k, line in evaluation.lines.items():
             for operand in lagrangian.network.nodes[k].operands:
-                if operand in sizes:
-                    size = xp.sqrt(xp.vecdot(line.row, line.row) / line.row.shape[1])
-                    sizes[operand] = xp.maximum(sizes[operand], size)
-        units = xp.zeros_like(self.now.multipliers)
-        for k, size in sizes.items():
-            pressed = lagrangian.pressed[k]
-            units[pressed.subproblem, pressed.cut] = size[pressed.subproblem]
+                if operand in fed:
+                    fed[operand].append(line.row)
+        for k, rows in fed.items():
+            pressed, sizes = lagrangian.pressed[k], _largest(_root_mean_square(row) for row in rows)
+            units[pressed.subproblem, pressed.cut] = sizes[pressed.subproblem]
         return units
+
+
+def _root_mean_square(rows: Array) -> Array:
+    xp = namespace(rows)
+    return xp.sqrt(xp.vecdot(rows, rows) / rows.shape[1])
+
+
+def _largest(several: Iterable[Array]) -> Array:
+    return reduce(lambda a, b: namespace(a).maximum(a, b), several)
 
 
 def _arrays(choice: Choice) -> tuple[Array, Array, Array]:

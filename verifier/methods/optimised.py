@@ -9,8 +9,11 @@ from verifier.arrays import namespace, zeros
 from verifier.bounds.intermediate import Engines, Tightening
 from verifier.bounds.linear import rows_minimum
 from verifier.bounds.optimise import AscentOptions
+from verifier.bounds.reduced import reduced
 from verifier.deadline import Deadline
 from verifier.methods.task import Task
+from verifier.network.graph import Network
+from verifier.property.query import Box
 from verifier.search.bounding import Bounder, Question
 from verifier.search.crew import Crew
 from verifier.search.neurons import NeuronOptions, NeuronSearch, roots
@@ -21,21 +24,26 @@ INTERMEDIATE = AscentOptions(steps=10)
 
 def alpha(task: Task, share: float = 0.3) -> None:
     """Optimised bounds: of every open pre-activation, as far as a share of the time goes, then of every disjunct."""
-    engines = engines_of(task)
     boxes = task.open_conjunctions()
     for count, (box, disjuncts) in enumerate(boxes):
         if task.settled or task.deadline.expired:
             return
-        intervals = task.enclosure(box)
-        work = Tightening(engines, INTERMEDIATE, Deadline(task.deadline.remaining * share / (len(boxes) - count)))
-        with Crew((work.bounds_of,), processes(task)) as crew:
-            tight = work.of_box(intervals, crew.map)
-        note_lost(task, crew.lost)
-        task.tightened(box, tight)
-        task.bounded(disjuncts, np.asarray(rows_minimum(task.forms, tight))[0])
+        _tighten(task, box, Deadline(task.deadline.remaining * share / (len(boxes) - count)))
+        task.bounded(disjuncts, np.asarray(rows_minimum(task.forms, task.enclosure(box)))[0])
         still = np.array([d for d in disjuncts if task.open[d]], np.int64)
         if len(still):
-            _bound(task, Question.over(engines, box, tight, task.query.patterns), still)
+            _bound(task, question_of(task, box), still)
+
+
+def _tighten(task: Task, box: Box, deadline: Deadline) -> None:
+    """Optimises the bounds of every open pre-activation over a box."""
+    intervals = task.enclosure(box)
+    small = reduced(task.forms, intervals)
+    work = Tightening(_engines(task, small.network), INTERMEDIATE, deadline)
+    with Crew((work.bounds_of,), processes(task)) as crew:
+        tight = work.of_box(small.taken(intervals), crew.map)
+    note_lost(task, crew.lost)
+    task.tightened(box, small.restored(tight, intervals))
 
 
 def _bound(task: Task, question: Question, disjuncts: np.ndarray) -> None:
@@ -56,14 +64,12 @@ def _options(task: Task) -> NeuronOptions:
 
 def split_neurons(task: Task) -> None:
     """Branch and bound on the neurons of each open box, from the bounds known so far."""
-    engines = engines_of(task)
     boxes = task.open_conjunctions()
     for count, (box, disjuncts) in enumerate(boxes):
         if task.settled or task.deadline.expired:
             return
-        question = Question.over(engines, box, task.enclosure(box), task.query.patterns)
         share = task.deadline.within(task.deadline.remaining / (len(boxes) - count))
-        search = NeuronSearch(question, _options(task), task, share)
+        search = NeuronSearch(question_of(task, box), _options(task), task, share)
         search.run(np.array(disjuncts))
         note_lost(task, search.lost)
 
@@ -80,7 +86,14 @@ def note_lost(task: Task, processes: int) -> None:
         task.notes.append(f"{told}; where memory is short, give less --memory or fewer --threads")
 
 
-def engines_of(task: Task) -> Engines:
-    """The task's network in float64 for proofs and in float32 for ascents."""
+def question_of(task: Task, box: Box) -> Question:
+    """What is asked of a box, about no more of the network than matters there."""
+    intervals = task.enclosure(box)
+    small = reduced(task.forms, intervals)
+    return Question.over(_engines(task, small.network), box, small.taken(intervals), task.query.patterns)
+
+
+def _engines(task: Task, network: Network) -> Engines:
+    """A network in float64 for proofs and in float32 for ascents."""
     example = namespace(task.example).astype(zeros(task.example, (0,)), namespace(task.example).float32)
-    return Engines(task.forms, task.forms.like(example), example)
+    return Engines(network, network.like(example), example)

@@ -26,7 +26,7 @@ class Expansion:
         halves: of M other parents, bounded, first all lower halves, then all upper ones; None if there are none.
         positions: the operand entries that these were cut at, shape (M,).
         cuts: where they were cut, shape (M,).
-        seconds: how long it took.
+        seconds: how long cutting took, without what tightening took.
     """
 
     settled: Bounded | None
@@ -52,19 +52,18 @@ class Expander:
 
     def expand(self, parents: Domains) -> Expansion:
         """The outcome for open parents that can be cut."""
-        started = time.monotonic()
         settled, parents = self._refreshed(parents)
         if not len(parents):
             none = np.zeros(0, np.int64)
-            return Expansion(settled, None, none, np.zeros(0), time.monotonic() - started)
-        begun = time.monotonic()
+            return Expansion(settled, None, none, np.zeros(0), 0.0)
+        started = time.monotonic()
         positions = chosen(self._bounder, parents)
         cuts = self._bounder.cuts(parents)[np.arange(len(parents)), positions]
         halves = self._bounder.bound(children(self._bounder, parents, positions))
-        ended = time.monotonic()
-        self._tightener.took((ended - begun) / len(halves.domains))
+        seconds = time.monotonic() - started
+        self._tightener.took(seconds / len(halves.domains))
         self._tightener.cut(gain(parents, halves.domains))
-        return Expansion(settled, halves, positions, cuts, ended - started)
+        return Expansion(settled, halves, positions, cuts, seconds)
 
     def _refreshed(self, parents: Domains) -> tuple[Bounded | None, Domains]:
         """Tightens the intervals of those whose turn it is; what that settles, and what is to be cut."""
