@@ -23,6 +23,7 @@ class Expansion:
 
     Attributes:
         settled: parents that tightening has closed, or left with nothing to cut; None if there are none.
+        waiting: parents that are to be tightened, but not in this batch.
         halves: of M other parents, bounded, first all lower halves, then all upper ones; None if there are none.
         positions: the operand entries that these were cut at, shape (M,).
         cuts: where they were cut, shape (M,).
@@ -30,6 +31,7 @@ class Expansion:
     """
 
     settled: Bounded | None
+    waiting: Domains
     halves: Bounded | None
     positions: np.ndarray
     cuts: np.ndarray
@@ -52,10 +54,12 @@ class Expander:
 
     def expand(self, parents: Domains) -> Expansion:
         """The outcome for open parents that can be cut."""
-        settled, parents = self._refreshed(parents)
+        now, later = self._tightener.due(parents, self._seconds)
+        waiting = parents.take(~now & ~later)
+        settled, parents = self._refreshed(parents, now, later)
         if not len(parents):
             none = np.zeros(0, np.int64)
-            return Expansion(settled, None, none, np.zeros(0), 0.0)
+            return Expansion(settled, waiting, None, none, np.zeros(0), 0.0)
         started = time.monotonic()
         positions = chosen(self._bounder, parents)
         cuts = self._bounder.cuts(parents)[np.arange(len(parents)), positions]
@@ -63,19 +67,19 @@ class Expander:
         seconds = time.monotonic() - started
         self._tightener.took(seconds / len(halves.domains))
         self._tightener.cut(gain(parents, halves.domains))
-        return Expansion(settled, halves, positions, cuts, seconds)
+        return Expansion(settled, waiting, halves, positions, cuts, seconds)
 
-    def _refreshed(self, parents: Domains) -> tuple[Bounded | None, Domains]:
-        """Tightens the intervals of those whose turn it is; what that settles, and what is to be cut."""
-        due = self._tightener.due(parents, self._seconds)
-        if not due.any():
-            return None, parents
-        tightened = self._tightener.tightened(parents.take(due), self._deadline)
+    def _refreshed(self, parents: Domains, now: np.ndarray, later: np.ndarray) -> tuple[Bounded | None, Domains]:
+        """Tightens the intervals of some; what that settles, and what of them and of others is to be cut."""
+        others = parents.take(later)
+        if not now.any():
+            return None, others
+        tightened = self._tightener.tightened(parents.take(now), self._deadline)
         bounded = self._bounder.bound(tightened)
         self._tightener.gained(gain(tightened, bounded.domains))
         again = still_cuttable(bounded.domains)
         settled = Bounded(bounded.domains.take(~again), bounded.minimisers)
-        return settled, Domains.joined([parents.take(~due), bounded.domains.take(again)])
+        return settled, Domains.joined([others, bounded.domains.take(again)])
 
 
 def still_cuttable(domains: Domains) -> np.ndarray:

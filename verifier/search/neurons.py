@@ -119,9 +119,9 @@ class NeuronSearch:
             if done is None:
                 return
             self._hand_out(pool, crew, size)  # before the outcome is looked at, so that nobody waits
-            parents, expansion = done
+            _, expansion = done
             self._take_up(expansion, pool)
-            size = self._next_size(len(parents), expansion.seconds)
+            size = self._next_size(len(expansion.positions), expansion.seconds)
             if not self.found:
                 self._report(pool, crew)
 
@@ -131,6 +131,7 @@ class NeuronSearch:
 
     def _take_up(self, expansion: Expansion, pool: Pool) -> None:
         """Notes what an expansion closed, and puts the halves that stay open into the pool."""
+        pool.put(expansion.waiting)
         if expansion.settled is not None:
             self._sorted_out(expansion.settled)
         if expansion.halves is not None:

@@ -60,13 +60,17 @@ class Tightener:
             return FIRST_AGE
         return max(3.0, math.log2(1.0 + self._tightening / self._bounding)) + self._patience
 
-    def due(self, domains: Domains, seconds: float) -> np.ndarray:
-        """Whose turn it is, bool, shape (M,); the oldest, no more than can be tightened in about so many seconds."""
+    def due(self, domains: Domains, seconds: float) -> tuple[np.ndarray, np.ndarray]:
+        """Whose turn it is, and whose it is not yet, bool, shape (M,) each.
+
+        The rest is due as well, but more than can be tightened in about so many seconds; the worst bounds come first.
+        """
         due = domains.age >= self.every
         most = 4 if math.isnan(self._tightening) else max(2, int(seconds / self._tightening))
+        now = due.copy()
         if due.sum() > most:
-            due[np.argsort(np.where(due, -domains.age, 1), kind="stable")[most:]] = False
-        return due
+            now[np.argsort(np.where(due, domains.bound, np.inf), kind="stable")[most:]] = False
+        return now, ~due
 
     def tightened(self, domains: Domains, deadline: Deadline) -> Domains:
         """The domains with tighter intervals; those that turn out to be empty get an infinite bound."""
