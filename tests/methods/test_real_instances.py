@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import verifier
 from tests.vnncomp import Instance, instances, root
 from verifier import Options, Status
+from verifier.methods.task import Task
+from verifier.network.graph import Product
 
 
 def decided(instance: Instance, method: str = "auto", timeout: float = 30.0) -> verifier.Verdict:
@@ -49,6 +52,23 @@ def test_small_networks_are_decided(bench: str) -> None:
 @pytest.mark.parametrize("bench", ["acasxu_2023", "ml4acopf_2024", "lsnc", "nn4sys_2023", "tllverifybench_2023"])
 def test_no_method_contradicts_the_truth(bench: str, method: str) -> None:
     decided(instances(bench)[0], method, timeout=2.0)
+
+
+def test_weighted_sums_of_quotients_are_decided_by_linear_bounds() -> None:
+    """Bounded quotient by quotient, many of them take branch and bound, and some more than a minute of it."""
+    pensieve = [i for i in instances("nn4sys_2023") if i.network.stem == "pensieve_big_parallel"]
+    for instance in pensieve[:: len(pensieve) // 3]:
+        assert decided(instance, "crown").status is Status.UNSAT
+
+
+def test_the_forms_of_a_rewritten_network_are_its_outputs() -> None:
+    instance = next(i for i in instances("nn4sys_2023") if i.network.stem == "pensieve_big_parallel")
+    network = verifier.load_network(instance.network)
+    query = verifier.load_property(instance.prop, network)
+    forms, box = Task(network, query).forms, query.disjuncts[0].box
+    assert sum(n.size for n in forms.nodes if isinstance(n, Product)) == 2
+    x = np.random.default_rng(0).uniform(box.lower, box.upper, size=(50, network.input_size))
+    np.testing.assert_allclose(forms.forward(x), network.forward(x) @ query.patterns.outputs.T, rtol=1e-9, atol=1e-9)
 
 
 def test_a_network_that_is_a_pointer_to_a_file_elsewhere_is_an_error() -> None:

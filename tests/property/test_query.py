@@ -145,3 +145,10 @@ def test_coefficients_that_vanish_in_products_are_refused() -> None:
     query = Query((Disjunct(Box.exact(np.zeros(1), np.ones(1)), (row,)),), 1, 1)
     with pytest.raises(PropertyError, match="out of range"):
         _ = query.patterns
+
+
+def test_the_centre_is_the_mean_over_boxes_not_over_disjuncts() -> None:
+    one, other = Box.exact(np.array([0.0, 2.0]), np.array([2.0, 2.0])), Box.exact(np.array([5.0, 0.0]), np.full(2, 5.0))
+    query = Query(tuple(Disjunct(box, ()) for box in (one, one, one, other)), 2, 1)
+    np.testing.assert_allclose(query.centre, [3.0, 2.25])
+    np.testing.assert_array_equal(Query((), 2, 1).centre, np.zeros(2))

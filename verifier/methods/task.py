@@ -17,6 +17,7 @@ from verifier.deadline import Deadline
 from verifier.errors import UsageError
 from verifier.evidence.replay import Replay
 from verifier.network.graph import Network
+from verifier.network.quotients import centred_quotients
 from verifier.property.forms import with_forms
 from verifier.property.query import Box, Query
 from verifier.verdict import Progress, Status, Verdict, Witness
@@ -119,8 +120,9 @@ class Task:
 
     @cached_property
     def forms(self) -> Network:
-        """The network with the query's linear forms as outputs, on the task's device."""
-        return with_forms(self.network, self.query.patterns).like(self.example)
+        """The network with the query's linear forms as outputs, quotients centred, on the task's device."""
+        forms = with_forms(self.network, self.query.patterns)
+        return centred_quotients(forms, lambda: self.query.centre).like(self.example)
 
     @property
     def settled(self) -> bool:

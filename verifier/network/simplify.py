@@ -100,7 +100,7 @@ def drop_identities(network: Network) -> Network:
                 stands_for[k] = source
     if not stands_for:
         return network
-    nodes = [_renamed(node, stands_for) for node in network.nodes]
+    nodes = [renamed(node, stands_for) for node in network.nodes]
     last = stands_for.get(len(nodes) - 1, len(nodes) - 1)
     return drop_dead(_kept(network, nodes, list(range(last + 1))))
 
@@ -203,7 +203,7 @@ def _only_repeats(node: Affine) -> bool:
     return len(node.maps) == 1 and isinstance(node.maps[0], Identity) and not node.bias_magnitude.any()
 
 
-def _renamed(node: Node, names: dict[int, int]) -> Node:
+def renamed(node: Node, names: dict[int, int]) -> Node:
     operands = tuple(names.get(i, i) for i in node.operands)
     if operands == node.operands or isinstance(node, Input):
         return node
@@ -217,7 +217,7 @@ def _renamed(node: Node, names: dict[int, int]) -> Node:
 def _kept(network: Network, nodes: list[Node], keep: list[int]) -> Network:
     """The network of the nodes `keep`, ascending, renumbered."""
     names = {old: new for new, old in enumerate(keep)}
-    return replace(network, nodes=tuple(_renamed(nodes[k], names) for k in keep))
+    return replace(network, nodes=tuple(renamed(nodes[k], names) for k in keep))
 
 
 PASSES: tuple[Pass, ...] = (drop_dead, fold_constants, drop_identities, fuse_affine, merge_operands, drop_identities)

@@ -145,6 +145,14 @@ class Query:
         """The rows' distinct left sides and, for each disjunct, its thresholds on them."""
         return Patterns.of(self.disjuncts, self.input_size, self.output_size)
 
+    @property
+    def centre(self) -> np.ndarray:
+        """The mean of the middles of the boxes, shape (input_size,)."""
+        boxes = {id(d.box): d.box for d in self.disjuncts}.values()
+        if not boxes:
+            return np.zeros(self.input_size)
+        return np.mean([0.5 * box.lower + 0.5 * box.upper for box in boxes], axis=0)
+
     def violated(self, x: np.ndarray, y: np.ndarray) -> bool:
         """Whether the float32 input `x` with output `y` is a violation, exactly."""
         return any(d.holds(x, y) for d in self.disjuncts)
