@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from verifier.network.linear_maps import Convolution
 from verifier.network.linear_maps import convolution as module
 from verifier.network.linear_maps.convolution import Window
-from verifier.network.linear_maps.windows import Group, cut, grouped, narrow, occupied, put
+from verifier.network.linear_maps.windows import Group, all_wide, cut, grouped, narrow, occupied, put
 
 generators = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 small = st.integers(0, 2)
@@ -47,8 +47,9 @@ def mostly_zero(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 
 @pytest.fixture
 def any_image(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Vectors are looked at whatever the size of the image."""
+    """Vectors are looked at whatever the size of the image and however few there are."""
     monkeypatch.setattr(module, "SMALLEST_IMAGE", 1)
+    monkeypatch.setattr(module, "FEWEST_VECTORS", 1)
 
 
 @pytest.mark.usefixtures("any_image")
@@ -65,13 +66,24 @@ def test_windows_change_nothing(convolution: Convolution, rng: np.random.Generat
 def test_windows_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of unit vectors the whole image is never looked at, and NaN is no zero."""
     convolution = Convolution(np.ones((2, 1, 3, 3)), (1, 1, 32, 32), Window((1, 1), (1, 1), (1, 1), (1, 1)))
-    x = np.zeros((1, convolution.in_size))
-    x[0, 5 * 32 + 7] = np.nan
+    x = np.zeros((100, convolution.in_size))
+    x[:, 5 * 32 + 7] = np.nan
     monkeypatch.setattr(convolution, "_apply", None)  # would be called for the whole image
-    found = convolution.apply(x).reshape(2, 32, 32)
+    found = convolution.apply(x).reshape(100, 2, 32, 32)[99]
     assert np.isnan(found[:, 4:7, 6:9]).all()
     assert np.isnan(found).sum() == 18
     assert np.nansum(np.abs(found)) == 0
+
+
+def test_wide_images_are_known_by_their_corners() -> None:
+    images = np.zeros((3, 2, 4, 4))
+    assert not all_wide(images)
+    images[:, 0, 0, 0] = 1.0
+    assert not all_wide(images)
+    images[:, 1, 3, 3] = -1.0
+    assert all_wide(images)
+    images[1, 1, 3, 3] = 0.0
+    assert not all_wide(images)
 
 
 @given(generators, st.tuples(st.integers(1, 20), st.integers(1, 20)))

@@ -36,6 +36,12 @@ class Group:
     sizes: tuple[int, ...]
 
 
+def all_wide(images: np.ndarray) -> bool:
+    """Whether all images, shape (R, channels, *spatial), are plainly not 0 in their first and last pixels."""
+    pixels = np.reshape(images, (*images.shape[:2], -1))
+    return bool(((pixels[:, :, 0] != 0).any(axis=1) & (pixels[:, :, -1] != 0).any(axis=1)).all())
+
+
 def occupied(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where entries that are not 0 begin and end in each dimension.
 
