@@ -61,7 +61,7 @@ def test_a_network_that_is_a_pointer_to_a_file_elsewhere_is_an_error() -> None:
 @pytest.mark.parametrize("bench", ["cifar_biasfield", "cgan_2023"])
 def test_deep_networks_with_few_inputs_are_decided(bench: str) -> None:
     for instance in instances(bench):
-        assert decided(instance, timeout=100.0).status is instance.truth
+        assert decided(instance, timeout=100.0).status == instance.truth
 
 
 @pytest.mark.slow
