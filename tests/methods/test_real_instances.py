@@ -78,6 +78,13 @@ def test_a_network_that_is_a_pointer_to_a_file_elsewhere_is_an_error() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("bench", ["cifar_biasfield", "cgan_2023"])
+def test_deep_networks_with_few_inputs_are_decided(bench: str) -> None:
+    for instance in instances(bench):
+        assert decided(instance, timeout=100.0).status == instance.truth
+
+
+@pytest.mark.slow
 def test_every_family_reads_and_stays_true() -> None:
     for bench in dict.fromkeys(i.bench for i in instances()):
         for instance in instances(bench)[::17]:

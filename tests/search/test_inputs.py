@@ -18,6 +18,7 @@ from verifier.property.forms import with_forms
 from verifier.property.query import Box, Disjunct, LinearConstraint, Query
 from verifier.readers.onnx import load_network
 from verifier.readers.vnnlib import load_property
+from verifier.search import box_bounds
 from verifier.search.boxes import Question
 from verifier.search.inputs import InputOptions, InputSearch
 
@@ -101,6 +102,24 @@ def test_verdicts_agree_with_sampling(seed: int, clip: bool) -> None:
     violated = violated_in_samples(rng, network, query)
     assert not violated & set(listener.excluded)
     assert all(margin > 0 for margin in listener.excluded.values())
+    if violated:
+        assert listener.witness is not None
+    elif listener.witness is None:
+        assert search.stuck or set(listener.excluded) == set(range(len(query.disjuncts)))
+
+
+@pytest.mark.parametrize("forward_values", [0, 20_000])
+@pytest.mark.parametrize("seed", range(6))
+def test_verdicts_of_large_networks_agree_too(seed: int, forward_values: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those bounded by zonotopes and by forward bounds; the sizes from which on that is done are moved."""
+    monkeypatch.setattr(box_bounds, "BACKWARD_VALUES", 0)
+    monkeypatch.setattr(box_bounds, "FORWARD_VALUES", forward_values)
+    rng = np.random.default_rng(200 + seed)
+    network = random_relu_network(rng, [2, 8, 8, 3]) if seed % 2 else random_dag(rng, products=seed % 4 == 0)
+    query = random_query(rng, network)
+    listener, search = searched(network, query, InputOptions(threads=1 + seed % 2))
+    violated = violated_in_samples(rng, network, query)
+    assert not violated & set(listener.excluded)
     if violated:
         assert listener.witness is not None
     elif listener.witness is None:

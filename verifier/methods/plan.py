@@ -55,6 +55,9 @@ def long_attack(task: Task) -> None:
 FEW_INPUTS = 10
 """Varying inputs up to which the input box is cut rather than the functions."""
 
+FEW_DEEP_INPUTS = 16
+"""Varying inputs up to which a deep network's input box is cut: few of them matter, and its functions are too many."""
+
 SMALL = 20_000
 """Values of all nodes up to which thousands of boxes a second can be bounded."""
 
@@ -62,6 +65,9 @@ PLAN = (
     Rule("few inputs", lambda f: f.inputs <= FEW_INPUTS and f.values <= SMALL,
          (split_inputs,),
          "boxes of so few inputs are quickly small, and linear bounds on small boxes are tight"),
+    Rule("few inputs, deep", lambda f: f.inputs <= FEW_DEEP_INPUTS and f.values > SMALL,
+         (short_attack, split_inputs),
+         "zonotopes of so few inputs pass a deep network at a fraction of the cost of backward rows"),
     Rule("neurons", lambda f: True,
          (incomplete.crown, short_attack, optimised.alpha, long_attack, optimised.split_neurons),
          "a box of many inputs stays wide however it is cut; functions are cut instead"),

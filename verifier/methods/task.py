@@ -13,6 +13,7 @@ from verifier.arrays import Array, convert_like, to_numpy
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.forward import forward_bounds
 from verifier.bounds.linear import linear_bounds
+from verifier.bounds.zonotope import zonotope_bounds
 from verifier.deadline import Deadline
 from verifier.errors import UsageError
 from verifier.evidence.replay import Replay
@@ -20,10 +21,12 @@ from verifier.network.graph import Network
 from verifier.network.quotients import centred_quotients
 from verifier.property.forms import with_forms
 from verifier.property.query import Box, Query
+from verifier.search.box_bounds import FORWARD_VALUES
 from verifier.verdict import Progress, Status, Verdict, Witness
 
 FORWARD_INPUTS = 32
-"""Varying inputs up to which forward linear bounds come first: they leave fewer entries to bound backward."""
+"""Varying inputs up to which forward linear bounds come first: they leave fewer entries to bound backward. In deep
+networks zonotopes leave fewer still: CROWN of cifar_biasfield 24 takes 7.3 s of CPU after them, 21.5 s otherwise."""
 
 
 @dataclass(frozen=True)
@@ -189,10 +192,11 @@ class Task:
         if id(box) not in self._enclosures:
             convert = convert_like(self.example)
             ends = convert(box.lower[None, :]), convert(box.upper[None, :])
-            few = int((box.lower < box.upper).sum()) <= FORWARD_INPUTS
-            known = forward_bounds(self.forms, *ends) if few else None
-            intervals = linear_bounds(self.forms, *ends, self.deadline, known)
-            self._enclosures[id(box)] = intervals
+            known = None
+            if int((box.lower < box.upper).sum()) <= FORWARD_INPUTS:
+                deep = sum(node.size for node in self.forms.nodes) > FORWARD_VALUES
+                known = (zonotope_bounds if deep else forward_bounds)(self.forms, *ends)
+            self._enclosures[id(box)] = linear_bounds(self.forms, *ends, self.deadline, known)
         return self._enclosures[id(box)]
 
     def tightened(self, box: Box, intervals: list[Interval]) -> None:

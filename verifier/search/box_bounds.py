@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
 
-from verifier.arrays import Array, convert_like, to_numpy
+from verifier.arrays import Array, convert_like, namespace, to_numpy
 from verifier.bounds.boxwise import BoxwisePass, Dependence, LinearForms, Plan, boxwise_intervals
 from verifier.bounds.enclosure import Interval, intersected
 from verifier.bounds.forward import forward_bounds
+from verifier.bounds.interval import interval_bounds
+from verifier.bounds.zonotope import zonotope_bounds
 from verifier.deadline import Deadline
 from verifier.relaxations.policy import Policy
 from verifier.search.boxes import Boxes, Question
@@ -22,6 +25,10 @@ POLICIES = (Policy.ADAPTIVE, Policy.LOWER_END)
 BACKWARD_VALUES = 3000
 """Values of all nodes up to which open entries are bounded backward. Beyond, a forward pass of a fiftieth of the cost
 and more boxes do better: of 500 boxes over one input of nn4sys mscn_128d (5,400 values) 5 a second against 250."""
+
+FORWARD_VALUES = 20_000
+"""Values of all nodes up to which boxes are bounded forward, many at a time. Networks beyond are deep: forward bounds
+blow up in them (outputs of cifar_biasfield 0: 67,700 wide, CROWN's 65); zonotopes, of one box at a time, do not."""
 
 MOST_CLIPPED = 16
 """Boxes with more disjuncts than this are not clipped: the hull of so many clips is hardly smaller."""
@@ -129,10 +136,20 @@ class BoxBounder:
         """
         if self._values <= BACKWARD_VALUES:
             return boxwise_intervals(self.plan, box, known, self.deadline)
-        intervals = forward_bounds(self.question.forms, box.lower, box.upper)
+        forms = self.question.forms
+        if self._values <= FORWARD_VALUES:
+            intervals = forward_bounds(forms, box.lower, box.upper)
+        else:
+            intervals = _stacked([self._deep(*ends) for ends in _one_by_one(box)])
         for k, interval in known.items():
             intervals[k] = intersected(intervals[k], interval)
         return intervals, None
+
+    def _deep(self, lower: Array, upper: Array) -> list[Interval]:
+        """Intervals of all nodes over one box of a deep network, which takes seconds."""
+        if self.deadline.expired:
+            return interval_bounds(self.question.forms, lower, upper)
+        return zonotope_bounds(self.question.forms, lower, upper)
 
     def _costs(self, backward: BoxwisePass, critical: np.ndarray) -> dict[int, np.ndarray]:
         """What the lines of each function cost the critical form of each box, shape (N, size)."""
@@ -163,6 +180,19 @@ class BoxBounder:
         margins = np.where(is_open, margins, np.inf)
         columns = np.argmin(margins, axis=1)
         return points, columns, margins[number, columns]
+
+
+def _one_by_one(box: Interval) -> Iterator[tuple[Array, Array]]:
+    """The ends of each of N boxes, shape (1, input_size) each."""
+    for n in range(box.lower.shape[0]):
+        yield box.lower[n : n + 1, :], box.upper[n : n + 1, :]
+
+
+def _stacked(found: list[list[Interval]]) -> list[Interval]:
+    """The intervals of all nodes for N boxes, from those for each box."""
+    xp = namespace(found[0][0].lower)
+    nodes = zip(*found, strict=True)
+    return [Interval(xp.concat([i.lower for i in n]), xp.concat([i.upper for i in n])) for n in nodes]
 
 
 def _concatenated(found: list[LinearForms]) -> LinearForms:
