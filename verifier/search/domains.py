@@ -42,7 +42,7 @@ class Domains:
     def __len__(self) -> int:
         return len(self.disjunct)
 
-    def take(self, chosen: np.ndarray) -> Domains:
+    def take(self, chosen: np.ndarray | slice) -> Domains:
         """Those of the given indices, or where a mask holds."""
         return Domains(*(getattr(self, f.name)[chosen] for f in fields(self)))
 

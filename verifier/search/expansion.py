@@ -44,19 +44,17 @@ class Expander:
     Args:
         bounder: of the domains.
         tightener: of their intervals.
-        seconds: what a batch should take at most.
         deadline: of the search.
     """
 
-    def __init__(self, bounder: Bounder, tightener: Tightener, seconds: float, deadline: Deadline) -> None:
-        self._bounder, self._tightener = bounder, tightener
-        self._seconds, self._deadline = seconds, deadline
+    def __init__(self, bounder: Bounder, tightener: Tightener, deadline: Deadline) -> None:
+        self._bounder, self._tightener, self._deadline = bounder, tightener, deadline
 
     def expand(self, parents: Domains) -> Expansion:
         """The outcome for open parents that can be cut."""
-        now, later = self._tightener.due(parents, self._seconds)
-        waiting = parents.take(~now & ~later)
-        settled, parents = self._refreshed(parents, now, later)
+        now, cut = self._tightener.due(parents)
+        waiting = parents.take(~now & ~cut)
+        settled, parents = self._refreshed(parents, now, cut)
         if not len(parents):
             none = np.zeros(0, np.int64)
             return Expansion(settled, waiting, None, none, np.zeros(0), 0.0)
@@ -65,13 +63,12 @@ class Expander:
         cuts = self._bounder.cuts(parents)[np.arange(len(parents)), positions]
         halves = self._bounder.bound(children(self._bounder, parents, positions))
         seconds = time.monotonic() - started
-        self._tightener.took(seconds / len(halves.domains))
-        self._tightener.cut(gain(parents, halves.domains))
+        self._tightener.cut(gain(parents, halves.domains), len(parents), seconds)
         return Expansion(settled, waiting, halves, positions, cuts, seconds)
 
-    def _refreshed(self, parents: Domains, now: np.ndarray, later: np.ndarray) -> tuple[Bounded | None, Domains]:
+    def _refreshed(self, parents: Domains, now: np.ndarray, cut: np.ndarray) -> tuple[Bounded | None, Domains]:
         """Tightens the intervals of some; what that settles, and what of them and of others is to be cut."""
-        others = parents.take(later)
+        others = parents.take(cut)
         if not now.any():
             return None, others
         tightened = self._tightener.tightened(parents.take(now), self._deadline)

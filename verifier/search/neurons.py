@@ -20,13 +20,13 @@ from verifier.search.bounding import Bounded, Bounder, Minimisers, Question
 from verifier.search.branching import children, chosen
 from verifier.search.crew import Crew
 from verifier.search.domains import Domains, Pool
-from verifier.search.expansion import Expander, Expansion, gain, still_cuttable
+from verifier.search.expansion import Expander, Expansion, still_cuttable
 from verifier.search.leaves import solved
 from verifier.search.observer import Observer
 from verifier.search.record import Record
 from verifier.search.tightening import Tightener
 
-PROBE_SHARE = 0.15
+PROBE_SHARE = 0.05
 """Of the time left; where tightening sixteen domains takes longer than this, no partition is considered."""
 
 PARTITION_SHARE = 0.3
@@ -53,9 +53,7 @@ class NeuronOptions:
     """
 
     root: AscentOptions = field(default_factory=lambda: AscentOptions(steps=40, decay=0.95))
-    step: AscentOptions = field(
-        default_factory=lambda: AscentOptions(steps=6, place_rate=0.15, multiplier_rate=0.5, decay=0.9)
-    )
+    step: AscentOptions = field(default_factory=lambda: AscentOptions(steps=12, place_rate=0.05, multiplier_rate=0.2))
     tightening: AscentOptions = field(default_factory=lambda: AscentOptions(steps=10, multiplier_rate=0.5))
     candidates: int = 3
     batch: int = 512
@@ -91,7 +89,7 @@ class NeuronSearch:
         self._first = Bounder(question, options.root, options.candidates)
         self._bounder = Bounder(question, options.step, options.candidates)
         self._tightener = Tightener(self._bounder, options.tightening)
-        self._expander = Expander(self._bounder, self._tightener, options.batch_seconds, deadline)
+        self._expander = Expander(self._bounder, self._tightener, deadline)
         self._parts = np.zeros(len(question.rows), np.int64)  # of each disjunct, those that are still open
         self._closed = np.full(len(question.rows), np.inf)  # the least bound of those that are closed
         self._tried = np.full(len(question.rows), np.inf)  # the least margin that was replayed
@@ -148,12 +146,16 @@ class NeuronSearch:
             several = worst
             for _ in range(PARTITION_CUTS):
                 positions = choose(self._bounder, several)
-                if budget.expired or (positions < 0).any():
+                if (positions < 0).any():
                     return False
                 several = self._bounder.bound(children(self._bounder, several, positions)).domains
-            self._tightener.cut(gain(worst, several) / PARTITION_CUTS)
-            tightened = self._tightener.tightened(several, budget)
-            bounds.append(float(self._bounder.bound(tightened).domains.bound.min()))
+            one, rest = several.take(slice(1)), several.take(slice(1, None))
+            started = time.monotonic()
+            tightened = [self._tightener.group(one, budget)]
+            if (time.monotonic() - started) * len(rest) > budget.remaining:
+                return False
+            tightened += [self._tightener.group(group, budget) for group in self._tightener.groups(rest)]
+            bounds.append(float(self._bounder.bound(Domains.joined(tightened)).domains.bound.min()))
         return bounds[0] > bounds[1] and not budget.expired
 
     def _partitioned(self, domains: Domains, crew: Crew) -> Domains:

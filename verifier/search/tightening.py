@@ -1,9 +1,9 @@
 """Tightens the intermediate bounds of a domain: what its cuts imply for all other neurons.
 
 A cut constrains the neurons beside and behind it. Bounding them anew, with a multiplier for every cut, costs as much
-as hundreds of domains, and may be worth far more than eight cuts. So it is done every few cuts: just so often that
-about as much time goes into tightening as into bounding. That doubles the time, as one cut more would: where it gains
-less than that, it is done less often.
+as tens or hundreds of domains. On dense networks it closes whole subtrees; on convolutions it hardly ever pays. So it
+is tried on the worst of the domains that have some cuts, within a share of the time that goes into cuts, and the
+share doubles or halves with every try, by whether a second of it raised bounds more than a second of cuts.
 """
 
 from __future__ import annotations
@@ -21,8 +21,17 @@ from verifier.deadline import Deadline
 from verifier.search.bounding import Bounder
 from verifier.search.domains import Domains
 
-FIRST_AGE = 5
-"""Cuts before the first tightening, when its cost is not yet known."""
+FEWEST_CUTS = 3
+"""Cuts before a domain is tightened: with fewer there is hardly anything to imply."""
+
+FIRST_SHARE, LEAST_SHARE, GREATEST_SHARE = 0.25, 1 / 32, 1.0
+"""Of the time that goes into cuts, for tightening: at first, and at least; at most, all that is due is tightened."""
+
+AT_ONCE = 0.5
+"""Seconds of tightening in a batch at most."""
+
+LASTING = 0.05
+"""Tightening pays from this share of the rate of cuts on: unlike those it helps in all domains that follow."""
 
 GROUP_ENTRIES = 1 << 22
 """Values of all nodes, for all rows, of the domains that are tightened at once."""
@@ -38,45 +47,50 @@ class Tightener:
 
     def __init__(self, bounder: Bounder, options: AscentOptions) -> None:
         self._bounder, self._options = bounder, options
-        self._bounding, self._tightening = 1e-3, math.nan
-        self._cut_gain, self._patience = 0.0, 0.0
+        self._cost = math.nan  # seconds to tighten a domain
+        self._share, self._spent, self._cutting = FIRST_SHARE, 0.0, 0.0
+        self._cut_rate = self._bounding = 0.0
 
-    def took(self, seconds: float) -> None:
-        """Takes note of what bounding one domain costs."""
-        self._bounding = 0.7 * self._bounding + 0.3 * seconds
-
-    def cut(self, gain: float) -> None:
-        """Takes note of what a cut gains."""
-        self._cut_gain = 0.7 * self._cut_gain + 0.3 * gain if self._cut_gain else gain
+    def cut(self, gain: float, parents: int, seconds: float) -> None:
+        """Takes note of what cutting so many domains in two gained on average, and how long it took."""
+        first = not self._cutting
+        self._cutting += seconds
+        seconds = max(seconds / parents, 1e-6)
+        for name, value in (("_cut_rate", gain / seconds), ("_bounding", 0.5 * seconds)):
+            setattr(self, name, value if first else 0.7 * getattr(self, name) + 0.3 * value)
 
     def gained(self, gain: float) -> None:
-        """Takes note of what tightening has gained: less than the cut that it costs, and it is done less often."""
-        self._patience = max(0.0, self._patience + (-1.0 if gain >= self._cut_gain else 1.0))
+        """Takes note of what tightening gained."""
+        pays = gain / self._cost >= LASTING * self._cut_rate
+        self._share = min(max(self._share * (2.0 if pays else 0.5), LEAST_SHARE), GREATEST_SHARE)
 
     @property
     def every(self) -> float:
         """Cuts between two tightenings: 2 to that power is the number of domains that cost as much as one."""
-        if math.isnan(self._tightening):
-            return FIRST_AGE
-        return max(3.0, math.log2(1.0 + self._tightening / self._bounding)) + self._patience
+        if math.isnan(self._cost):
+            return FEWEST_CUTS
+        return max(FEWEST_CUTS, math.log2(1.0 + self._cost / max(self._bounding, 1e-6)))
 
-    def due(self, domains: Domains, seconds: float) -> tuple[np.ndarray, np.ndarray]:
-        """Whose turn it is, and whose it is not yet, bool, shape (M,) each.
+    def due(self, domains: Domains) -> tuple[np.ndarray, np.ndarray]:
+        """Which to tighten now, the worst bounds first, and which to cut, bool, shape (M,) each.
 
-        The rest is due as well, but more than can be tightened in about so many seconds; the worst bounds come first.
+        Where tightening pays, the rest of those that are due wait for their turn uncut.
         """
-        due = domains.age >= self.every
-        most = 4 if math.isnan(self._tightening) else max(2, int(seconds / self._tightening))
+        due, pays = domains.age >= self.every, self._share >= 1.0
+        allowed = AT_ONCE if pays else self._share * self._cutting - self._spent
+        most = int(self._cutting > 0) if math.isnan(self._cost) else max(0, int(allowed / self._cost))
         now = due.copy()
         if due.sum() > most:
             now[np.argsort(np.where(due, domains.bound, np.inf), kind="stable")[most:]] = False
-        return now, ~due
+        return now, ~due if pays and most else ~now
 
     def tightened(self, domains: Domains, deadline: Deadline) -> Domains:
         """The domains with tighter intervals; those that turn out to be empty get an infinite bound."""
         started = time.monotonic()
         done = Domains.joined(self.group(part, deadline) for part in self.groups(domains))
-        self._tightening = (time.monotonic() - started) / len(domains)
+        seconds = time.monotonic() - started
+        self._spent += seconds
+        self._cost = seconds / len(domains)
         return done
 
     def groups(self, domains: Domains) -> list[Domains]:
