@@ -11,7 +11,7 @@ import pytest
 from tests.networks import random_dag, random_relu_network, samples
 from tests.programs.patterns import exact_minimum
 from verifier.bounds.intermediate import Engines
-from verifier.bounds.linear import linear_bounds
+from verifier.bounds.linear import linear_bounds, rows_minimum
 from verifier.deadline import Deadline
 from verifier.network.functions import Relu, ScalarFunction, Sigmoid, Sin, Tanh
 from verifier.network.graph import Affine, Elementwise, Input, Network
@@ -163,6 +163,21 @@ def test_an_expired_deadline_proves_nothing() -> None:
     done, recorder = search(network, query, seconds=0.0)
     assert not done.found
     assert not any(margin > 0 for margin in recorder.margins.values())
+
+
+def test_a_search_cut_short_tells_a_better_bound_that_excludes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Recorder, "accepts", lambda self, disjunct, point: False)
+    rng = np.random.default_rng(5)
+    network = random_relu_network(rng, (12, 60, 60, 60, 2))
+    box = Box.exact(-np.ones(12), np.ones(12))
+    values = network.forward(samples(rng, box.lower, box.upper, 20_000))
+    query = query_of(network, box, [(np.array([k]), values[:, [k]].min(axis=0) - 0.01) for k in range(2)])
+    forms = with_forms(network, query.patterns)
+    root = rows_minimum(forms, linear_bounds(forms, box.lower[None], box.upper[None]))[0]
+    done, recorder = search(network, query, seconds=2.0)
+    assert not done.found
+    for d in range(2):
+        assert root[d] - query.patterns.thresholds[d][0] < recorder.margins[d] <= 0
 
 
 def test_little_memory_narrows_and_still_decides() -> None:

@@ -91,6 +91,11 @@ class Pool:
         return int(self._used.sum())
 
     @property
+    def domains(self) -> Domains:
+        """The open domains."""
+        return self._store.take(self._used)
+
+    @property
     def bound(self) -> np.ndarray:
         """The bounds of the open domains, shape (open,)."""
         return self._store.bound[self._used]

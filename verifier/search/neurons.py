@@ -104,7 +104,10 @@ class NeuronSearch:
             opened = self._sorted_out(self._bounded(crew, self._first, roots(self._first, disjuncts)))
             if len(opened) and not self.found and self._partition_pays(opened):
                 opened = self._partitioned(opened, crew)
-            self._work_off(Pool(opened, self.options.memory), crew)
+            pool = Pool(opened, self.options.memory)
+            self._work_off(pool, crew)
+            if not self.found:
+                self._tell_open([pool.domains, *crew.under_way, *self.stuck])
             self.lost = crew.lost
         return self.found
 
@@ -226,6 +229,14 @@ class NeuronSearch:
         for d in np.unique(domains.disjunct):
             if self._parts[d] == 0:
                 self.observer.margin_bounded(int(d), float(self._closed[d]))
+
+    def _tell_open(self, left: list[Domains]) -> None:
+        """Tells the bounds of disjuncts that stay open, of which `left` holds all open parts."""
+        margin = np.minimum(self._closed, 0.0)  # no margin told here may exclude a disjunct
+        for part in left:
+            np.minimum.at(margin, part.disjunct, part.bound)
+        for d in np.flatnonzero(self._parts > 0):
+            self.observer.margin_bounded(int(d), float(margin[d]))
 
     def _report(self, pool: Pool, crew: Crew) -> None:
         """Tells of the progress, now and then."""
