@@ -83,6 +83,13 @@ def test_the_time_to_wait_is_limited() -> None:
 
 
 @needs_fork
+def test_without_a_limit_it_waits_for_the_next_result() -> None:
+    with Crew((squared,), 2, warm_up=0.0) as crew:
+        crew.put(squared, np.ones(1))
+        assert crew.take(float("inf")) is not None
+
+
+@needs_fork
 def test_work_of_lost_processes_is_not_lost() -> None:
     with Crew((deadly,), 2, warm_up=0.0) as crew:
         parts = [1.0, 2.0, 3.0, 4.0, float("3"), 5.0, 6.0]

@@ -126,12 +126,13 @@ def test_verdicts_of_large_networks_agree_too(seed: int, forward_values: int, mo
         assert search.stuck or set(listener.excluded) == set(range(len(query.disjuncts)))
 
 
+@pytest.mark.parametrize("clip", [True, False])
 @pytest.mark.parametrize("seed", range(6))
-def test_margins_are_lower_bounds(seed: int) -> None:
+def test_margins_are_lower_bounds(seed: int, clip: bool) -> None:
     rng = np.random.default_rng(100 + seed)
     network = random_relu_network(rng, [3, 6, 6, 2])
     query = random_query(rng, network, boxes=1, disjuncts=4)
-    listener, _ = searched(network, query, InputOptions(clip=False))
+    listener, _ = searched(network, query, InputOptions(clip=clip))
     forms = with_forms(network, query.patterns)
     for d, margin in listener.excluded.items():
         box = query.disjuncts[d].box

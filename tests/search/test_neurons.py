@@ -154,6 +154,22 @@ def test_no_domain_is_left_that_can_neither_be_cut_nor_closed(seed: int) -> None
     assert not done.stuck
 
 
+@pytest.mark.parametrize("shift", [-0.01, 0.01])
+def test_a_network_without_anything_to_cut_is_a_linear_program(shift: float) -> None:
+    forms = Dense(np.array([[1.0, 1.0], [-1.0, -1.0]]))
+    layers = (
+        Input(2),
+        Affine((0,), (Dense(np.eye(2)),), np.full(2, 5.0)),
+        Elementwise((1,), Relu(), 2),
+        Affine((2,), (forms,), np.zeros(2)),
+    )
+    network, box = Network(layers), Box.exact(-np.ones(2), np.ones(2))
+    query = query_of(network, box, [(np.array([0, 1]), np.array([10.0, -10.0 + shift]))])
+    done, recorder = search(network, query)
+    assert done.found == (shift > 0)
+    assert (0 in recorder.margins) == (shift < 0)
+
+
 def test_an_expired_deadline_proves_nothing() -> None:
     rng = np.random.default_rng(2)
     network = random_relu_network(rng, (6, 20, 20, 1))

@@ -279,8 +279,11 @@ def _is_relu(node: Elementwise | Product) -> bool:
 
 def ranked(scores: np.ndarray, count: int) -> np.ndarray:
     """The positions of the `count` largest positive scores of each row, best first, -1 where there are fewer."""
-    count = min(count, scores.shape[1])
-    best = np.argpartition(-scores, count - 1, axis=1)[:, :count] if count else np.zeros((len(scores), 0), np.int64)
-    order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1)
-    best = np.take_along_axis(best, order, axis=1)
-    return np.where(np.take_along_axis(scores, best, axis=1) > 0, best, -1)
+    found = np.full((len(scores), count), -1)
+    most = min(count, scores.shape[1])
+    if most:
+        best = np.argpartition(-scores, most - 1, axis=1)[:, :most]
+        order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1)
+        best = np.take_along_axis(best, order, axis=1)
+        found[:, :most] = np.where(np.take_along_axis(scores, best, axis=1) > 0, best, -1)
+    return found

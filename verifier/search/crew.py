@@ -10,6 +10,7 @@ without it.
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
@@ -112,7 +113,7 @@ class Crew:
         except OSError:
             self._done.append(self._taken_over(member))
 
-    def take(self, seconds: float | None = None) -> tuple[Any, Any] | None:
+    def take(self, seconds: float = math.inf) -> tuple[Any, Any] | None:
         """A part that is done, and its result; None if none is within so many seconds, or none was put.
 
         Raises:
@@ -121,7 +122,8 @@ class Crew:
         if self._done:
             return self._done.popleft()
         pipes = {member.pipe: member for member in self._members if member.job is not None}
-        for pipe in wait(list(pipes), seconds) if pipes else ():
+        limit = seconds if seconds < math.inf else None
+        for pipe in wait(list(pipes), limit) if pipes else ():
             return self._received(pipes[pipe])  # type: ignore[index]
         return None
 

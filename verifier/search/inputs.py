@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from verifier.deadline import Deadline
-from verifier.search.box_bounds import Bounded, BoxBounder
+from verifier.search.box_bounds import SMALLEST_MARGIN, Bounded, BoxBounder
 from verifier.search.boxes import Boxes, Frontier, Question
 from verifier.search.crew import Crew
 from verifier.search.observer import Observer
@@ -149,8 +149,12 @@ class InputSearch:
     def _settle(self, part: Boxes, bounded: Bounded) -> None:
         """Takes note of the disjuncts that are excluded in some boxes; tells of those that have no open part left."""
         closed = part.open & ~bounded.open
-        ids = self.question.table[part.root][closed]
+        table = self.question.table
+        ids = table[part.root][closed]
         np.minimum.at(self._margin, ids, bounded.margins[closed])
+        clipped = (part.lower != bounded.lower).any(axis=1) | (part.upper != bounded.upper).any(axis=1)
+        # Of what was clipped away no more is known than that there is no violation.
+        np.minimum.at(self._margin, table[part.root][bounded.open & clipped[:, None]], SMALLEST_MARGIN)
         np.subtract.at(self._parts, ids, 1)
         for d in np.unique(ids):
             if self._parts[d] == 0:

@@ -95,7 +95,7 @@ class Tightener:
 
     def groups(self, domains: Domains) -> list[Domains]:
         """The domains in groups that can be tightened at once."""
-        most = max(1, GROUP_ENTRIES // (2 * domains.lower.shape[1] * self._bounder.question.values))
+        most = max(1, GROUP_ENTRIES // max(1, 2 * domains.lower.shape[1] * self._bounder.question.values))
         return domains.parts(-(-len(domains) // most))
 
     def group(self, domains: Domains, deadline: Deadline) -> Domains:
