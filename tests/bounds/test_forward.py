@@ -6,9 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.networks import random_box, random_dag, samples
+from tests.bounds.containment import check_containment
 from verifier.bounds.forward import forward_bounds
-from verifier.bounds.interval import interval_bounds
 from verifier.network.functions import Relu
 from verifier.network.graph import Affine, Elementwise, Input, Network
 from verifier.network.linear_maps import Dense
@@ -17,18 +16,7 @@ from verifier.network.linear_maps import Dense
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=60, deadline=None)
 def test_every_node_lies_inside(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    network = random_dag(rng)
-    boxes = [random_box(rng, network.input_size, radius) for radius in (0.0, 1e-9, 0.5, 2.0)]
-    lower, upper = (np.stack(ends) for ends in zip(*boxes, strict=True))
-    found, loose = forward_bounds(network, lower, upper), interval_bounds(network, lower, upper)
-    for n in range(len(boxes)):
-        values = network.values(samples(rng, lower[n], upper[n], 60))
-        for value, interval, other in zip(values, found, loose, strict=True):
-            slack = 1e-11 * (1 + np.abs(value))
-            assert (value >= interval.lower[n] - slack).all()
-            assert (value <= interval.upper[n] + slack).all()
-            assert (interval.lower[n] >= other.lower[n] - 1e-12 * (1 + np.abs(other.lower[n]))).all()
+    check_containment(forward_bounds, seed)
 
 
 def test_linear_parts_are_exact_where_intervals_are_not() -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.networks import random_box, random_dag, samples
+from tests.bounds.containment import check_containment
+from tests.networks import random_box
 from verifier.bounds.backward import BackwardPass
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.forward import forward_bounds
@@ -23,18 +24,7 @@ from verifier.relaxations.lines import Policy
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=60, deadline=None)
 def test_every_node_lies_inside(column_values: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    network = random_dag(rng)
-    boxes = [random_box(rng, network.input_size, radius) for radius in (0.0, 1e-9, 0.5, 2.0)]
-    lower, upper = (np.stack(ends) for ends in zip(*boxes, strict=True))
-    found, loose = zonotope_bounds(network, lower, upper, column_values), interval_bounds(network, lower, upper)
-    for n in range(len(boxes)):
-        values = network.values(samples(rng, lower[n], upper[n], 60))
-        for value, interval, other in zip(values, found, loose, strict=True):
-            slack = 1e-11 * (1 + np.abs(value))
-            assert (value >= interval.lower[n] - slack).all()
-            assert (value <= interval.upper[n] + slack).all()
-            assert (interval.lower[n] >= other.lower[n] - 1e-12 * (1 + np.abs(other.lower[n]))).all()
+    check_containment(lambda *box: zonotope_bounds(*box, column_values), seed)
 
 
 def relu_chain(rng: np.random.Generator, depth: int, width: int) -> Network:
