@@ -87,16 +87,21 @@ class InputSearch:
         table = self.question.table
         np.add.at(self._parts, table[table >= 0], 1)
         with Crew((self._bounder.bound,), self.options.threads) as crew:
-            while not self.deadline.expired:
-                self._hand_out(crew)
-                done = crew.take(self.deadline.remaining)
-                if done is None:
-                    break
-                self._hand_out(crew)  # before the outcome is looked at, so that nobody waits
-                if self._advance(*done):
-                    return True
-                self._report(crew)
+            found = self._work_off(crew)
             self.lost = crew.lost
+        return found
+
+    def _work_off(self, crew: Crew) -> bool:
+        """Bounds open boxes, worst bounds first, until none is left; whether a violation was found."""
+        while not self.deadline.expired:
+            self._hand_out(crew)
+            done = crew.take(self.deadline.remaining)
+            if done is None:
+                return False
+            self._hand_out(crew)  # before the outcome is looked at, so that nobody waits
+            if self._advance(*done):
+                return True
+            self._report(crew)
         return False
 
     def _hand_out(self, crew: Crew) -> None:

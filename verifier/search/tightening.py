@@ -53,11 +53,11 @@ class Tightener:
 
     def cut(self, gain: float, parents: int, seconds: float) -> None:
         """Takes note of what cutting so many domains in two gained on average, and how long it took."""
-        first = not self._cutting
+        newest = 0.3 if self._cutting else 1.0
         self._cutting += seconds
-        seconds = max(seconds / parents, 1e-6)
-        for name, value in (("_cut_rate", gain / seconds), ("_bounding", 0.5 * seconds)):
-            setattr(self, name, value if first else 0.7 * getattr(self, name) + 0.3 * value)
+        each = max(seconds / parents, 1e-6)
+        self._cut_rate += newest * (gain / each - self._cut_rate)
+        self._bounding += newest * (0.5 * each - self._bounding)
 
     def gained(self, gain: float) -> None:
         """Takes note of what tightening gained."""
