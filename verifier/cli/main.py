@@ -12,9 +12,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import typer
 
-from verifier.cli import info, verify
+from verifier.batch.watchdog import EXIT_DEFECT, EXIT_USAGE
+from verifier.cli import bench, info, verify
 from verifier.cli.output import complain, say
-from verifier.cli.watchdog import EXIT_DEFECT, EXIT_USAGE
 from verifier.errors import VerifierError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("verify", no_args_is_help=True)(verify.verify)
+app.command("bench", no_args_is_help=True)(bench.bench)
 app.command("info", no_args_is_help=True)(info.info)
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from verifier.batch.job import Job, decide
+from verifier.batch.watchdog import Watchdog
 from verifier.cli.live import LiveLine
-from verifier.cli.output import say
-from verifier.cli.watchdog import Watchdog
+from verifier.cli.output import complain, say
 from verifier.errors import UsageError, VerifierError
 from verifier.evidence.result_files import (
     check_writable,
@@ -74,13 +75,13 @@ def verify(
     job = Job(network, prop, method, timeout, device, seed, witness_tolerance, memory, threads)
     if not math.isfinite(timeout):
         raise UsageError(f"a timeout of {timeout} s", "--timeout", "give a number of seconds")
-    watchdog = Watchdog(timeout)
+    watchdog = Watchdog(timeout, complain)
     report = Report(result, json, job, explain, LiveLine(lambda: watchdog.elapsed))
     report.check()
     with watchdog:
         report.line.start()
         try:
-            verdict, task = decide(job, watchdog, report)
+            verdict, task = decide(job, watchdog, report.finish, report.line.watch)
         except VerifierError as error:
             watchdog.claim()
             report.failed(error)
@@ -89,46 +90,6 @@ def verify(
             report.failed(UsageError("out of memory", str(network), "use a machine with more, or a smaller network"))
         watchdog.claim()
     sys.exit(report.finish(verdict, task))
-
-
-@dataclass(frozen=True)
-class Job:
-    """What was asked for; the fields are the command's arguments and options."""
-
-    network: Path
-    prop: Path
-    method: str
-    timeout: float
-    device: str
-    seed: int
-    witness_tolerance: float
-    memory: float
-    threads: int
-
-
-def decide(job: Job, watchdog: Watchdog, report: Report) -> tuple[Verdict, Task]:
-    """Reads, decides; meanwhile the watchdog knows what to say when the time is up."""
-    watchdog.on_timeout(lambda: report.finish(interrupted(None, job, watchdog.elapsed), None))
-    from verifier.methods import Options, Task, method_named, run
-    from verifier.readers.onnx import load_network
-    from verifier.readers.vnnlib import load_property
-
-    method = method_named(job.method)
-    network = load_network(job.network)
-    query = load_property(job.prop, network)
-    limits = watchdog.remaining, job.seed, job.device, job.witness_tolerance, job.memory, job.threads
-    task = Task(network, query, Options(*limits))
-    watchdog.on_timeout(lambda: report.finish(interrupted(task, job, watchdog.elapsed), task))
-    report.line.watch(task)
-    return replace(run(task, method), seconds=watchdog.elapsed), task
-
-
-def interrupted(task: Task | None, job: Job, seconds: float) -> Verdict:
-    """The verdict of a run that is stopped from outside: a witness or bound already found still counts."""
-    if task is None:
-        return Verdict(Status.TIMEOUT, job.method, seconds=seconds, detail="the time ran out while reading the input")
-    verdict = replace(task.verdict(job.method), seconds=seconds)
-    return replace(verdict, status=Status.TIMEOUT) if verdict.status is Status.UNKNOWN else verdict
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from verifier.cli.output import complain
 from verifier.errors import VerifierError
 
 GRACE = 0.4
@@ -32,9 +31,11 @@ class Watchdog:
 
     Args:
         seconds: the timeout, counted from the making.
+        complain: is told what goes wrong at the end.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, complain: Callable[[str], None]) -> None:
+        self._complain = complain
         self._started = time.monotonic()
         self._end = self._started + seconds
         self._finish: Callable[[], int] = lambda: 3
@@ -90,9 +91,9 @@ class Watchdog:
         try:
             status = self._finish()
         except VerifierError as error:
-            complain(f"verifier: {error}")
+            self._complain(f"verifier: {error}")
             status = EXIT_USAGE
         except Exception:
-            complain(traceback.format_exc())
+            self._complain(traceback.format_exc())
         finally:
             os._exit(status)

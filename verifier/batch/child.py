@@ -1,0 +1,112 @@
+"""The life of a process that was forked for one job: it decides, leaves its outcome in a file, and ends."""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import hashlib
+import os
+import resource
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, NoReturn
+
+from verifier.batch.job import decide
+from verifier.batch.outcome import Fault, Outcome
+from verifier.batch.watchdog import EXIT_DEFECT, Watchdog
+from verifier.errors import VerifierError
+
+if TYPE_CHECKING:
+    from verifier.batch.warm import Assignment
+    from verifier.methods import Task
+    from verifier.verdict import Verdict
+
+_PR_SET_PDEATHSIG = 1
+"""Of Linux's prctl(2)."""
+
+
+def run_child(assignment: Assignment, answer: IO[bytes], log: IO[bytes]) -> NoReturn:
+    """Decides; `answer` then holds the packed outcome and the exit status is 0. Anything else is a crash."""
+    status = EXIT_DEFECT
+    try:
+        _settle_in(log)
+        changed = _changed(assignment)
+        _leave(changed or _decided(assignment, answer), answer)
+        status = 0
+    except BaseException:  # nothing may escape into the parent's code, of which this process is a copy
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _settle_in(log: IO[bytes]) -> None:
+    """Leaves the parent's group, signals and streams."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    os.setpgid(0, 0)
+    _end_with_parent()
+    os.dup2(log.fileno(), 1)
+    os.dup2(log.fileno(), 2)
+    sys.stdout = open(1, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115 - lives on
+    sys.stderr = open(2, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+    faulthandler.enable(sys.stderr)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _end_with_parent() -> None:
+    """Has the system end this process should its parent be killed; Linux only, elsewhere the timeout does."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _changed(assignment: Assignment) -> Outcome | None:
+    """The outcome where a file is not what the run was planned with."""
+    job = assignment.job
+    for path, planned in ((job.network, assignment.network_hash), (job.prop, assignment.property_hash)):
+        if planned:
+            try:
+                found = digest(path)
+            except OSError as error:
+                return Outcome.failed(Fault.INPUT, f"{path}: cannot be read ({error.strerror})", job.method)
+            if found != planned:
+                return Outcome.failed(Fault.CHANGED, f"{path}: has changed since the run was planned", job.method)
+    return None
+
+
+def _decided(assignment: Assignment, answer: IO[bytes]) -> Outcome:
+    job = assignment.job
+    watchdog = Watchdog(job.timeout, lambda text: print(text, file=sys.stderr, flush=True))
+
+    def finish(verdict: Verdict, task: Task | None) -> int:
+        _leave(Outcome.of(verdict, task), answer)
+        return 0
+
+    with watchdog:
+        try:
+            outcome = Outcome.of(*decide(job, watchdog, finish))
+        except VerifierError as error:
+            outcome = Outcome.refused(error, job.method, watchdog.elapsed)
+        except MemoryError:
+            outcome = Outcome.failed(Fault.MEMORY, "out of memory", job.method, watchdog.elapsed)
+        except Exception as error:
+            traceback.print_exc()
+            told = f"a defect of verifier, please report it: {type(error).__name__}: {error}"
+            outcome = Outcome.failed(Fault.DEFECT, told, job.method, watchdog.elapsed)
+        watchdog.claim()
+    return outcome
+
+
+def _leave(outcome: Outcome, answer: IO[bytes]) -> None:
+    answer.write(outcome.packed())
+    answer.flush()
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,112 @@
+"""The plan of a run: every instance by every method, with all that decides what is asked, to be taken up again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from verifier.batch.child import digest
+from verifier.batch.instances import Instance
+from verifier.batch.job import Job
+from verifier.batch.warm import Assignment
+from verifier.errors import UsageError
+
+DEFAULT_TIMEOUT = 300.0
+"""Seconds for an instance whose list tells none, where none is asked for."""
+SEARCH_SHARE = 0.5
+"""Part of an instance's memory that a search may keep: the rest is for what it works on."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user sets for a run.
+
+    Attributes:
+        methods: names; each instance is put to each of them.
+        timeout: seconds for each instance; None takes the instance's own.
+        memory: megabytes that the processes of one instance may hold.
+        threads: processor cores for one instance.
+        device, seed, witness_tolerance: see `verifier.Options`.
+        shuffle: whether the order is drawn, by `seed`, rather than the lists'.
+        only: the pattern of names that were chosen.
+    """
+
+    methods: tuple[str, ...] = ("auto",)
+    timeout: float | None = None
+    memory: float = 8000.0
+    threads: int = 1
+    device: str = "cpu"
+    seed: int = 0
+    witness_tolerance: float = 0.0
+    shuffle: bool = False
+    only: str = "*"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One instance put to one method.
+
+    Attributes:
+        instance, method: what is asked of whom.
+        timeout: seconds.
+        network_hash, property_hash: SHA-256 of the files, hexadecimal.
+        number: its number in the store; 0 before it has one.
+    """
+
+    instance: Instance
+    method: str
+    timeout: float
+    network_hash: str
+    property_hash: str
+    number: int = 0
+
+    def assignment(self, settings: Settings) -> Assignment:
+        """What a worker is given."""
+        job = Job(
+            self.instance.network,
+            self.instance.prop,
+            self.method,
+            self.timeout,
+            settings.device,
+            settings.seed,
+            settings.witness_tolerance,
+            settings.memory * SEARCH_SHARE,
+            settings.threads,
+        )
+        return Assignment(job, settings.memory, self.network_hash, self.property_hash)
+
+
+def planned(instances: Sequence[Instance], settings: Settings) -> list[Item]:
+    """The items of a run in the order of work: instance by instance, each by all methods.
+
+    Raises:
+        UsageError: a file cannot be read.
+    """
+    hashes: dict[Path, str] = {}
+    for path in dict.fromkeys(file for i in instances for file in (i.network, i.prop)):
+        try:
+            hashes[path] = digest(path)
+        except OSError as error:
+            raise UsageError(f"cannot be read ({error.strerror})", str(path), "make it readable") from error
+    order = list(instances)
+    if settings.shuffle:
+        random.Random(settings.seed).shuffle(order)
+    return [
+        Item(i, method, settings.timeout or i.timeout or DEFAULT_TIMEOUT, hashes[i.network], hashes[i.prop])
+        for i in order
+        for method in dict.fromkeys(settings.methods)
+    ]
+
+
+def fingerprint(items: Sequence[Item], settings: Settings) -> str:
+    """A SHA-256 that is the same only where the same is asked under the same limits, in whatever order."""
+    asked = []
+    for item in items:
+        files = str(item.instance.network), str(item.instance.prop), item.network_hash, item.property_hash
+        asked.append((item.instance.benchmark, *files, item.method, item.timeout, item.instance.truth))
+    limits = {k: v for k, v in asdict(settings).items() if k not in ("methods", "timeout", "shuffle", "only")}
+    return hashlib.sha256(json.dumps([sorted(asked), limits]).encode()).hexdigest()

@@ -1,0 +1,218 @@
+"""What a store holds, read back: runs and their results, as reports and comparisons want them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from verifier.batch.instances import stem
+from verifier.batch.store import Store
+from verifier.errors import UsageError
+from verifier.property.query import Declaration
+from verifier.verdict import Status, Witness
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One run of a store.
+
+    Attributes:
+        store: the file.
+        number: within the store, from 1 on.
+        started, finished: ISO 8601 in UTC; finished is "" while something is left to do.
+        options: what the user set (`Settings`).
+        facts: versions, machine, git revision.
+    """
+
+    store: Path
+    number: int
+    started: str
+    finished: str
+    options: dict[str, Any]
+    facts: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """``store#number``, as users give it."""
+        return f"{self.store.name}#{self.number}"
+
+
+@dataclass(frozen=True)
+class KeptWitness:
+    """A witness with what its drawing and its file need.
+
+    Attributes:
+        witness: as it was found.
+        shapes: of the network's inputs, in its order.
+        declarations: the tensors of a VNN-LIB 2.0 property.
+    """
+
+    witness: Witness
+    shapes: tuple[tuple[int, ...], ...]
+    declarations: tuple[Declaration, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One instance by one method in one run.
+
+    Attributes:
+        run: where it was made.
+        benchmark, network, prop, network_hash, property_hash: the instance.
+        method, timeout: who was asked, and with how many seconds.
+        truth: the known verdict, or "".
+        verdict: what was said; None where it is not done yet.
+        settled_by: the method, with the stage that decided.
+        seconds, cpu_seconds: wall and processor time.
+        peak_memory: megabytes.
+        bound: proven lower bound of the violation's margin, or None.
+        fault: "" or why there is no verdict.
+        detail, explanation, history, log, worker, ended: see `Outcome`.
+        kept: the witness of a `sat`.
+    """
+
+    run: Run
+    benchmark: str
+    network: Path
+    prop: Path
+    network_hash: str
+    property_hash: str
+    method: str
+    timeout: float
+    truth: str
+    verdict: Status | None
+    settled_by: str = ""
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_memory: float = 0.0
+    bound: float | None = None
+    fault: str = ""
+    detail: str = ""
+    explanation: tuple[str, ...] = ()
+    history: tuple[dict[str, Any], ...] = ()
+    log: str = ""
+    worker: str = ""
+    ended: str = ""
+    kept: KeptWitness | None = None
+
+    @property
+    def name(self) -> str:
+        """``benchmark/network/property``."""
+        return f"{self.benchmark}/{stem(self.network)}/{stem(self.prop)}"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The same for the same network and property, wherever their files lie."""
+        return self.network_hash, self.property_hash
+
+    @property
+    def solved(self) -> bool:
+        """Whether it is proved or refuted."""
+        return self.verdict in (Status.UNSAT, Status.SAT)
+
+    @property
+    def wrong(self) -> bool:
+        """Whether it contradicts the known verdict."""
+        return self.solved and self.truth != "" and self.verdict != self.truth
+
+
+def parse_place(text: str) -> tuple[Path, int | None]:
+    """A store and a run's number from ``STORE`` or ``STORE#RUN``.
+
+    Raises:
+        UsageError: what follows the last ``#`` is no number.
+    """
+    path, mark, number = text.rpartition("#")
+    if not mark or Path(text).is_file():
+        return Path(text), None
+    if not number.isdecimal():
+        raise UsageError(f"{number!r} is no run's number", text, "write STORE or STORE#RUN")
+    return Path(path), int(number)
+
+
+def read_runs(store: Store, number: int | None = None) -> list[Run]:
+    """All runs of a store, or the one with that number, in their order.
+
+    Raises:
+        UsageError: there is none.
+    """
+    columns = "id, started, coalesce(finished, ''), options, facts"
+    with store.guarded():
+        rows = store.connection.execute(f"SELECT {columns} FROM runs ORDER BY id").fetchall()
+    runs = [Run(store.path, row[0], row[1], row[2], json.loads(row[3]), json.loads(row[4])) for row in rows]
+    chosen = [run for run in runs if number in (None, run.number)]
+    if not chosen:
+        cause = f"there is no run {number}; it has {len(runs)}" if runs else "there are no runs in it"
+        raise UsageError(cause, str(store.path), "give a store with runs, as STORE or STORE#RUN")
+    return chosen
+
+
+def read_results(store: Store, run: Run) -> list[Result]:
+    """The results of a run, the missing ones among them, in the order of work."""
+    with store.guarded():
+        cursor = store.connection.cursor()
+        cursor.row_factory = sqlite3.Row
+        rows = cursor.execute(_RESULTS, (run.number,)).fetchall()
+    return [_result(run, row) for row in rows]
+
+
+def read_places(places: list[str]) -> Iterator[tuple[Run, list[Result]]]:
+    """All runs that are named as ``STORE`` or ``STORE#RUN``, with their results.
+
+    Raises:
+        UsageError: one does not exist.
+    """
+    for place in places:
+        path, number = parse_place(place)
+        with Store(path, create=False) as store:
+            for run in read_runs(store, number):
+                yield run, read_results(store, run)
+
+
+_RESULTS = """
+    SELECT instances.*, items.*, results.*, witnesses.x, witnesses.y, witnesses.distance, witnesses.shapes,
+        witnesses.declarations
+    FROM items JOIN instances ON instances.id = items.instance LEFT JOIN results ON results.item = items.id
+        LEFT JOIN witnesses ON witnesses.item = items.id
+    WHERE items.run = ? ORDER BY items.position
+"""
+
+
+def _result(run: Run, row: sqlite3.Row) -> Result:
+    asked = run, row["benchmark"], Path(row["network"]), Path(row["property"]), row["network_hash"]
+    asked_of = row["property_hash"], row["method"], row["timeout"], row["truth"]
+    if row["verdict"] is None:
+        return Result(*asked, *asked_of, None)
+    return Result(
+        *asked,
+        *asked_of,
+        Status(row["verdict"]),
+        row["settled_by"],
+        row["seconds"],
+        row["cpu_seconds"],
+        row["peak_memory"],
+        row["bound"],
+        row["fault"],
+        row["detail"],
+        tuple(json.loads(row["explanation"])),
+        tuple(json.loads(row["history"])),
+        row["log"],
+        row["worker"],
+        row["ended"],
+        _witness(row),
+    )
+
+
+def _witness(row: sqlite3.Row) -> KeptWitness | None:
+    if row["x"] is None:
+        return None
+    witness = Witness(np.frombuffer(row["x"], "<f4"), np.frombuffer(row["y"], "<f8"), row["distance"])
+    shapes = tuple(tuple(shape) for shape in json.loads(row["shapes"]))
+    tensors = tuple(Declaration(**{**t, "shape": tuple(t["shape"])}) for t in json.loads(row["declarations"]))
+    return KeptWitness(witness, shapes, tensors)

@@ -1,0 +1,198 @@
+"""`verifier bench PATH`: verify whole benchmarks, keep everything in a store."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from verifier.cli.output import complain, say
+
+if TYPE_CHECKING:
+    from verifier.batch.plan import Item, Settings
+    from verifier.batch.records import Result
+    from verifier.batch.store import Store
+
+EXIT_CONTRADICTION = 4
+EXIT_WRONG = 5
+EXIT_INTERRUPTED = 130
+MEMORY_SHARE = 0.8
+"""Part of the machine's memory that its instances may take together."""
+
+
+def bench(
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="An instances.csv, a benchmark's folder, or a folder of those.")
+    ],
+    store: Annotated[Path, typer.Option(help="The SQLite file that keeps everything.")] = Path("results.db"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run that asks the same; begin one if the store is new.")
+    ] = False,
+    methods: Annotated[str, typer.Option(help="Names, with commas: each instance is put to each.")] = "auto",
+    timeout: Annotated[
+        float | None, typer.Option(min=0.001, help="Seconds for each instance; its own, or 300, if not given.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Instances at a time; as many as there are cores if not given.")
+    ] = None,
+    memory: Annotated[
+        float | None,
+        typer.Option(min=100.0, help="Megabytes for each instance; a core's share of 4/5 of all if not given."),
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Processor cores for each instance.")] = 1,
+    only: Annotated[str, typer.Option(metavar="GLOB", help="Only names benchmark/network/property like this.")] = "*",
+    shuffle: Annotated[bool, typer.Option("--shuffle", help="Draw the order by --seed.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of attacks, and of the order with --shuffle.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu (NumPy), torch:cpu, or a torch device such as cuda.")] = "cpu",
+    witness_tolerance: Annotated[
+        float, typer.Option(min=0.0, help="Accept witnesses that miss the property by this much; 0 is exact.")
+    ] = 0.0,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler, tcp://host:port, or its scheduler file.")
+    ] = None,
+) -> None:
+    """Verify whole benchmarks, several instances at a time, each in isolation; nothing is lost.
+
+    A crash, a runaway or too much memory ends one instance, with its reason kept. Killed at any moment, the same
+    command with --resume repeats nothing that is finished. Exit status: 0 done, 2 wrong input or usage, 4 methods
+    contradict each other, 5 verdicts contradict known ones (a column truth, or JSON lines), 130 interrupted.
+
+    Examples:
+
+    verifier bench benchmarks/acasxu_2023 --workers 4 --timeout 60 --store acasxu.db
+
+    verifier bench benchmarks/acasxu_2023 --workers 4 --timeout 60 --store acasxu.db --resume
+
+    verifier bench benchmarks --methods crown,milp --only 'mnist*' --store compared.db
+
+    verifier bench benchmarks --cluster scheduler.json --store cluster.db
+    """
+    from verifier.batch.instances import read_instances
+    from verifier.batch.plan import Settings, planned
+    from verifier.batch.store import Store
+    from verifier.methods import Options, method_named
+
+    chosen = tuple(method_named(name.strip()).name for name in methods.split(","))
+    Options(timeout or 1.0, seed, device, witness_tolerance)  # says what is wrong with them
+    settings = Settings(
+        chosen, timeout, memory or _fair_share(), threads, device, seed, witness_tolerance, shuffle, only
+    )
+    items = planned(read_instances(path, only), settings)
+    with Store(store) as opened:
+        work = _Work(opened, settings, workers or os.cpu_count() or 1, cluster)
+        results = work.done(items, resume)
+    sys.exit(_exit_status(results))
+
+
+def _fair_share() -> float:
+    """Megabytes of memory for each core of this machine."""
+    import psutil
+
+    return float(round(psutil.virtual_memory().total * MEMORY_SHARE / (os.cpu_count() or 1) / 1e6))
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A run from its begin, or from where it was left, to its end.
+
+    Attributes:
+        store: where it is kept.
+        settings: what the user set.
+        workers: instances at a time, here.
+        cluster: where a Dask scheduler is, or None.
+    """
+
+    store: Store
+    settings: Settings
+    workers: int
+    cluster: str | None
+
+    def done(self, items: Sequence[Item], resume: bool) -> list[Result]:
+        """Works off the run; all its results."""
+        from verifier.batch.records import read_results, read_runs
+        from verifier.cli.bench_display import summary_table
+
+        run = self._run(items, resume)
+        before = read_results(self.store, read_runs(self.store, run)[0])
+        with _interruptible(), self._left_at_the_end(run):
+            self._work_off(run, before)
+        after = read_results(self.store, read_runs(self.store, run)[0])
+        summary_table(after)
+        return after
+
+    def _run(self, items: Sequence[Item], resume: bool) -> int:
+        from verifier.batch.facts import facts
+
+        run = self.store.last_like(items, self.settings) if resume else None
+        if run is None:
+            run = self.store.begin(items, self.settings, facts())
+        else:
+            self.store.take_up(run)
+        return run
+
+    @contextmanager
+    def _left_at_the_end(self, run: int) -> Iterator[None]:
+        try:
+            yield
+        except KeyboardInterrupt:
+            complain(
+                f"verifier: interrupted; the same command with --resume goes on with run {run} of {self.store.path}"
+            )
+            sys.exit(EXIT_INTERRUPTED)
+        finally:
+            self.store.leave(run)
+
+    def _work_off(self, run: int, before: Sequence[Result]) -> None:
+        from verifier.batch.executors import cluster_executor, local_executor
+        from verifier.batch.progress import Tally
+        from verifier.batch.runner import work_off
+        from verifier.cli.bench_display import display
+
+        tally = Tally(self.workers)
+        for result in before:
+            if result.verdict is None:
+                tally.expect(result.benchmark)
+            else:
+                tally.known(result.benchmark, result.verdict, result.truth)
+        if tally.total.done == tally.total.total:
+            say(f"run {run} of {self.store.path} is finished; nothing is left to do")
+            return
+        executor = cluster_executor(self.cluster) if self.cluster else local_executor(self.workers)
+        with display(tally) as observe, executor as pool:
+            work_off(self.store, run, self.settings, pool, observe)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _exit_status(results: Sequence[Result]) -> int:
+    from verifier.batch.agreement import contradictions
+
+    wrong = [result for result in results if result.wrong]
+    for result in wrong:
+        complain(f"verifier: WRONG {result.name} by {result.method}: {result.verdict}, known to be {result.truth}")
+    against = contradictions(results)
+    for group in against:
+        told = ", ".join(f"{result.method} says {result.verdict}" for result in group)
+        complain(f"verifier: CONTRADICTION {group[0].name}: {told}")
+    if wrong:
+        return EXIT_WRONG
+    return EXIT_CONTRADICTION if against else 0
