@@ -52,7 +52,7 @@ def _processor() -> str:
 
 def revision() -> str:
     """The git revision of verifier's own source, ``+`` after it where files differ; "" where it is no checkout."""
-    source = Path(__file__).resolve().parent
+    source = Path(__file__).resolve().parents[1]
     try:
         head = _git(source, "rev-parse", "HEAD")
         return head + ("+" if head and _git(source, "status", "--porcelain", "--untracked-files=no", ".") else "")
@@ -61,7 +61,7 @@ def revision() -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    if not (folder.parents[1] / ".git").exists():
+    if not (folder.parent / ".git").exists():
         return ""
     command = ["git", "-C", str(folder), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()

@@ -72,6 +72,11 @@ class WarmProcess:
             )
         _RUNNING.add(self)
 
+    @property
+    def number(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
     def run(self, assignment: Assignment) -> Outcome:
         """Has a job run; waits for its outcome.
 

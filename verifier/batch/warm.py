@@ -32,8 +32,8 @@ LENIENCE = 2.0
 """Seconds that a job has beyond its timeout and the watchdog's grace before its process is killed."""
 TICK = 0.05
 """Seconds between two looks at a job's memory."""
-LOG = 4000
-"""Characters that are kept of what a job wrote."""
+LOG = 2000
+"""Characters that are kept of the begin and of the end of what a job wrote."""
 MEGABYTE = 1e6
 
 
@@ -59,13 +59,13 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the owner's to answer: it closes the pipe
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     _load()
-    wake = _child_signals()
+    wake = child_signals()
     while True:
         try:
             assignment = owner.recv()
         except (EOFError, OSError):
             return
-        outcome = _Attempt(assignment, owner, wake).outcome()
+        outcome = Attempt(assignment, owner, wake).outcome()
         if outcome is None:
             return
         try:
@@ -92,7 +92,7 @@ def _load() -> None:
     gc.freeze()
 
 
-def _child_signals() -> int:
+def child_signals() -> int:
     """A descriptor that becomes readable whenever a child has ended."""
     readable, writable = os.pipe()
     for end in (readable, writable):
@@ -102,7 +102,7 @@ def _child_signals() -> int:
     return readable
 
 
-class _Attempt:
+class Attempt:
     """One job in a process of its own, and the eye kept on it."""
 
     def __init__(self, assignment: Assignment, owner: Connection, wake: int) -> None:
@@ -154,7 +154,8 @@ class _Attempt:
         return Fault.MEMORY if held(pid, many) > self._assignment.memory * MEGABYTE else Fault.NONE
 
     def _told(self, fault: Fault, status: int, usage: Any, answer: bytes, written: bytes) -> Outcome:
-        log = written.decode(errors="replace")[-LOG:]
+        log = written.decode(errors="replace")
+        log = log if len(log) <= 2 * LOG else f"{log[:LOG]}\n...\n{log[-LOG:]}"
         outcome = self._judged(fault, status, answer, log)
         kilobyte = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss
         return replace(
@@ -174,7 +175,8 @@ class _Attempt:
             return Outcome.failed(fault, told, method, seconds)
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0 and answer:
             return Outcome.unpacked(answer)
-        last = next((line for line in reversed(log.splitlines()) if line.strip()), "it wrote nothing")
+        own_words = log.partition("Fatal Python error")[0]  # what follows is faulthandler's
+        last = next((line for line in reversed(own_words.splitlines()) if line.strip()), "it wrote nothing")
         if os.WIFSIGNALED(status):
             how = f"was ended by {signal.Signals(os.WTERMSIG(status)).name}"
         else:

@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from verifier.cli.output import complain, say
+from verifier.cli.statuses import EXIT_CONTRADICTION, EXIT_INTERRUPTED, EXIT_WRONG
 
 if TYPE_CHECKING:
     from verifier.batch.plan import Item, Settings
     from verifier.batch.records import Result
     from verifier.batch.store import Store
 
-EXIT_CONTRADICTION = 4
-EXIT_WRONG = 5
-EXIT_INTERRUPTED = 130
 MEMORY_SHARE = 0.8
 """Part of the machine's memory that its instances may take together."""
 

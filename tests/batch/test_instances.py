@@ -1,0 +1,143 @@
+"""Lists of instances: VNN-COMP's, with and without .gz, with known verdicts, and what is wrong with a list."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from verifier.batch.instances import read_instances
+from verifier.batch.plan import DEFAULT_TIMEOUT, Settings, fingerprint, planned
+from verifier.errors import UsageError
+
+SPECS = Path(__file__).resolve().parents[2] / "vnnlib_specs"
+
+
+def make(folder: Path, lines: str, *files: str) -> Path:
+    """A benchmark folder with empty files and a list."""
+    folder.mkdir(parents=True)
+    (folder / "instances.csv").write_text(lines)
+    for file in files:
+        (folder / file).parent.mkdir(exist_ok=True)
+        (folder / file).write_bytes(b"")
+    return folder
+
+
+def test_our_own_list() -> None:
+    instances = read_instances(SPECS)
+    assert len(instances) == 12
+    assert instances[0].name == "vnnlib_specs/digits_dense/digits_dense_robust"
+    assert {i.timeout for i in instances} == {60.0}
+    assert read_instances(SPECS / "instances.csv") == instances
+
+
+def test_named_columns_and_known_verdicts() -> None:
+    instances = read_instances(SPECS / "truth.csv")
+    assert [i.truth for i in instances].count("sat") == 3
+    assert [i.truth for i in instances].count("unsat") == 9
+    assert {i.timeout for i in instances} == {None}
+
+
+def test_a_folder_of_folders(tmp_path: Path) -> None:
+    make(tmp_path / "all" / "b", "onnx/n.onnx,vnnlib/p.vnnlib,10\n", "onnx/n.onnx.gz", "vnnlib/p.vnnlib.gz")
+    make(tmp_path / "all" / "a" / "2.0", "n.onnx.gz, p.vnnlib.gz, 20, sat\n", "n.onnx", "p.vnnlib")
+    found = read_instances(tmp_path / "all")
+    assert [(i.name, i.timeout, i.truth) for i in found] == [("2.0/n/p", 20.0, "sat"), ("b/n/p", 10.0, "")]
+    assert found[0].network.name == "n.onnx"
+    assert found[1].network.name == "n.onnx.gz"
+
+
+def test_json_lines(tmp_path: Path) -> None:
+    folder = make(tmp_path / "x", "", "n.onnx", "p.vnnlib")
+    record = {"bench": "set", "onnx": "n.onnx", "vnnlib": "p.vnnlib", "timeout": 5, "truth": "unknown"}
+    (folder / "index.jsonl").write_text(json.dumps(record) + "\n\n" + json.dumps(record | {"truth": "sat"}) + "\n")
+    (instance,) = read_instances(folder / "index.jsonl")  # the same files twice are one instance, the first
+    assert (instance.name, instance.timeout, instance.truth) == ("set/n/p", 5.0, "")
+
+
+def test_only_matches_names(tmp_path: Path) -> None:
+    assert len(read_instances(SPECS, "*/moons/*")) == 4
+    assert len(read_instances(SPECS, "vnnlib_specs/digits_*/*_close")) == 2
+    with pytest.raises(UsageError, match="none of the 12 instances matches 'x'"):
+        read_instances(SPECS, "x")
+    folder = make(tmp_path / "x", "n.onnx,p.vnnlib,5\nmissing.onnx,p.vnnlib,5\n", "n.onnx", "p.vnnlib")
+    assert len(read_instances(folder, "x/n/*")) == 1
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("", "there are no instances in it"),
+        ("a.onnx,p.vnnlib,5\n", r"line 1: .*a.onnx does not exist"),
+        ("n.onnx\n", "line 1: no property"),
+        ("n.onnx,p.vnnlib,5\nn.onnx,p.vnnlib,soon\n", "line 2: a timeout of 'soon'"),
+        ("n.onnx,p.vnnlib,-1\n", "line 1: a timeout of '-1'"),
+        ("n.onnx,p.vnnlib,nan\n", "line 1: a timeout of 'nan'"),
+        ("n.onnx,p.vnnlib,5,maybe\n", "line 1: a known verdict of 'maybe'"),
+        ('"n.onnx,p.vnnlib,5\n', "line 1: no property"),
+    ],
+)
+def test_faults_of_a_list(tmp_path: Path, lines: str, told: str) -> None:
+    folder = make(tmp_path / "x", lines, "n.onnx", "p.vnnlib")
+    with pytest.raises(UsageError, match=told):
+        read_instances(folder)
+
+
+@pytest.mark.parametrize(("line", "told"), [("{", "not JSON"), ("[]", "not a record"), ('{"onnx": 3}', "no network")])
+def test_faults_of_json_lines(tmp_path: Path, line: str, told: str) -> None:
+    (tmp_path / "index.jsonl").write_text("\n" + line + "\n")
+    with pytest.raises(UsageError, match=f"line 2: {told}"):
+        read_instances(tmp_path / "index.jsonl")
+
+
+def test_what_is_no_list(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="does not exist"):
+        read_instances(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match=r"has no instances\.csv in it"):
+        read_instances(tmp_path)
+    (tmp_path / "instances.csv").write_bytes(gzip.compress(b"n.onnx,p.vnnlib,5"))
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_instances(tmp_path)
+
+
+def test_the_plan_of_a_run(tmp_path: Path) -> None:
+    instances = read_instances(SPECS)
+    settings = Settings(("crown", "lp", "crown"), timeout=7.0)
+    items = planned(instances, settings)
+    assert [i.method for i in items[:3]] == ["crown", "lp", "crown"]
+    assert len(items) == 24  # a method that is named twice is asked once
+    assert {i.timeout for i in items} == {7.0}
+    assert {i.timeout for i in planned(instances, Settings())} == {60.0}
+    assert {i.timeout for i in planned(read_instances(SPECS / "truth.csv"), Settings())} == {DEFAULT_TIMEOUT}
+
+
+def test_the_order_is_drawn_by_the_seed() -> None:
+    instances = read_instances(SPECS)
+
+    def order(seed: int) -> list[str]:
+        return [i.instance.name for i in planned(instances, Settings(shuffle=True, seed=seed))]
+
+    assert order(1) == order(1)
+    assert order(1) != order(2)
+    assert sorted(order(1)) == sorted(i.name for i in instances)
+
+
+def test_a_fingerprint_tells_what_is_asked_not_in_which_order(tmp_path: Path) -> None:
+    instances = read_instances(SPECS)
+
+    def of(settings: Settings, chosen: list = instances) -> str:
+        return fingerprint(planned(chosen, settings), settings)
+
+    plain = of(Settings())
+    assert of(Settings(shuffle=True)) == plain
+    assert of(Settings(seed=1)) != plain
+    assert of(Settings(timeout=9.0)) != plain
+    assert of(Settings(memory=500.0)) != plain
+    assert of(Settings(methods=("crown",))) != plain
+    assert of(Settings(), instances[1:]) != plain
+    folder = make(tmp_path / "x", "n.onnx,p.vnnlib,5\n", "n.onnx", "p.vnnlib")
+    before = of(Settings(), read_instances(folder))
+    (folder / "n.onnx").write_bytes(b"other")
+    assert of(Settings(), read_instances(folder)) != before

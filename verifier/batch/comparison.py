@@ -1,0 +1,128 @@
+"""Two runs side by side: what one solved and the other did not, and how their times compare, pair by pair.
+
+Times of one instance differ by orders of magnitude from those of another, so that means say little: what counts is the
+ratio of each pair, its median, and how likely the wins and losses would be a coin's (the exact sign test; on gained and
+lost instances it is McNemar's).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
+
+from verifier.batch.records import Result
+
+NOTICEABLE_RATIO = 1.1
+"""Times that differ by less than this factor count as the same where instances are named faster or slower."""
+NOTICEABLE_SECONDS = 0.05
+"""Likewise by less than this many seconds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """One instance in both runs."""
+
+    a: Result
+    b: Result
+
+    @property
+    def both(self) -> bool:
+        """Whether both solved it, to the same verdict."""
+        return self.a.solved and self.a.verdict == self.b.verdict
+
+    @property
+    def ratio(self) -> float:
+        """The second's time as a multiple of the first's."""
+        return self.b.seconds / self.a.seconds if self.a.seconds else math.inf
+
+    @property
+    def noticeable(self) -> bool:
+        """Whether the times differ by more than noise."""
+        apart = abs(self.a.seconds - self.b.seconds) > NOTICEABLE_SECONDS
+        return apart and not 1 / NOTICEABLE_RATIO <= self.ratio <= NOTICEABLE_RATIO
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What changed from run a to run b.
+
+    Attributes:
+        pairs: the instances that both have a result for.
+        only_a, only_b: how many have one in that run alone.
+    """
+
+    pairs: tuple[Pair, ...]
+    only_a: int
+    only_b: int
+
+    @classmethod
+    def of(cls, a: Iterable[Result], b: Iterable[Result]) -> Comparison:
+        """Pairs the results of the same network and property, the first of each in either run."""
+        first, second = _by_instance(a), _by_instance(b)
+        pairs = tuple(Pair(first[key], second[key]) for key in first if key in second)
+        return cls(pairs, len(first) - len(pairs), len(second) - len(pairs))
+
+    @cached_property
+    def gained(self) -> list[Pair]:
+        """Solved by b alone."""
+        return [p for p in self.pairs if p.b.solved and not p.a.solved]
+
+    @cached_property
+    def lost(self) -> list[Pair]:
+        """Solved by a alone."""
+        return [p for p in self.pairs if p.a.solved and not p.b.solved]
+
+    @cached_property
+    def contradictory(self) -> list[Pair]:
+        """Proved by one, refuted by the other: one of them is wrong."""
+        return [p for p in self.pairs if p.a.solved and p.b.solved and p.a.verdict != p.b.verdict]
+
+    @cached_property
+    def both(self) -> list[Pair]:
+        """Solved by both, to the same verdict."""
+        return [p for p in self.pairs if p.both]
+
+    @cached_property
+    def faster(self) -> list[Pair]:
+        """Solved by both, noticeably faster by b; the most so first."""
+        return sorted((p for p in self.both if p.noticeable and p.ratio < 1), key=lambda p: p.ratio)
+
+    @cached_property
+    def slower(self) -> list[Pair]:
+        """Solved by both, noticeably slower by b; the most so first."""
+        return sorted((p for p in self.both if p.noticeable and p.ratio > 1), key=lambda p: -p.ratio)
+
+    @property
+    def median_ratio(self) -> float | None:
+        """The median of b's time over a's, where both solved; None where they solved nothing together."""
+        return median(p.ratio for p in self.both) if self.both else None
+
+    @property
+    def time_sign_test(self) -> float:
+        """The probability of wins and losses in time at least as uneven as these, were they a coin's."""
+        return sign_test(sum(p.ratio < 1 for p in self.both), sum(p.ratio > 1 for p in self.both))
+
+    @property
+    def solved_sign_test(self) -> float:
+        """Likewise of gained and lost instances."""
+        return sign_test(len(self.gained), len(self.lost))
+
+
+def _by_instance(results: Iterable[Result]) -> dict[tuple[str, str], Result]:
+    found: dict[tuple[str, str], Result] = {}
+    for result in results:
+        if result.verdict is not None:
+            found.setdefault(result.key, result)
+    return found
+
+
+def sign_test(wins: int, losses: int) -> float:
+    """The two-sided exact sign test's p-value; 1.0 where there is neither win nor loss."""
+    if wins + losses == 0:
+        return 1.0
+    from scipy.stats import binomtest
+
+    return float(binomtest(wins, wins + losses, 0.5).pvalue)

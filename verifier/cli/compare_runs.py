@@ -1,0 +1,158 @@
+"""`verifier compare-runs A B`: what changed from one run to another."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from verifier.cli.output import say
+from verifier.cli.statuses import EXIT_CONTRADICTION
+from verifier.errors import UsageError
+
+if TYPE_CHECKING:
+    from verifier.batch.comparison import Comparison, Pair
+    from verifier.batch.records import Result
+
+SHOWN = 20
+"""Instances that are named of each kind, unless all are asked for."""
+
+
+def compare_runs(
+    a: Annotated[str, typer.Argument(metavar="A", help="A store, or STORE#RUN; its last run if no number is given.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Likewise; may be the same store.")],
+    methods: Annotated[
+        str | None, typer.Option(metavar="OF_A,OF_B", help="Which method of each, where a run has several.")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the comparison, all instances named.")] = None,
+    show_all: Annotated[
+        bool, typer.Option("--all", help=f"Name all instances, not just {SHOWN} of each kind.")
+    ] = False,
+) -> None:
+    """Compare two runs, instance by instance: gained, lost, faster, slower.
+
+    Instances are the same where the contents of network and property are. The ratio of times is B's over A's, where
+    both solved. Exit status: 0, 2 wrong input or usage, 4 the runs contradict each other.
+
+    Examples:
+
+    verifier compare-runs before.db after.db
+
+    verifier compare-runs results.db#1 results.db#2
+
+    verifier compare-runs results.db results.db --methods crown,milp
+    """
+    from verifier.batch.comparison import Comparison
+    from verifier.evidence.result_files import check_writable, write_whole
+
+    if json_file is not None:
+        check_writable(json_file, "--json")
+    wanted = _wanted(methods)
+    first, second = _results(a, wanted[0]), _results(b, wanted[1])
+    comparison = Comparison.of(first, second)
+    if not comparison.pairs:
+        raise UsageError("the two runs have no instance in common", f"{a}, {b}", "compare runs of the same files")
+    say(f"A: {_described(first)}")
+    say(f"B: {_described(second)}")
+    _print(comparison, None if show_all else SHOWN)
+    if json_file is not None:
+        write_whole(json_file, json.dumps(_record(comparison), indent=1) + "\n")
+    sys.exit(EXIT_CONTRADICTION if comparison.contradictory else 0)
+
+
+def _wanted(methods: str | None) -> tuple[str | None, str | None]:
+    if methods is None:
+        return None, None
+    names = [name.strip() for name in methods.split(",")]
+    if len(names) > 2 or not all(names):
+        raise UsageError(f"{methods!r} are not one or two methods", "--methods", "write one for both, or OF_A,OF_B")
+    return names[0], names[-1]
+
+
+def _results(place: str, method: str | None) -> list[Result]:
+    """The results of the last run that is named, by one method."""
+    from verifier.batch.records import read_places
+
+    run, results = list(read_places([place]))[-1]
+    has = list(dict.fromkeys(result.method for result in results))
+    if method is None and len(has) > 1:
+        raise UsageError(f"run {run.name} has several methods ({', '.join(has)})", place, "choose with --methods")
+    if method is not None and method not in has:
+        raise UsageError(f"run {run.name} has no method {method}, but {', '.join(has)}", place, "choose one of those")
+    return [result for result in results if method in (None, result.method)]
+
+
+def _described(results: Sequence[Result]) -> str:
+    run = results[0].run
+    timeouts = sorted({result.timeout for result in results})
+    told = f"{timeouts[0]:g}" if len(timeouts) == 1 else f"{timeouts[0]:g} to {timeouts[-1]:g}"
+    done = sum(result.verdict is not None for result in results)
+    solved = sum(result.solved for result in results)
+    version = run.facts.get("versions", {}).get("verifier", "?")
+    revision = str(run.facts.get("revision", ""))[:10]
+    who = f"{results[0].method}, verifier {version} {revision}".rstrip()
+    return f"{run.name}, {who}, {told} s, {solved} solved of {done}"
+
+
+def _print(comparison: Comparison, limit: int | None) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    ratio = comparison.median_ratio
+    rows = [
+        (
+            "instances in both",
+            str(len(comparison.pairs)),
+            f"{comparison.only_a} in A alone, {comparison.only_b} in B alone",
+        ),
+        ("solved by both", str(len(comparison.both)), "" if ratio is None else f"median ratio of times {ratio:.3f}"),
+        ("gained", str(len(comparison.gained)), f"sign test p = {comparison.solved_sign_test:.3g}"),
+        ("lost", str(len(comparison.lost)), ""),
+        ("faster", str(len(comparison.faster)), f"sign test on all times p = {comparison.time_sign_test:.3g}"),
+        ("slower", str(len(comparison.slower)), ""),
+        (
+            "contradictory",
+            str(len(comparison.contradictory)),
+            "one of them is wrong" if comparison.contradictory else "",
+        ),
+    ]
+    table = Table(show_header=False)
+    for row in rows:
+        table.add_row(*row)
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    Console(width=None if terminal else 120).print(table)
+    for kind in ("contradictory", "gained", "lost", "faster", "slower"):
+        pairs: list[Pair] = getattr(comparison, kind)
+        for pair in pairs[:limit]:
+            say(f"{kind}  {pair.a.name}  {_told(pair.a)} -> {_told(pair.b)}")
+        if limit is not None and len(pairs) > limit:
+            say(f"{kind}  and {len(pairs) - limit} more; --all names them")
+
+
+def _told(result: Result) -> str:
+    return f"{result.verdict} {result.seconds:.2f} s"
+
+
+def _record(comparison: Comparison) -> dict[str, Any]:
+    kinds = ("contradictory", "gained", "lost", "faster", "slower", "both")
+    return {
+        "pairs": len(comparison.pairs),
+        "only_a": comparison.only_a,
+        "only_b": comparison.only_b,
+        "median_ratio": comparison.median_ratio,
+        "time_sign_test": comparison.time_sign_test,
+        "solved_sign_test": comparison.solved_sign_test,
+        **{kind: [_pair_record(pair) for pair in getattr(comparison, kind)] for kind in kinds},
+    }
+
+
+def _pair_record(pair: Pair) -> dict[str, Any]:
+    return {
+        "instance": pair.a.name,
+        "verdicts": [str(pair.a.verdict), str(pair.b.verdict)],
+        "seconds": [round(pair.a.seconds, 4), round(pair.b.seconds, 4)],
+    }
