@@ -55,6 +55,9 @@ def bench(
     cluster: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler, tcp://host:port, or its scheduler file.")
     ] = None,
+    vnncomp: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also write results.csv and counterexamples as VNN-COMP does.")
+    ] = None,
 ) -> None:
     """Verify whole benchmarks, several instances at a time, each in isolation; nothing is lost.
 
@@ -70,11 +73,12 @@ def bench(
 
     verifier bench benchmarks --methods crown,milp --only 'mnist*' --store compared.db
 
-    verifier bench benchmarks --cluster scheduler.json --store cluster.db
+    verifier bench benchmarks --cluster scheduler.json --store cluster.db --vnncomp results
     """
     from verifier.batch.instances import read_instances
     from verifier.batch.plan import Settings, planned
     from verifier.batch.store import Store
+    from verifier.batch.vnncomp import check_vnncomp, write_vnncomp
     from verifier.methods import Options, method_named
 
     chosen = tuple(method_named(name.strip()).name for name in methods.split(","))
@@ -83,9 +87,13 @@ def bench(
         chosen, timeout, memory or _fair_share(), threads, device, seed, witness_tolerance, shuffle, only
     )
     items = planned(read_instances(path, only), settings)
+    if vnncomp is not None:
+        check_vnncomp(vnncomp, ((i.instance.benchmark, i.instance.network, i.instance.prop) for i in items))
     with Store(store) as opened:
         work = _Work(opened, settings, workers or os.cpu_count() or 1, cluster)
         results = work.done(items, resume)
+    if vnncomp is not None:
+        write_vnncomp(results, vnncomp)
     sys.exit(_exit_status(results))
 
 

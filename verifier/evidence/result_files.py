@@ -45,7 +45,7 @@ def check_writable(path: Path, option: str) -> None:
         raise UsageError(f"{path} cannot be written", option, "choose a writable place")
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, content: str | bytes) -> None:
     """Writes the file by way of a temporary one beside it, so that no reader ever sees half of it.
 
     A link is followed; what exists and is no regular file (a pipe, a device) is written to directly.
@@ -53,14 +53,15 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         UsageError: it cannot be written.
     """
+    data = content.encode() if isinstance(content, str) else content
     target = path.resolve()
     temporary = target.with_name(f".verifier-{os.getpid()}-{threading.get_ident()}")
     try:
         if target.exists() and not target.is_file():
-            target.write_text(text, encoding="utf-8")
+            target.write_bytes(data)
             return
-        with temporary.open("x", encoding="utf-8") as file:
-            file.write(text)
+        with temporary.open("xb") as file:
+            file.write(data)
         os.replace(temporary, target)
     except OSError as error:
         with contextlib.suppress(OSError):
