@@ -34,8 +34,8 @@ if [[ ! -x $venv/bin/python ]]; then
         find_python >/dev/null || ask_apt python3.12-venv || ask_apt python3.11-venv || true
         base=$(find_python) || { complain 'needs Python 3.11 or later with venv; install it first' && exit 1; }
     fi
-    "$base" -m venv "$venv"
+    "$base" -P -m venv "$venv"
 fi
-"$venv/bin/python" -m pip install --disable-pip-version-check --constraint "$root/constraints.txt" --editable "$root"
-"$venv/bin/python" -m verifier.cli.main --help >/dev/null
+"$venv/bin/python" -P -m pip install --disable-pip-version-check --constraint "$root/constraints.txt" --editable "$root"
+"$venv/bin/python" -P -m verifier.cli.main --help >/dev/null
 command -v pkill timeout awk nproc >/dev/null || ask_apt procps coreutils gawk

@@ -5,17 +5,24 @@ Both are executors of `concurrent.futures`, and what they execute is the same (`
 
 from __future__ import annotations
 
+import contextlib
+import json
+import logging
 import os
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from verifier.batch.isolation import stop_all
 from verifier.errors import UsageError
 
-CONNECT = 30.0
+CONNECT = 10.0
 """Seconds to wait for a cluster's scheduler."""
+CLOSE = 5.0
+"""Seconds for taking leave of it."""
 
 
 @contextmanager
@@ -39,29 +46,48 @@ def local_executor(workers: int) -> Iterator[Executor]:
 def cluster_executor(place: str) -> Iterator[Executor]:
     """The workers of a running Dask cluster, which see the same files under the same names.
 
+    A job whose worker dies is given to another; one that has cost several workers their life is given up. At the end
+    what has not begun is taken back.
+
     Args:
         place: the scheduler's address (``tcp://host:8786``), or the path of its scheduler file.
 
     Raises:
         UsageError: Dask is not installed, or nobody answers.
     """
-    with _client(place) as client:
-        pool = client.get_executor()
-        try:
-            yield pool
-        finally:
+    client = _client(place)
+    pool = client.get_executor(pure=False)  # a job is never another's, however alike they are
+    try:
+        yield pool
+    finally:
+        with contextlib.suppress(Exception):  # the scheduler may be gone
             pool.shutdown(wait=False)
+        with contextlib.suppress(Exception):
+            client.close(timeout=CLOSE)
 
 
 def _client(place: str) -> Any:
     try:
         from distributed import Client
+        from distributed.versions import VersionMismatchWarning
     except ImportError as error:
         fix = "install it with: pip install 'verifier[cluster]'"
         raise UsageError("Dask distributed is not installed", "--cluster", fix) from error
-    where = {"address": place} if "://" in place else {"scheduler_file": place}
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters comes back as an exception
+    warnings.simplefilter("ignore", VersionMismatchWarning)
+    address = place if "://" in place else _address(Path(place))
     try:
-        return Client(**where, timeout=CONNECT, set_as_default=False)
+        return Client(address, timeout=CONNECT, set_as_default=False)
     except (OSError, ValueError) as error:
         cause = f"no Dask scheduler answers ({error})"
         raise UsageError(cause, f"--cluster {place}", "give its address or scheduler file") from error
+
+
+def _address(file: Path) -> str:
+    """The address in a scheduler file."""
+    try:
+        return str(json.loads(file.read_text(encoding="utf-8"))["address"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        cause = f"no scheduler file ({error.strerror if isinstance(error, OSError) else 'it has no address in it'})"
+        fix = "give the file that 'dask scheduler --scheduler-file' has written, or tcp://host:port"
+        raise UsageError(cause, f"--cluster {file}", fix) from error

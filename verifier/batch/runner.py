@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import CancelledError, Executor, Future
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
@@ -13,6 +13,7 @@ from verifier.batch.outcome import Fault, Outcome
 from verifier.batch.ownership import HEARTBEAT
 from verifier.batch.plan import Item, Settings
 from verifier.batch.store import Store
+from verifier.errors import UsageError
 
 Finished: TypeAlias = "tuple[Item, Future[Outcome]]"
 
@@ -28,6 +29,9 @@ def work_off(
 
     Args:
         observe: is shown the results as they come, and an empty list every few seconds when none does.
+
+    Raises:
+        UsageError: the executor cannot do its work; what is not done stays pending.
     """
     finished: SimpleQueue[Finished] = SimpleQueue()
     left = 0
@@ -61,8 +65,20 @@ def _drained(finished: SimpleQueue[Finished]) -> list[Finished]:
 
 
 def _outcome(item: Item, future: Future[Outcome]) -> Outcome:
-    error = future.exception()
+    """What came of an item; a worker's own exception says nothing of the item, which stays pending.
+
+    Raises:
+        UsageError: the executor cannot do its work.
+    """
+    try:
+        error = future.exception()
+    except CancelledError as lost:
+        fix = "start it again; the same command with --resume goes on"
+        raise UsageError("the scheduler of the workers was lost", "--cluster", fix) from lost
     if error is None:
         return future.result()
-    told = f"its worker was lost too often ({type(error).__name__}: {error})"
-    return Outcome.failed(Fault.LOST, told, item.method)
+    if type(error).__name__ == "KilledWorker":  # Dask's, which need not be installed
+        return Outcome.failed(Fault.LOST, "the workers that it was given to died, one after the other", item.method)
+    cause = f"the workers cannot run jobs ({type(error).__name__}: {error})"
+    fix = "they need the same verifier and Python as here; the same command with --resume goes on"
+    raise UsageError(cause, "bench", fix) from error
