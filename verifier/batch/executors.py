@@ -61,7 +61,8 @@ def cluster_executor(place: str) -> Iterator[Executor]:
         yield pool
     finally:
         with contextlib.suppress(Exception):  # the scheduler may be gone
-            pool.shutdown(wait=False)
+            if client.status == "running":
+                pool.shutdown(wait=False)
         with contextlib.suppress(Exception):
             client.close(timeout=CLOSE)
 
@@ -69,14 +70,17 @@ def cluster_executor(place: str) -> Iterator[Executor]:
 def _client(place: str) -> Any:
     try:
         from distributed import Client
+        from distributed.comm import resolve_address
         from distributed.versions import VersionMismatchWarning
     except ImportError as error:
         fix = "install it with: pip install 'verifier[cluster]'"
         raise UsageError("Dask distributed is not installed", "--cluster", fix) from error
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters comes back as an exception
+    for logger in ("distributed", "distributed.client"):  # what matters comes back as an exception
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore", VersionMismatchWarning)
     address = place if "://" in place else _address(Path(place))
     try:
+        resolve_address(address)  # a client that cannot even begin would not end either
         return Client(address, timeout=CONNECT, set_as_default=False)
     except (OSError, ValueError) as error:
         cause = f"no Dask scheduler answers ({error})"
