@@ -109,16 +109,16 @@ def killed(dask: Cluster) -> list[psutil.Process]:
 
 
 def test_a_run_goes_on_after_an_interruption_and_after_the_schedulers_end(benchmarks: Path, tmp_path: Path) -> None:
-    store = tmp_path / "r.db"
+    store, half = tmp_path / "r.db", ("--only", "copy[01]/*")
     with cluster(tmp_path, 1) as dask:
-        run = bench(benchmarks, store, "--cluster", dask.file)
+        run = bench(benchmarks, store, *half, "--cluster", dask.file)
         has_results(run, 3)
         run.send_signal(signal.SIGINT)
         status, error = ended(run)
         assert (status, error.count("\n"), "--resume" in error) == (130, 1, True)
         with Client(scheduler_file=str(dask.file), set_as_default=False) as client:
             until(lambda: not client.run_on_scheduler(tasks))
-        run = bench(benchmarks, store, "--cluster", dask.file, "--resume")
+        run = bench(benchmarks, store, *half, "--cluster", dask.file, "--resume")
         has_results(run, 3)
         kill_group(dask.scheduler)
         status, error = ended(run)
@@ -127,7 +127,7 @@ def test_a_run_goes_on_after_an_interruption_and_after_the_schedulers_end(benchm
     done = {result.name: result.ended for result in results if result.verdict is not None}
     assert 6 <= len(done) < len(results)
     assert {result.fault for result in results} == {""}
-    assert ended(bench(benchmarks, store, "--workers", 2, "--resume")) == (0, "")
+    assert ended(bench(benchmarks, store, *half, "--workers", 2, "--resume")) == (0, "")
     results = results_of(store)
     assert {result.name: result.ended for result in results if result.name in done} == done
     assert all(result.solved for result in results)
