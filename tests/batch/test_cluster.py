@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import subprocess
@@ -70,8 +71,11 @@ def verdicts(results: Sequence[Result]) -> dict[str, str]:
 def at_work(worker: psutil.Popen) -> list[psutil.Process]:
     """All processes of a Dask worker, where a job is under way in it: nanny, worker, warm process, the job's."""
     family = worker.children(recursive=True)
-    warm = [process for process in family if "verifier.batch.warm" in process.cmdline()]
-    return family if len(warm) > 1 else []
+    warm = 0
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+            warm += "verifier.batch.warm" in process.cmdline()
+    return family if warm > 1 else []
 
 
 def test_a_run_is_completed_though_a_worker_is_killed(benchmarks: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import re
@@ -200,8 +201,9 @@ def started(script: subprocess.Popen[str]) -> psutil.Process:
     end = time.monotonic() + 60
     while time.monotonic() < end:
         for process in psutil.Process(script.pid).children(recursive=True):
-            if process.name().startswith("python") and process.num_threads() > 1:
-                return process
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+                if process.name().startswith("python") and process.num_threads() > 1:
+                    return process
         time.sleep(0.02)
     raise AssertionError("no verifier was started")
 
