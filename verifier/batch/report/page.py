@@ -12,6 +12,8 @@ from verifier.batch.report.scores import by_benchmark, totals
 
 SCRIPTS = ("dom.js", "table.js", "details.js", "plots.js")
 """In the order of their needs."""
+WHEN = ("started", "finished")
+"""Facts that always differ."""
 
 
 def page(material: Material, written: str) -> str:
@@ -33,7 +35,7 @@ def page(material: Material, written: str) -> str:
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    environment.filters |= {"seconds": shown_seconds, "percent": _percent}
+    environment.filters |= {"percent": _percent}
 
     def source(name: str) -> Markup:
         assert environment.loader is not None
@@ -46,10 +48,10 @@ def page(material: Material, written: str) -> str:
         crosses=crosses(material),
         facts=facts_table(material.runs),
         data=page_data(material),
-        details=details(material.results),
+        details=details(material),
         style=source("report.css"),
         scripts=[source(name) for name in SCRIPTS],
-        plotly=Markup(get_plotlyjs()),
+        plotly=Markup(get_plotlyjs().replace("</script", "<\\/script")),
         written=written,
     )
 
@@ -59,11 +61,11 @@ def facts_table(runs: list[Run]) -> list[tuple[str, list[str], bool]]:
     columns = [_facts(run) for run in runs]
     names = dict.fromkeys(name for column in columns for name in column)
     lines = [(name, [column.get(name, "") for column in columns]) for name in names]
-    return [(name, values, len(set(values)) > 1) for name, values in lines]
+    return [(name, values, name not in WHEN and len(set(values)) > 1) for name, values in lines]
 
 
 def _facts(run: Run) -> dict[str, str]:
-    told = {"started": run.started, "finished": run.finished or "not finished"}
+    told = {"started": _moment(run.started), "finished": _moment(run.finished) or "not finished"}
     told |= _flat(run.facts, "")
     return told | _flat(run.options, "option ")
 
@@ -81,15 +83,9 @@ def _flat(facts: dict[str, Any], before: str) -> dict[str, str]:
     return told
 
 
-def shown_seconds(value: float | None) -> str:
-    """Seconds as people read them: ``0.042``, ``12.3``, ``1:02:03``; "" for None."""
-    if value is None:
-        return ""
-    if value < 100:
-        return f"{value:.3f}" if value < 10 else f"{value:.1f}"
-    minutes, rest = divmod(round(value), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+def _moment(iso: str) -> str:
+    """A time of the store as people read it."""
+    return iso[:19].replace("T", " ") + " UTC" if iso else ""
 
 
 def _percent(value: float | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -53,16 +52,18 @@ def page_data(material: Material) -> dict[str, Any]:
     }
 
 
-def details(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """What is shown of each result once its row is opened."""
-    left, records = IMAGES, []
-    for result in results:
+def details(material: Material) -> dict[str, Any]:
+    """What is shown once a row is opened: for each result its own, and for each instance its files."""
+    left, records, files = IMAGES, [], dict[tuple[str, ...], int]()
+    for result in material.results:
         record = _detail(result)
         if result.kept is not None:
             record["witness"] = _witness(result.kept, left)
             left -= len(record["witness"].get("image", {}).get("bytes", ""))
+        asked = str(result.network), result.network_hash, str(result.prop), result.property_hash
+        record["files"] = files.setdefault(asked, len(files))
         records.append(record)
-    return records
+    return {"results": records, "files": list(files)}
 
 
 def _detail(result: Result) -> dict[str, Any]:
@@ -77,7 +78,6 @@ def _detail(result: Result) -> dict[str, Any]:
         "history": _history(result),
         "log": result.log[-LOG:],
         "cut": len(result.log) > LOG,
-        "files": [[str(result.network), result.network_hash], [str(result.prop), result.property_hash]],
         "worker": result.worker,
         "ended": result.ended,
     }
@@ -92,7 +92,7 @@ def _history(result: Result) -> list[list[float | None]]:
 
 
 def _finite(value: float | None) -> float | None:
-    return None if value is None else json_number(value)
+    return None if value is None else json_number(float(f"{value:.6g}"))
 
 
 def _witness(kept: KeptWitness, room: int) -> dict[str, Any]:
@@ -110,5 +110,7 @@ def _witness(kept: KeptWitness, room: int) -> dict[str, Any]:
 
 
 def _numbers(values: np.ndarray) -> list[float | None]:
-    """The first entries, each by the shortest decimal that reads back the same, null where it is not finite."""
-    return [float(str(value)) if math.isfinite(value) else None for value in values[:ENTRIES]]
+    """The first entries by the shortest decimals that read back as the same float32; null where not finite."""
+    with np.errstate(over="ignore"):
+        shown = values[:ENTRIES].astype(np.float32)
+    return [float(str(value)) if math.isfinite(value) else None for value in shown]

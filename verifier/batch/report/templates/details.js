@@ -5,7 +5,9 @@ let parsedDetails = null;
 
 function detailOf(result) {
   parsedDetails ??= JSON.parse(at("details").textContent);
-  return parsedDetails[result.number];
+  const detail = parsedDetails.results[result.number];
+  const [network, networkHash, property, propertyHash] = parsedDetails.files[detail.files];
+  return { ...detail, files: [["network", network, networkHash], ["property", property, propertyHash]] };
 }
 
 function detailsOf(result) {
@@ -16,8 +18,8 @@ function detailsOf(result) {
   if (detail.explanation) {
     panes.append(pane("Explanation", make("ul", {}, ...detail.explanation.map((line) => make("li", {}, line)))));
   }
-  const files = make("dl", {}, ...detail.files.flatMap(([path, hash], i) => [
-    make("dt", {}, i ? "property" : "network"),
+  const files = make("dl", {}, ...detail.files.flatMap(([kind, path, hash]) => [
+    make("dt", {}, kind),
     make("dd", {}, path, make("br"), make("span", { class: "mono note" }, "SHA-256 " + hash)),
   ]));
   panes.append(pane("Files", files, "full"));
@@ -56,7 +58,7 @@ function witnessPane(witness) {
     const { width, height, low, high, step } = witness.image;
     const thinned = step > 1 ? `, every ${step}th pixel` : "";
     parts.push(make("canvas", { width, height, role: "img", "aria-label": "the witness's input as an image" }));
-    parts.push(make("p", { class: "note" }, `${witness.inputs} inputs as an image, from ${low} to ${high}${thinned}`));
+    parts.push(make("p", { class: "note" }, `${witness.inputs} inputs as an image, from ${low.toPrecision(4)} to ${high.toPrecision(4)}${thinned}`));
   } else {
     parts.push(numbers("input", witness.x, witness.inputs));
   }
@@ -69,7 +71,7 @@ function witnessPane(witness) {
 function numbers(kind, values, count) {
   const rest = count > values.length ? ` (the first ${values.length} of ${count}; all are in the store)` : "";
   const text = values.map(shownNumber).join("  ");
-  return make("div", { class: "numbers" }, make("b", {}, kind + rest + ": "), make("span", { class: "mono" }, text));
+  return make("div", { class: "numbers" }, make("span", { class: "note" }, kind + rest + ": "), make("span", { class: "mono" }, text));
 }
 
 // Draws what needs to be in the document first.

@@ -12,20 +12,30 @@ const plain = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replac
 function layout(x, y, more = {}) {
   const axis = { gridcolor: colour("line"), zeroline: false, linecolor: colour("line"), automargin: true };
   return {
-    margin: { l: 50, r: 12, t: 12, b: 44 },
+    margin: { l: 50, r: 12, t: 12, b: 40 },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
+    modebar: { bgcolor: colour("card"), color: colour("soft"), activecolor: colour("link") },
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour("ink") },
     hoverlabel: { align: "left" },
-    legend: { orientation: "h", y: -0.2, yanchor: "top" },
+    legend: { orientation: "h", x: 0, xanchor: "left", yref: "container", y: 0, yanchor: "bottom" },
     xaxis: { ...axis, ...x },
     yaxis: { ...axis, ...y },
     ...more,
   };
 }
 
-const SETTINGS = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["lasso2d", "select2d"] };
-const logAxis = (title, range) => ({ title: { text: title }, type: "log", dtick: 1, tickformat: "~g", range: range });
+// Plotly takes a second to be read, which is left until the page is there.
+function plotly() {
+  if (!window.Plotly) {
+    const script = make("script", {}, at("plotly").textContent);
+    document.head.append(script);
+  }
+  return window.Plotly;
+}
+
+const SETTINGS = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["sendChartToCloud", "lasso2d", "select2d"] };
+const logAxis = (title, range) => ({ title: { text: title, standoff: 6 }, type: "log", dtick: 1, tickformat: "~g", range: range });
 
 function resultsOf(who, benchmark = "") {
   return RESULTS.filter((r) => r.who === who && (!benchmark || r.benchmark === benchmark));
@@ -49,7 +59,7 @@ function drawCactus() {
     };
   });
   const count = { title: { text: "instances solved" }, rangemode: "tozero" };
-  Plotly.react("cactus", traces, layout(logAxis("seconds"), count, { showlegend: true }), SETTINGS);
+  plotly().react("cactus", traces, layout(logAxis("seconds"), count, { showlegend: true }), SETTINGS);
 }
 
 function pairsOf(first, second) {
@@ -72,7 +82,7 @@ function drawScatter() {
       name: WORDS[kind] ?? kind,
       x: chosen.map(([a]) => time(a)),
       y: chosen.map(([, b]) => time(b)),
-      text: chosen.map(([a, b]) => `<b>${plain(a.fullName)}</b><br>across: ${told(a)}<br>up: ${told(b)}`),
+      text: chosen.map(([a, b]) => `<b>${plain(a.fullName)}</b><br>x: ${told(a)}<br>y: ${told(b)}`),
       customdata: chosen.map(([a]) => a.number),
       mode: "markers",
       marker: { color: colour(name), size: kind === "contradictory" ? 11 : 7, opacity: 0.7, symbol: kind === "sat" ? "diamond" : "circle" },
@@ -90,7 +100,7 @@ function drawScatter() {
   ];
   const axes = [first, second].map((who) => logAxis(plain(who.label) + ", seconds", range));
   const note = { text: "not solved", x: 0.01, xref: "paper", y: Math.log10(limit), yref: "y", yanchor: "bottom", xanchor: "left", showarrow: false, font: { color: colour("soft"), size: 11 } };
-  Plotly.react("scatter", traces, layout(axes[0], axes[1], { shapes, annotations: [note], hovermode: "closest", showlegend: true }), SETTINGS);
+  plotly().react("scatter", traces, layout(axes[0], axes[1], { shapes, annotations: [note], hovermode: "closest", showlegend: true }), SETTINGS);
 }
 
 function drawHistory(place, history) {
@@ -108,8 +118,8 @@ function drawHistory(place, history) {
     line: { shape: "hv", color: colour("falsified") },
     hovertemplate: "%{y} after %{x} s, %{text}<extra></extra>",
   };
-  const axes = [{ title: { text: "seconds" } }, { title: { text: "bound" } }];
-  Plotly.newPlot(place, [trace], layout(...axes, { showlegend: false }), { ...SETTINGS, displayModeBar: false });
+  const axes = [{ title: { text: "seconds", standoff: 6 } }, { title: { text: "bound" } }];
+  plotly().newPlot(place, [trace], layout(...axes, { showlegend: false }), { ...SETTINGS, displayModeBar: false });
 }
 
 function startPlots() {
@@ -140,5 +150,4 @@ function drawAll() {
   if (DATA.contenders.length > 1) drawScatter();
 }
 
-startTable();
-startPlots();
+window.addEventListener("load", () => setTimeout(startPlots));

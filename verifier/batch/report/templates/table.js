@@ -117,10 +117,12 @@ function toggle(row, result) {
 
 // Shows one instance alone, with the details of its first result open, or of the given one.
 function find(fullName, number = null) {
-  at("filters").reset();
+  FILTERS.forEach((filter) => (at("filter-" + filter.name).value = ""));
   at("filter-text").value = fullName;
   refresh();
   const rows = [...document.querySelectorAll("#rows tr.row")];
   const row = rows.find((candidate) => number === null || Number(candidate.dataset.number) === number);
   if (row) row.click();
 }
+
+startTable();
