@@ -27,7 +27,8 @@ def opened(browser: Any, tmp_path: Path) -> Any:
 
     (tmp_path / "report.html").write_text(page(material(rich_store(tmp_path / "s.db")), "today"), encoding="utf-8")
     browser.get_log("browser"), browser.get_log("performance")
-    browser.get((tmp_path / "report.html").as_uri())
+    address = (tmp_path / "report.html").as_uri()
+    browser.get(address)
     drawn = "return document.querySelectorAll('#scatter .main-svg .point').length"
     WebDriverWait(browser, 60).until(lambda driver: driver.execute_script(drawn))
     yield browser
@@ -38,6 +39,7 @@ def opened(browser: Any, tmp_path: Path) -> Any:
         message["params"]["request"]["url"].partition(":")[0]
         for message in messages
         if message["method"] == "Network.requestWillBeSent"
+        and message["params"]["documentURL"].partition("#")[0] == address  # not the browser's own first page
     }
     assert requested <= {"file", "data", "blob"}
     assert "file" in requested  # the page itself: the log does tell
