@@ -11,6 +11,7 @@ import pytest
 
 from tests.batch.browser import chromium
 from tests.batch.report_cases import HOSTILE, material, rich_store
+from tests.batch.stores import add_run, item
 from verifier.batch.report.page import page
 
 
@@ -23,14 +24,11 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture
 def opened(browser: Any, tmp_path: Path) -> Any:
     """The page of the rich store, once its plots are there."""
-    from selenium.webdriver.support.ui import WebDriverWait
-
     (tmp_path / "report.html").write_text(page(material(rich_store(tmp_path / "s.db")), "today"), encoding="utf-8")
     browser.get_log("browser"), browser.get_log("performance")
     address = (tmp_path / "report.html").as_uri()
     browser.get(address)
-    drawn = "return document.querySelectorAll('#scatter .main-svg .point').length"
-    WebDriverWait(browser, 60).until(lambda driver: driver.execute_script(drawn))
+    wait_for(browser, "#scatter .main-svg .point")
     yield browser
     complaints = [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
     assert not complaints
@@ -44,6 +42,12 @@ def opened(browser: Any, tmp_path: Path) -> Any:
     assert requested <= {"file", "data", "blob"}
     assert "file" in requested  # the page itself: the log does tell
     assert browser.execute_script("return performance.getEntriesByType('resource').length") == 0
+
+
+def wait_for(browser: Any, selector: str) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(browser, 60).until(lambda driver: driver.find_elements("css selector", selector))
 
 
 def rows(browser: Any) -> list[str]:
@@ -162,3 +166,13 @@ def test_plots_follow_their_choices(opened: Any) -> None:
     ((name, x, y, text),) = opened.execute_script(points)
     assert (name, x, y) == ("contradictory", [2], [3])
     assert "set/proved/proved" in text[0]
+
+
+def test_a_run_without_results_is_shown(browser: Any, tmp_path: Path) -> None:
+    add_run(tmp_path / "s.db", [(item("a", method), None) for method in ("auto", "crown")])
+    (tmp_path / "report.html").write_text(page(material(tmp_path / "s.db"), "today"), encoding="utf-8")
+    browser.get_log("browser")
+    browser.get((tmp_path / "report.html").as_uri())
+    wait_for(browser, "#scatter .main-svg")
+    assert [row.split()[:3] for row in rows(browser)] == [["set/a/a", "auto", "not"], ["set/a/a", "crown", "not"]]
+    assert not [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]

@@ -16,6 +16,7 @@ import pytest
 
 from tests.batch.report_cases import HISTORY, HOSTILE, material, rich_store
 from tests.batch.stores import add_run, item, outcome
+from verifier.batch.plan import Settings
 from verifier.batch.report.images import as_image, image_record
 from verifier.batch.report.page import facts_table, page
 from verifier.batch.report.rows import ENTRIES, details
@@ -177,8 +178,6 @@ def test_image_bytes_span_the_whole_range() -> None:
 
 
 def test_facts_name_what_differs_between_runs(tmp_path: Path) -> None:
-    from verifier.batch.plan import Settings
-
     for methods in (("auto",), ("auto", "milp")):
         add_run(tmp_path / "s.db", [(item("a"), outcome("unsat"))], Settings(methods))
     lines = {name: (values, differ) for name, values, differ in facts_table(material(tmp_path / "s.db").runs)}

@@ -45,7 +45,7 @@ function factsPane(result, detail) {
     ["processor", detail.cpu === undefined ? "" : `${shownSeconds(detail.cpu)} s`],
     ["memory", megabytes],
     ["worker", detail.worker],
-    ["ended", detail.ended],
+    ["ended", detail.ended ? detail.ended.slice(0, 19).replace("T", " ") + " UTC" : ""],
   ];
   const told = facts.filter(([, value]) => value !== undefined && value !== "" && value !== null);
   const list = told.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, String(value))]);

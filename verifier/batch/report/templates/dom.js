@@ -3,6 +3,7 @@
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const FIELDS = ["benchmark", "name", "who", "verdict", "fault", "seconds", "truth", "timeout", "against", "key"];
+const WRONG = 2; // of "against": contradicts the known verdict; 1 is a contradiction, 0 neither
 const RESULTS = DATA.rows.map((row, number) => {
   const result = Object.fromEntries(FIELDS.map((field, column) => [field, row[column]]));
   result.number = number;

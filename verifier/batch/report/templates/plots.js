@@ -37,15 +37,17 @@ function plotly() {
 const SETTINGS = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["sendChartToCloud", "lasso2d", "select2d"] };
 const logAxis = (title, range) => ({ title: { text: title, standoff: 6 }, type: "log", dtick: 1, tickformat: "~g", range: range });
 
+const largest = (values) => values.reduce((a, b) => Math.max(a, b), LEAST);
+
 function resultsOf(who, benchmark = "") {
   return RESULTS.filter((r) => r.who === who && (!benchmark || r.benchmark === benchmark));
 }
 
 function drawCactus() {
   const benchmark = at("cactus-benchmark").value;
-  const last = Math.max(LEAST, ...RESULTS.map((r) => Math.max(r.timeout, r.seconds)));
+  const last = largest(RESULTS.map((r) => Math.max(r.timeout, r.seconds)));
   const traces = DATA.contenders.map((who, i) => {
-    const solved = resultsOf(who, benchmark).filter((r) => r.solved && r.against !== 2);
+    const solved = resultsOf(who, benchmark).filter((r) => r.solved && r.against !== WRONG);
     solved.sort((a, b) => a.seconds - b.seconds);
     const times = solved.map((r) => Math.max(LEAST, r.seconds));
     return {
@@ -64,14 +66,15 @@ function drawCactus() {
 
 function pairsOf(first, second) {
   const partners = new Map();
-  resultsOf(second).forEach((r) => partners.has(r.key) || partners.set(r.key, r));
-  return resultsOf(first).filter((r) => partners.has(r.key)).map((r) => [r, partners.get(r.key)]);
+  const done = (who) => resultsOf(who).filter((r) => r.verdict !== "not done");
+  done(second).forEach((r) => partners.has(r.key) || partners.set(r.key, r));
+  return done(first).filter((r) => partners.has(r.key)).map((r) => [r, partners.get(r.key)]);
 }
 
 function drawScatter() {
   const [first, second] = ["scatter-x", "scatter-y"].map((id) => DATA.contenders[at(id).value]);
   const pairs = pairsOf(first, second).filter(([a, b]) => a.solved || b.solved);
-  const limit = Math.max(LEAST, ...pairs.flat().map((r) => Math.max(r.timeout, r.solved ? r.seconds : 0)));
+  const limit = largest(pairs.flat().map((r) => Math.max(r.timeout, r.solved ? r.seconds : 0)));
   const time = (r) => (r.solved ? Math.max(LEAST, r.seconds) : limit);
   const told = (r) => (r.solved ? shownSeconds(r.seconds) + " s, " : "") + r.verdict;
   const kinds = { unsat: "verified", sat: "falsified", contradictory: "alarm" };
@@ -89,7 +92,7 @@ function drawScatter() {
       hovertemplate: "%{text}<extra></extra>",
     };
   }).filter((trace) => trace.x.length);
-  const least = Math.min(limit, ...traces.flatMap((trace) => [...trace.x, ...trace.y]));
+  const least = traces.flatMap((trace) => [...trace.x, ...trace.y]).reduce((a, b) => Math.min(a, b), limit);
   const range = [Math.log10(least / 1.5), Math.log10(limit * 1.5)];
   const line = (x0, y0, x1, y1, dash) => ({ type: "line", x0, y0, x1, y1, layer: "below", line: { color: colour("soft"), width: 1, dash } });
   const ends = [least / 1.5, limit * 1.5];
@@ -105,9 +108,9 @@ function drawScatter() {
 
 function drawHistory(place, history) {
   const known = history.filter(([seconds, bound]) => seconds !== null && bound !== null);
-  if (!known.length) {
+  if (known.length < 2) {
     place.classList.remove("small");
-    place.append(make("p", { class: "note" }, `No bound was known in ${history.length} record${history.length === 1 ? "" : "s"}.`));
+    place.append(known.length ? `${known[0][1]} after ${known[0][0]} s, ${known[0][2]} open` : "No bound was known.");
     return;
   }
   const trace = {

@@ -7,10 +7,10 @@ const severalRuns = distinct(DATA.contenders.map((who) => who.run)).length > 1;
 const COLUMNS = [
   { title: "instance", of: (r) => r.text },
   { title: "method", of: (r) => r.who.method },
-  ...(severalRuns ? [{ title: "run", of: (r) => r.who.run }] : []),
   { title: "verdict", of: (r) => r.verdict },
   { title: "known", of: (r) => r.truth },
   { title: "seconds", of: (r) => r.seconds, number: true },
+  ...(severalRuns ? [{ title: "run", of: (r) => r.who.run }] : []),
   { title: "fault", of: (r) => r.fault },
 ];
 const FILTERS = [
@@ -88,10 +88,10 @@ function rowOf(result) {
     { class: "row", tabindex: "0", "aria-expanded": "false", "data-number": result.number },
     make("td", { class: "name" }, result.fullName),
     make("td", {}, result.who.method),
-    severalRuns ? make("td", {}, result.who.run) : null,
     make("td", {}, make("span", { class: "word " + result.verdict }, result.verdict)),
     make("td", {}, result.truth, " ", result.against ? make("span", { class: "mark" }, MARKS[result.against]) : ""),
     make("td", { class: "n" }, result.verdict === "not done" ? "" : shownSeconds(result.seconds)),
+    severalRuns ? make("td", {}, result.who.run) : null,
     make("td", {}, result.fault),
   );
   row.addEventListener("click", () => toggle(row, result));
