@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -44,6 +45,17 @@ class Settings:
     witness_tolerance: float = 0.0
     shuffle: bool = False
     only: str = "*"
+
+    def __post_init__(self) -> None:
+        """Checks the limits.
+
+        Raises:
+            UsageError: one is no positive number.
+        """
+        if self.timeout is not None and not 0 < self.timeout < math.inf:
+            raise UsageError(f"a timeout of {self.timeout} s", "--timeout", "give a positive number of seconds")
+        if not 0 < self.memory < math.inf:
+            raise UsageError(f"a memory of {self.memory} MB", "--memory", "give a positive number of megabytes")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from verifier.cli.output import complain, say
-from verifier.cli.statuses import EXIT_CONTRADICTION, EXIT_INTERRUPTED, EXIT_WRONG
+from verifier.cli.statuses import EXIT_INTERRUPTED, judged
 
 if TYPE_CHECKING:
     from verifier.batch.plan import Item, Settings
@@ -94,7 +94,7 @@ def bench(
         results = work.done(items, resume)
     if vnncomp is not None:
         write_vnncomp(results, vnncomp)
-    sys.exit(_exit_status(results))
+    sys.exit(judged(results))
 
 
 def _fair_share() -> float:
@@ -187,18 +187,3 @@ def _interruptible() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _exit_status(results: Sequence[Result]) -> int:
-    from verifier.batch.agreement import contradictions
-
-    wrong = [result for result in results if result.wrong]
-    for result in wrong:
-        complain(f"verifier: WRONG {result.name} by {result.method}: {result.verdict}, known to be {result.truth}")
-    against = contradictions(results)
-    for group in against:
-        told = ", ".join(f"{result.method} says {result.verdict}" for result in group)
-        complain(f"verifier: CONTRADICTION {group[0].name}: {told}")
-    if wrong:
-        return EXIT_WRONG
-    return EXIT_CONTRADICTION if against else 0

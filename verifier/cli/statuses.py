@@ -2,9 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from verifier.cli.output import complain
+
+if TYPE_CHECKING:
+    from verifier.batch.records import Result
+
 EXIT_CONTRADICTION = 4
 """Two methods or runs contradict each other."""
 EXIT_WRONG = 5
 """A verdict contradicts the known one."""
 EXIT_INTERRUPTED = 130
 """Ended by Ctrl-C or SIGTERM; what was finished is kept."""
+
+
+def judged(results: Sequence[Result]) -> int:
+    """The exit status of results; complains of each wrong verdict and each contradiction."""
+    from verifier.batch.agreement import contradictions
+
+    several = len({id(result.run) for result in results}) > 1
+
+    def who(result: Result) -> str:
+        return f"{result.method} in {result.run.name}" if several else result.method
+
+    wrong = [result for result in results if result.wrong]
+    for result in wrong:
+        complain(f"verifier: WRONG {result.name} by {who(result)}: {result.verdict}, known to be {result.truth}")
+    against = contradictions(results)
+    for group in against:
+        told = ", ".join(f"{who(result)} says {result.verdict}" for result in group)
+        complain(f"verifier: CONTRADICTION {group[0].name}: {told}")
+    if wrong:
+        return EXIT_WRONG
+    return EXIT_CONTRADICTION if against else 0

@@ -109,8 +109,8 @@ def verdict_json(verdict: Verdict, question: dict[str, Any]) -> str:
         "witness": None
         if witness is None
         else {
-            "x": [_json_number(v) for v in witness.x],
-            "y": [_json_number(v) for v in witness.y],
+            "x": [json_number(v) for v in witness.x],
+            "y": [json_number(v) for v in witness.y],
             "distance_from_input_set": witness.distance,
         },
         **question,
@@ -123,11 +123,11 @@ def history_records(history: Sequence[Progress]) -> list[dict[str, float | int |
     step = max(1, math.ceil(len(history) / HISTORY))
     chosen = list(history[::-1][::step])[::-1]
     return [
-        {"seconds": round(p.seconds, 3), "open": p.open, "explored": p.explored, "bound": _json_number(p.bound)}
+        {"seconds": round(p.seconds, 3), "open": p.open, "explored": p.explored, "bound": json_number(p.bound)}
         for p in chosen
     ]
 
 
-def _json_number(value: float | np.floating[Any]) -> float | None:
+def json_number(value: float | np.floating[Any]) -> float | None:
     """The number, or null for NaN and infinity, which JSON lacks (outputs that no row asks about may be either)."""
     return float(value) if math.isfinite(value) else None
