@@ -23,7 +23,7 @@ from verifier.batch.isolation import WarmProcess, run_isolated, stop_all
 from verifier.batch.job import Job
 from verifier.batch.outcome import Fault, Outcome
 from verifier.batch.warm import Assignment, Attempt
-from verifier.errors import ModelError
+from verifier.errors import ModelError, UsageError
 from verifier.verdict import Status, Verdict
 
 SPECS = Path(__file__).resolve().parents[2] / "vnnlib_specs"
@@ -59,6 +59,27 @@ def test_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (outcome.verdict.status, outcome.fault) == (Status.ERROR, Fault.CRASH)
     assert "ended by SIGABRT" in outcome.verdict.detail
     assert "about to fail" in outcome.log
+
+
+def test_a_job_that_writes_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "LARGEST_FILE", 1_000_000)
+
+    def write(*_: Any) -> None:
+        print("first words")
+        while True:
+            print("x" * 1000, flush=True)
+
+    outcome = attempted(monkeypatch, write)
+    assert outcome.verdict.status is Status.ERROR
+    assert outcome.log.startswith("first words")
+    assert len(outcome.log) < 5000
+
+
+def test_a_worker_that_cannot_start_says_nothing_of_the_job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "onnxruntime.py").write_text("raise ImportError('broken')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(UsageError, match="a worker process does not start"):
+        WarmProcess()
 
 
 def test_an_exit_without_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:

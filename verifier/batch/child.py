@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import faulthandler
 import hashlib
 import os
-import resource
 import signal
 import sys
 import traceback
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from verifier.methods import Task
     from verifier.verdict import Verdict
 
+LARGEST_FILE = 1 << 30
+"""Bytes that a job may write to one file: one that writes for ever does not fill the disk."""
 _PR_SET_PDEATHSIG = 1
 """Of Linux's prctl(2)."""
 
@@ -32,19 +34,25 @@ def run_child(assignment: Assignment, answer: IO[bytes], log: IO[bytes]) -> NoRe
     status = EXIT_DEFECT
     try:
         _settle_in(log)
-        changed = _changed(assignment)
-        _leave(changed or _decided(assignment, answer), answer)
+        _leave(_changed(assignment) or _decided(assignment, answer), answer)
         status = 0
-    except BaseException:  # nothing may escape into the parent's code, of which this process is a copy
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+    except BaseException:
+        _log_exception()
+    finally:  # nothing may escape into the parent's code, of which this process is a copy
         os._exit(status)
+
+
+def _log_exception() -> None:
+    """Writes the exception to the log, if that still takes anything."""
+    with contextlib.suppress(Exception):
+        traceback.print_exc()
+        sys.stderr.flush()
 
 
 def _settle_in(log: IO[bytes]) -> None:
     """Leaves the parent's group, signals and streams."""
+    import resource  # which not every system has
+
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
@@ -52,10 +60,11 @@ def _settle_in(log: IO[bytes]) -> None:
     _end_with_parent()
     os.dup2(log.fileno(), 1)
     os.dup2(log.fileno(), 2)
-    sys.stdout = open(1, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115 - lives on
-    sys.stderr = open(2, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", 1, "utf-8", "replace", closefd=False)  # noqa: SIM115 - lives on
+    sys.stderr = open(2, "w", 1, "utf-8", "replace", closefd=False)  # noqa: SIM115
     faulthandler.enable(sys.stderr)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
 
 
 def _end_with_parent() -> None:
@@ -94,7 +103,7 @@ def _decided(assignment: Assignment, answer: IO[bytes]) -> Outcome:
         except MemoryError:
             outcome = Outcome.failed(Fault.MEMORY, "out of memory", job.method, watchdog.elapsed)
         except Exception as error:
-            traceback.print_exc()
+            _log_exception()
             told = f"a defect of verifier, please report it: {type(error).__name__}: {error}"
             outcome = Outcome.failed(Fault.DEFECT, told, job.method, watchdog.elapsed)
         watchdog.claim()

@@ -16,8 +16,11 @@ import weakref
 from multiprocessing.connection import Connection, Pipe
 
 from verifier.batch.outcome import Fault, Outcome
-from verifier.batch.warm import Assignment
+from verifier.batch.warm import READY, Assignment
+from verifier.errors import UsageError
 
+START = 120.0
+"""Seconds that a warm process may take to load everything."""
 TRIES = 2
 """Times that a job is given to a warm process; each time but the last the process was lost with it."""
 
@@ -27,7 +30,11 @@ _RUNNING: weakref.WeakSet[WarmProcess] = weakref.WeakSet()
 
 
 def run_isolated(assignment: Assignment) -> Outcome:
-    """Runs a job in this thread's warm process; however it ends, the answer is an outcome, never an exception."""
+    """Runs a job in this thread's warm process; however it ends, the answer is an outcome.
+
+    Raises:
+        UsageError: there is no warm process to be had, which says nothing of the job.
+    """
     for _ in range(TRIES):
         process = getattr(_SLOT, "process", None)
         if process is None:
@@ -49,7 +56,10 @@ def stop_all() -> None:
 
 
 class WarmProcess:
-    """The owner's end of a warm process.
+    """The owner's end of a warm process, which has started.
+
+    Raises:
+        UsageError: it does not start.
 
     Attributes:
         closed: whether it was ended on purpose.
@@ -71,6 +81,19 @@ class WarmProcess:
                 start_new_session=True,
             )
         _RUNNING.add(self)
+        self._await_start()
+
+    def _await_start(self) -> None:
+        """Waits until the process has loaded what it needs."""
+        try:
+            started = self._pipe.poll(START) and self._pipe.recv() == READY
+        except (EOFError, OSError):
+            started = False
+        if not started:
+            self.close()
+            self._process.kill()
+            cause = "a worker process does not start"
+            raise UsageError(cause, f"{sys.executable} on {socket.gethostname()}", "see what it wrote above")
 
     @property
     def number(self) -> int:

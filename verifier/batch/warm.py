@@ -5,7 +5,7 @@ hang or fill the memory, and this one, which does nothing but wait and look at c
 reason and goes on. When its owner goes away, it ends what it had under way, and itself.
 
 It is started as ``python -m verifier.batch.warm FD`` with one end of a pipe, and talks in pickled objects:
-an `Assignment` in, an `Outcome` out. It runs no threads of its own, so that forks are safe.
+`READY` out once, then an `Assignment` in, an `Outcome` out. It runs no threads of its own, so that forks are safe.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ LENIENCE = 2.0
 TICK = 0.05
 """Seconds between two looks at a job's memory."""
 LOG = 2000
-"""Characters that are kept of the begin and of the end of what a job wrote."""
+"""Bytes that are kept of the begin and of the end of what a job wrote."""
+READY = "ready"
+"""What a warm process says first."""
 MEGABYTE = 1e6
 
 
@@ -60,6 +62,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     _load()
     wake = child_signals()
+    owner.send(READY)
     while True:
         try:
             assignment = owner.recv()
@@ -123,7 +126,7 @@ class Attempt:
             finally:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(pid, signal.SIGKILL)  # whatever processes it has left behind
-            return None if ended is None else self._told(*ended, _content(answer), _content(log))
+            return None if ended is None else self._told(*ended, _content(answer), _ends(log))
 
     def _watch(self, pid: int) -> tuple[Fault, int, Any] | None:
         """Waits for the end: a fault that we ended it for, its status, its use of resources."""
@@ -153,9 +156,7 @@ class Attempt:
         many = self._assignment.job.threads > 1
         return Fault.MEMORY if held(pid, many) > self._assignment.memory * MEGABYTE else Fault.NONE
 
-    def _told(self, fault: Fault, status: int, usage: Any, answer: bytes, written: bytes) -> Outcome:
-        log = written.decode(errors="replace")
-        log = log if len(log) <= 2 * LOG else f"{log[:LOG]}\n...\n{log[-LOG:]}"
+    def _told(self, fault: Fault, status: int, usage: Any, answer: bytes, log: str) -> Outcome:
         outcome = self._judged(fault, status, answer, log)
         kilobyte = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss
         return replace(
@@ -187,6 +188,17 @@ class Attempt:
 def _content(file: IO[bytes]) -> bytes:
     file.seek(0)
     return file.read()
+
+
+def _ends(file: IO[bytes]) -> str:
+    """What a job wrote, or the begin and the end of it."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if size <= 2 * LOG:
+        return file.read().decode(errors="replace")
+    begin = file.read(LOG).decode(errors="replace")
+    file.seek(-LOG, os.SEEK_END)
+    return f"{begin}\n...\n{file.read().decode(errors='replace')}"
 
 
 def held(pid: int, with_children: bool) -> int:
