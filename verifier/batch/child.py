@@ -64,7 +64,9 @@ def _settle_in(log: IO[bytes]) -> None:
     sys.stderr = open(2, "w", 1, "utf-8", "replace", closefd=False)  # noqa: SIM115
     faulthandler.enable(sys.stderr)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
+    allowed = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    size = LARGEST_FILE if allowed == resource.RLIM_INFINITY else min(LARGEST_FILE, allowed)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 def _end_with_parent() -> None:

@@ -163,5 +163,14 @@ def _existing(path: Path, place: str) -> Path:
     other = path.with_name(path.name.removesuffix(".gz") if path.name.endswith(".gz") else path.name + ".gz")
     for candidate in (path, other):
         if candidate.is_file():
-            return candidate.resolve()
+            return _storable(candidate.resolve(), place)
     raise UsageError(f"{path} does not exist", place, "mend the path, or leave the line out with --only")
+
+
+def _storable(path: Path, place: str) -> Path:
+    """The path, if it is text."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"the path {str(path)!r} is no UTF-8", place, "rename the folder or file") from error
+    return path

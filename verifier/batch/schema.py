@@ -96,7 +96,8 @@ def migrate(connection: sqlite3.Connection, name: str, migrations: Sequence[str]
         connection.execute(f"PRAGMA user_version = {latest}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
 
 

@@ -81,10 +81,11 @@ class Store:
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self.connection
+                self.connection.execute("COMMIT")
             except BaseException:
-                self.connection.execute("ROLLBACK")
+                if self.connection.in_transaction:  # SQLite itself ends it where the disk is full
+                    self.connection.execute("ROLLBACK")
                 raise
-            self.connection.execute("COMMIT")
 
     def begin(self, items: Sequence[Item], settings: Settings, facts: Mapping[str, Any]) -> int:
         """Makes a new run, owned by this process, with all its items; its number."""

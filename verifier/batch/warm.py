@@ -139,9 +139,8 @@ class Attempt:
             if self._wake in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._wake, 4096)
-            if (
-                self._owner.fileno() in ready
-            ):  # it sends nothing while a job is under way: its end of the pipe is closed
+            if self._owner.fileno() in ready:
+                # It sends nothing while a job is under way: its end of the pipe is closed.
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
                 return None
