@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from array_api_compat import is_numpy_array
 
@@ -62,13 +64,14 @@ def _options(task: Task) -> NeuronOptions:
     return NeuronOptions(memory=task.options.memory * 1e6, threads=processes(task))
 
 
-def split_neurons(task: Task) -> None:
-    """Branch and bound on the neurons of each open box, from the bounds known so far."""
+def split_neurons(task: Task, seconds: float = math.inf) -> None:
+    """Branch and bound on the neurons of each open box, from the bounds known so far, for so long at most."""
+    deadline = task.deadline.within(seconds)
     boxes = task.open_conjunctions()
     for count, (box, disjuncts) in enumerate(boxes):
-        if task.settled or task.deadline.expired:
+        if task.settled or deadline.expired:
             return
-        share = task.deadline.within(task.deadline.remaining / (len(boxes) - count))
+        share = deadline.within(deadline.remaining / (len(boxes) - count))
         search = NeuronSearch(question_of(task, box), _options(task), task, share)
         search.run(np.array(disjuncts))
         note_lost(task, search.lost)
