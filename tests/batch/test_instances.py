@@ -52,7 +52,7 @@ def test_a_folder_of_folders(tmp_path: Path) -> None:
 def test_json_lines(tmp_path: Path) -> None:
     folder = make(tmp_path / "x", "", "n.onnx", "p.vnnlib")
     record = {"bench": "set", "onnx": "n.onnx", "vnnlib": "p.vnnlib", "timeout": 5, "truth": "unknown"}
-    (folder / "index.jsonl").write_text(json.dumps(record) + "\n\n" + json.dumps(record | {"truth": "sat"}) + "\n")
+    (folder / "index.jsonl").write_text(json.dumps(record) + "\n\n" + json.dumps(record | {"timeout": 9}) + "\n")
     (instance,) = read_instances(folder / "index.jsonl")  # the same files twice are one instance, the first
     assert (instance.name, instance.timeout, instance.truth) == ("set/n/p", 5.0, "")
 
@@ -72,6 +72,8 @@ def test_only_matches_names(tmp_path: Path) -> None:
         ("", "there are no instances in it"),
         ("a.onnx,p.vnnlib,5\n", r"line 1: .*a.onnx does not exist"),
         ("n.onnx\n", "line 1: no property"),
+        ("onnx,vnnlib,timeout\nn.onnx,p.vnnlib,5,sat\n", "line 2: 4 cells, but only 3 columns"),
+        ("n.onnx,p.vnnlib,5,sat\nn.onnx,p.vnnlib,5,unsat\n", "line 2: x/n/p again, with another known verdict"),
         ("n.onnx,p.vnnlib,5\nn.onnx,p.vnnlib,soon\n", "line 2: a timeout of 'soon'"),
         ("n.onnx,p.vnnlib,-1\n", "line 1: a timeout of '-1'"),
         ("n.onnx,p.vnnlib,nan\n", "line 1: a timeout of 'nan'"),

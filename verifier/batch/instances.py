@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -67,7 +68,10 @@ def read_instances(path: Path, only: str = "*") -> list[Instance]:
     for instance, place in found:
         if fnmatchcase(instance.name, only):
             instance = _with_existing_files(instance, place)
-            chosen.setdefault((instance.benchmark, instance.network, instance.prop), instance)
+            first = chosen.setdefault((instance.benchmark, instance.network, instance.prop), instance)
+            if first.truth != instance.truth:
+                cause = f"{instance.name} again, with another known verdict"
+                raise UsageError(cause, place, "say the same of it everywhere")
     if not chosen:
         cause = f"none of the {len(found)} instances matches {only!r}" if found else "there are no instances in it"
         raise UsageError(cause, str(path), ONLY_EXAMPLE if found else "give a list that has some")
@@ -110,6 +114,9 @@ def _csv_rows(text: str, source: Path) -> Iterator[tuple[int, Mapping[str, Any]]
             named = [SYNONYMS.get(cell.strip().lower(), cell.strip().lower()) for cell in row]
             if "network" in named and "property" in named:
                 columns = named
+            elif len(row) > len(columns):
+                cause = f"{len(row)} cells, but only {len(columns)} columns ({', '.join(columns)})"
+                raise UsageError(cause, f"{source}, line {reader.line_num}", "name all columns in the first line")
             else:
                 yield reader.line_num, dict(zip(columns, (cell.strip() for cell in row), strict=False))
     except csv.Error as error:
@@ -163,7 +170,7 @@ def _existing(path: Path, place: str) -> Path:
     other = path.with_name(path.name.removesuffix(".gz") if path.name.endswith(".gz") else path.name + ".gz")
     for candidate in (path, other):
         if candidate.is_file():
-            return _storable(candidate.resolve(), place)
+            return _storable(Path(os.path.abspath(candidate)), place)  # links stay: data may lie beside them
     raise UsageError(f"{path} does not exist", place, "mend the path, or leave the line out with --only")
 
 

@@ -178,10 +178,18 @@ class Attempt:
         own_words = log.partition("Fatal Python error")[0]  # what follows is faulthandler's
         last = next((line for line in reversed(own_words.splitlines()) if line.strip()), "it wrote nothing")
         if os.WIFSIGNALED(status):
-            how = f"was ended by {signal.Signals(os.WTERMSIG(status)).name}"
+            how = f"was ended by {_signal_name(os.WTERMSIG(status))}"
         else:
             how = f"ended with status {os.WEXITSTATUS(status)} and no answer"
         return Outcome.failed(Fault.CRASH, f"its process {how} ({last})", method, seconds)
+
+
+def _signal_name(number: int) -> str:
+    """The signal's name; real-time ones have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _content(file: IO[bytes]) -> bytes:
