@@ -47,11 +47,13 @@ def display(tally: Tally) -> Iterator[Observer]:
 
 def counts_table(tally: Tally, started: float) -> Table:
     """The counts by benchmark, with the time gone by and left."""
+    from rich.text import Text
+
     left = tally.seconds_left
     told = f"{duration(time.monotonic() - started)} gone, " + ("" if left is None else f"about {duration(left)} left")
     table = _empty_table(told)
     for benchmark, count in tally.counts.items():
-        table.add_row(benchmark, *_cells(count))
+        table.add_row(Text(benchmark), *_cells(count))
     if len(tally.counts) > 1:
         table.add_section()
         table.add_row("all", *_cells(tally.total))
@@ -95,6 +97,7 @@ class _Lines:
 def summary_table(results: Sequence[Result]) -> None:
     """Prints what was solved, by benchmark and method."""
     from rich.console import Console
+    from rich.text import Text
 
     from verifier.batch.progress import Count
 
@@ -108,12 +111,15 @@ def summary_table(results: Sequence[Result]) -> None:
     table = _empty_table("")
     together = Count()
     for row, count in counts.items():
-        table.add_row(row, *_cells(count))
+        table.add_row(Text(row), *_cells(count))
         together += count
     if len(counts) > 1:
         table.add_section()
         table.add_row("all", *_cells(together))
-    Console(width=None if sys.stdout is not None and sys.stdout.isatty() else 120).print(table)
+    console = Console(width=None if sys.stdout is not None and sys.stdout.isatty() else 120)
+    with console.capture() as captured:
+        console.print(table)
+    say(captured.get().rstrip("\n"))  # which bears a closed output: what is wrong is told after it
 
 
 def duration(seconds: float) -> str:
