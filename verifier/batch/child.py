@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import traceback
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, NoReturn
 
 from verifier.batch.contents import network_hash, property_hash

@@ -64,6 +64,11 @@ def stem(path: Path) -> str:
     return Path(path.name.removesuffix(".gz")).stem
 
 
+def is_wrong(verdict: str | None, truth: str) -> bool:
+    """Whether a verdict contradicts the known one, which is "" where none is known."""
+    return verdict in ("sat", "unsat") and truth not in ("", verdict)
+
+
 def read_instances(path: Path, only: str = "*") -> list[Instance]:
     """All instances that a list, a benchmark's folder or a folder of those names, each once, in their order.
 

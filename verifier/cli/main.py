@@ -14,7 +14,7 @@ import typer
 
 from verifier.batch.watchdog import EXIT_DEFECT, EXIT_USAGE
 from verifier.cli import bench, compare_runs, info, report, verify
-from verifier.cli.output import complain, say
+from verifier.cli.output import bear_any_text, complain, say
 from verifier.errors import VerifierError
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ app.command("info", no_args_is_help=True)(info.info)
 
 def main() -> None:
     """Runs the command line and exits: 0 unsat, 1 sat, 2 wrong input or usage, 3 undecided, 70 a defect of our own."""
+    bear_any_text()
     try:
         app()
     except VerifierError as error:
