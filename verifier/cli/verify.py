@@ -41,7 +41,7 @@ def verify(
     network: Annotated[Path, typer.Argument(metavar="NET", help="ONNX model, .onnx or .onnx.gz.")],
     prop: Annotated[Path, typer.Argument(metavar="PROPERTY", help="VNN-LIB property, .vnnlib or .vnnlib.gz.")],
     method: Annotated[
-        str, typer.Option(help="auto, interval, crown, alpha, lp, inputs, neurons, milp or attack.")
+        str, typer.Option(help="auto, interval, crown, dual, alpha, lp, inputs, neurons, milp or attack.")
     ] = "auto",
     timeout: Annotated[float, typer.Option(min=0.001, help="Wall time allowed, in seconds.")] = 300.0,
     result: Annotated[

@@ -1,4 +1,4 @@
-"""Stages that prove by bounds, and cannot always: interval propagation, linear bounds and the triangle LP.
+"""Stages that prove by bounds, and cannot always: intervals, linear bounds, the dual network, the triangle LP.
 
 The LP's minimisers are tried as witnesses too, as they cost nothing more.
 """
@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from verifier.arrays import Array, convert_like, to_numpy
+from verifier.bounds.dual_network import DualNetwork, has_dual_network
 from verifier.bounds.interval import interval_bounds
-from verifier.bounds.linear import linear_bounds, rows_minimum
+from verifier.bounds.linear import linear_bounds, outputs_minimum, rows_minimum
 from verifier.methods.task import Task, host
 from verifier.property.query import Box
 
@@ -36,6 +37,18 @@ def crown(task: Task) -> None:
         else:
             intervals = linear_bounds(task.forms, lower, upper, task.deadline)
         _take_note(task, group, rows_minimum(task.forms, intervals))
+
+
+def dual(task: Task) -> None:
+    """The dual network's bounds (Wong & Kolter) of all open boxes, on intermediate bounds of its own."""
+    if not has_dual_network(task.forms):
+        task.notes.append("the dual network is that of relus, and this network has other functions")
+        return
+    for group, lower, upper in _batches(task):
+        if task.deadline.expired:
+            return
+        intervals = linear_bounds(task.forms, lower, upper, task.deadline, rule=DualNetwork)
+        _take_note(task, group, outputs_minimum(DualNetwork(task.forms, intervals), intervals[-1].lower))
 
 
 def lp(task: Task) -> None:

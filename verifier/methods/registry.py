@@ -43,6 +43,7 @@ _METHODS = (
     Method("auto", "a plan made for the query: attacks, bounds, branch and bound", True, auto),
     Method("interval", "interval bound propagation: fastest, loosest", False, sequence(incomplete.interval)),
     Method("crown", "linear bounds, propagated backward", False, sequence(incomplete.crown)),
+    Method("dual", "the dual network of relus, in closed form", False, sequence(incomplete.dual)),
     Method("alpha", "linear bounds with optimised slopes", False, sequence(optimised.alpha)),
     Method("lp", "the triangle relaxation, solved by HiGHS", False, sequence(incomplete.lp)),
     Method("inputs", "branch and bound on the inputs", True, sequence(incomplete.crown, split_inputs)),
