@@ -45,6 +45,9 @@ def bench(
         typer.Option(min=100.0, help="Megabytes for each instance; a core's share of 4/5 of all if not given."),
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Processor cores for each instance.")] = 1,
+    solver: Annotated[
+        str, typer.Option(help="Of linear and mixed-integer programs, as `verifier solvers` lists them.")
+    ] = "highs",
     only: Annotated[str, typer.Option(metavar="GLOB", help="Only names benchmark/network/property like this.")] = "*",
     shuffle: Annotated[bool, typer.Option("--shuffle", help="Draw the order by --seed.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of attacks, and of the order with --shuffle.")] = 0,
@@ -79,12 +82,13 @@ def bench(
     from verifier.batch.plan import Settings, planned
     from verifier.batch.store import Store
     from verifier.batch.vnncomp import check_vnncomp, write_vnncomp
-    from verifier.methods import Options, method_named
+    from verifier.methods import Options, check_solver, method_named
 
     chosen = tuple(method_named(name.strip()).name for name in methods.split(","))
     Options(timeout or 1.0, seed, device, witness_tolerance)  # says what is wrong with them
+    check_solver(solver, chosen)
     settings = Settings(
-        chosen, timeout, memory or _fair_share(), threads, device, seed, witness_tolerance, shuffle, only
+        chosen, timeout, memory or _fair_share(), threads, device, seed, witness_tolerance, shuffle, only, solver
     )
     items = planned(read_instances(path, only), settings)
     if vnncomp is not None:

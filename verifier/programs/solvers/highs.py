@@ -223,9 +223,7 @@ def solve_milp(
 class _Watch:
     """What the callbacks of a mixed-integer solve see and decide. An exception must not reach HiGHS's own frames."""
 
-    def __init__(
-        self, size: int, deadline: Deadline, stop_above: float, on_candidate: Candidates | None
-    ) -> None:
+    def __init__(self, size: int, deadline: Deadline, stop_above: float, on_candidate: Candidates | None) -> None:
         self._size, self._deadline, self._stop_above, self._on_candidate = size, deadline, stop_above, on_candidate
         self.warning = ""
         self.accepted: np.ndarray | None = None

@@ -165,9 +165,7 @@ class _Model:
         terms = np.flatnonzero(program.cost)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self.problem.objective = pulp.LpAffineExpression(
-                [(self.columns[j], float(program.cost[j])) for j in terms]
-            )
+            self.problem.objective = pulp.LpAffineExpression([(self.columns[j], float(program.cost[j])) for j in terms])
         chosen = (self.sides.equal, self.sides.above, self.sides.below)
         for rows, kind, values in zip(
             self.rows, chosen, (program.row_lower, program.row_lower, program.row_upper), strict=True
