@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from math import comb
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.batch.stores import add_run, item, outcome
-from verifier.batch.agreement import contradictions
+from verifier.batch.agreement import contradictions, disputed_truths, with_shared_truths
 from verifier.batch.comparison import Comparison, sign_test
 from verifier.batch.records import Result, read_places
 
@@ -85,3 +86,30 @@ def test_contradictions_between_methods_and_runs(tmp_path: Path) -> None:
         [("set/a/a", "crown", "unsat"), ("set/a/a", "attack", "sat")],
         [("set/b/b", "auto", "unsat"), ("set/b/b", "auto", "sat")],
     ]
+
+
+def test_the_same_contents_under_several_names_are_paired_by_name(tmp_path: Path) -> None:
+    def twins(one: str, other: str) -> list:
+        first = item("twin")
+        instance = replace(first.instance, network=Path("/nowhere/copy.onnx"))
+        return [(first, outcome(one)), (replace(first, instance=instance), outcome(other))]
+
+    add_run(tmp_path / "s.db", twins("unsat", "timeout"))
+    add_run(tmp_path / "s.db", twins("unsat", "sat")[::-1])
+    a, b = (results for _, results in read_places([str(tmp_path / "s.db")]))
+    comparison = Comparison.of(a, b)
+    assert [(p.a.name, p.b.name) for p in comparison.pairs] == [("set/twin/twin",) * 2, ("set/copy/twin",) * 2]
+    assert [pair.a.name for pair in comparison.gained] == ["set/copy/twin"]
+    assert (comparison.only_a, comparison.only_b) == (0, 0)
+    assert len(Comparison.of(a[:1], b[:1]).pairs) == 1  # under other names, where no names agree
+    assert [len(group) for group in contradictions([*a, *b])] == [3]
+
+
+def test_a_known_verdict_reaches_the_same_contents_in_other_runs(tmp_path: Path) -> None:
+    add_run(tmp_path / "a.db", [(item("x", truth="sat"), outcome("timeout")), (item("y", truth="sat"), None)])
+    add_run(tmp_path / "b.db", [(item("x"), outcome("unsat")), (item("y", truth="unsat"), outcome("unsat"))])
+    results = [r for _, found in read_places([str(tmp_path / f"{name}.db") for name in "ab"]) for r in found]
+    shared = with_shared_truths(results)
+    assert [result.truth for result in shared] == ["sat", "sat", "sat", "unsat"]
+    assert [result.wrong for result in shared] == [False, False, True, False]
+    assert [result.name for result in disputed_truths(shared)] == ["set/y/y"]

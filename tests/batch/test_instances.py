@@ -6,8 +6,12 @@ import gzip
 import json
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
+from verifier.batch.contents import network_hash
 from verifier.batch.instances import read_instances
 from verifier.batch.plan import DEFAULT_TIMEOUT, Settings, fingerprint, planned
 from verifier.errors import UsageError
@@ -53,8 +57,8 @@ def test_json_lines(tmp_path: Path) -> None:
     folder = make(tmp_path / "x", "", "n.onnx", "p.vnnlib")
     record = {"bench": "set", "onnx": "n.onnx", "vnnlib": "p.vnnlib", "timeout": 5, "truth": "unknown"}
     (folder / "index.jsonl").write_text(json.dumps(record) + "\n\n" + json.dumps(record | {"timeout": 9}) + "\n")
-    (instance,) = read_instances(folder / "index.jsonl")  # the same files twice are one instance, the first
-    assert (instance.name, instance.timeout, instance.truth) == ("set/n/p", 5.0, "")
+    (instance,) = read_instances(folder / "index.jsonl")  # the same files twice are one instance, with the longer time
+    assert (instance.name, instance.timeout, instance.truth) == ("set/n/p", 9.0, "")
 
 
 def test_only_matches_names(tmp_path: Path) -> None:
@@ -78,7 +82,10 @@ def test_only_matches_names(tmp_path: Path) -> None:
         ("n.onnx,p.vnnlib,-1\n", "line 1: a timeout of '-1'"),
         ("n.onnx,p.vnnlib,nan\n", "line 1: a timeout of 'nan'"),
         ("n.onnx,p.vnnlib,5,maybe\n", "line 1: a known verdict of 'maybe'"),
-        ('"n.onnx,p.vnnlib,5\n', "line 1: no property"),
+        ('"n.onnx,p.vnnlib,5\n', "line 1: not CSV"),
+        ("onnx,vnnlib,answer\nn.onnx,p.vnnlib,UNSAT\n", "line 2: the column 'answer' says 'UNSAT'"),
+        ("onnx,model,vnnlib\nn.onnx,n.onnx,p.vnnlib\n", "line 1: two columns say what the network is"),
+        (f"{'n' * 300}.onnx,p.vnnlib,5\n", "line 1: .* cannot be a file"),
     ],
 )
 def test_faults_of_a_list(tmp_path: Path, lines: str, told: str) -> None:
@@ -87,11 +94,37 @@ def test_faults_of_a_list(tmp_path: Path, lines: str, told: str) -> None:
         read_instances(folder)
 
 
-@pytest.mark.parametrize(("line", "told"), [("{", "not JSON"), ("[]", "not a record"), ('{"onnx": 3}', "no network")])
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("[]", "not a record"),
+        ('{"onnx": 3}', "no network"),
+        ('{"onnx": "n.onnx", "vnnlib": "p.vnnlib", "bench": "\\ud800"}', "is no UTF-8"),
+        ('{"onnx": "n.onnx", "vnnlib": "p.vnnlib", "timeout": 1' + "0" * 400 + "}", "a timeout of"),
+        ('{"onnx": "n.onnx", "ONNX": "m.onnx", "vnnlib": "p.vnnlib"}', "two columns say what the network is"),
+    ],
+)
 def test_faults_of_json_lines(tmp_path: Path, line: str, told: str) -> None:
     (tmp_path / "index.jsonl").write_text("\n" + line + "\n")
-    with pytest.raises(UsageError, match=f"line 2: {told}"):
+    with pytest.raises(UsageError, match=f"line 2: .*{told}"):
         read_instances(tmp_path / "index.jsonl")
+
+
+def test_names_of_columns_are_read_in_any_case(tmp_path: Path) -> None:
+    lines = "Property Note, ONNX_Path ,VNNLIB,Expected\n ,,, \nodd\u2028name,n.onnx,p.vnnlib,UNSAT\n"
+    folder = make(tmp_path / "x", lines, "n.onnx", "p.vnnlib")
+    assert [(i.name, i.truth) for i in read_instances(folder)] == [("x/n/p", "unsat")]
+    (folder / "index.jsonl").write_text('{"Onnx": "n.onnx", "VNNLIB": "p.vnnlib", "Truth": "sat"}\n')
+    assert [i.truth for i in read_instances(folder / "index.jsonl")] == ["sat"]
+
+
+def test_folders_of_one_name_are_benchmarks_of_their_own(tmp_path: Path) -> None:
+    for year in ("2023", "2024"):
+        make(tmp_path / year / "acasxu", "n.onnx,p.vnnlib,5\n", "n.onnx", "p.vnnlib")
+    make(tmp_path / "2024" / "other", "n.onnx,p.vnnlib,5\n", "n.onnx", "p.vnnlib")
+    assert [i.benchmark for i in read_instances(tmp_path)] == ["2023/acasxu", "2024/acasxu", "other"]
 
 
 def test_what_is_no_list(tmp_path: Path) -> None:
@@ -113,6 +146,33 @@ def test_the_plan_of_a_run(tmp_path: Path) -> None:
     assert {i.timeout for i in items} == {7.0}
     assert {i.timeout for i in planned(instances, Settings())} == {60.0}
     assert {i.timeout for i in planned(read_instances(SPECS / "truth.csv"), Settings())} == {DEFAULT_TIMEOUT}
+
+
+def test_a_known_verdict_holds_for_the_same_contents_under_any_name(tmp_path: Path) -> None:
+    folder = make(tmp_path / "x", "n.onnx,p.vnnlib,5,sat\nother.onnx.gz,q.vnnlib,5\nn.onnx,r.vnnlib,5\n")
+    for name, content in (("n.onnx", b"net"), ("p.vnnlib", b"prop"), ("q.vnnlib", b"prop"), ("r.vnnlib", b"else")):
+        (folder / name).write_bytes(content)
+    (folder / "other.onnx.gz").write_bytes(gzip.compress(b"net"))
+    assert [i.instance.truth for i in planned(read_instances(folder), Settings())] == ["sat", "sat", ""]
+    (folder / "instances.csv").write_text("n.onnx,p.vnnlib,5,sat\nother.onnx.gz,q.vnnlib,5,unsat\n")
+    with pytest.raises(UsageError, match=r"x/other/q: the same contents as x/n/p, known to be sat, not unsat"):
+        planned(read_instances(folder), Settings())
+
+
+def test_tensors_in_other_files_are_part_of_a_network(tmp_path: Path) -> None:
+    weights = numpy_helper.from_array(np.ones((2, 2), np.float32), "w")
+    ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 2]) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "g", ports[:1], ports[1:], [weights])
+    path = tmp_path / "n.onnx"
+    onnx.save(helper.make_model(graph), path, save_as_external_data=True, location="n.weights", size_threshold=0)
+    before = network_hash(path)
+    assert network_hash(path) == before
+    stored = bytearray((tmp_path / "n.weights").read_bytes())
+    stored[0] ^= 1
+    (tmp_path / "n.weights").write_bytes(stored)
+    assert network_hash(path) != before
+    (tmp_path / "n.weights").unlink()
+    assert network_hash(path) != before  # and the reader says what is missing
 
 
 def test_the_order_is_drawn_by_the_seed() -> None:

@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from verifier.batch import child, warm
+from verifier.batch.contents import network_hash, property_hash
 from verifier.batch.isolation import WarmProcess, run_isolated, stop_all
 from verifier.batch.job import Job
 from verifier.batch.outcome import Fault, Outcome
@@ -148,7 +149,7 @@ def test_processes_that_a_job_leaves_behind_are_ended(monkeypatch: pytest.Monkey
 
 
 def test_files_that_have_changed(tmp_path: Path) -> None:
-    hashes = [child.digest(path) for path in MOONS]
+    hashes = [network_hash(MOONS[0]), property_hash(MOONS[1])]
     assert run_isolated(Assignment(Job(*MOONS, "crown"), 2000, *hashes)).fault is Fault.NONE
     outcome = run_isolated(Assignment(Job(*MOONS, "crown"), 2000, hashes[0], hashes[0]))
     assert (outcome.fault, outcome.verdict.status) == (Fault.CHANGED, Status.ERROR)

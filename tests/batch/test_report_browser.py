@@ -11,7 +11,7 @@ import pytest
 
 from tests.batch.browser import chromium
 from tests.batch.report_cases import HOSTILE, material, rich_store
-from tests.batch.stores import add_run, item
+from tests.batch.stores import add_run, item, outcome
 from verifier.batch.report.page import page
 
 
@@ -80,6 +80,15 @@ def test_what_disagrees_is_at_the_top(opened: Any) -> None:
     alarm.find_element("css selector", "a").click()
     assert len(rows(opened)) == 3
     assert opened.find_elements("css selector", "#rows tr.details")
+
+
+def test_a_link_opens_its_own_instance(browser: Any, tmp_path: Path) -> None:
+    names = [("proved_more", "timeout"), ("proved", "unsat"), ("proved_last", "unsat")]
+    add_run(tmp_path / "s.db", [(item(name, truth="sat"), outcome(verdict)) for name, verdict in names])
+    (tmp_path / "report.html").write_text(page(material(tmp_path / "s.db"), "today"), encoding="utf-8")
+    browser.get((tmp_path / "report.html").as_uri())
+    browser.find_element("css selector", "#disagreements a").click()
+    assert "set/proved/proved " in browser.find_element("css selector", "#rows tr.row.open").text
 
 
 def test_filters_reduce_the_rows(opened: Any) -> None:

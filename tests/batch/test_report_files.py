@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,14 @@ def test_the_csv_reads_back(rich: Path) -> None:
             assert row["explanation"].splitlines() == list(result.explanation)
     assert [row["wrong"] for row in rows].count("1") == 1
     assert [row["run"] for row in rows if row["contradicted"] == "1"] == ["s.db#1", "s.db#1", "s.db#2"]
+
+
+def test_no_row_of_the_csv_ends_early(tmp_path: Path) -> None:
+    add_run(tmp_path / "s.db", [(item("a"), replace(outcome("error"), log="1 %\r2 %\r\ndone\r"))])
+    text = results_csv(material(tmp_path / "s.db"))
+    assert "\r" not in text
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert row["log"] == "1 %\n2 %\ndone\n"
 
 
 def test_the_markdown_has_the_rows(rich: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from tests.batch.stores import add_run, item, outcome
@@ -20,7 +22,7 @@ from verifier.batch.ownership import STALE, Owner
 from verifier.batch.plan import Settings
 from verifier.batch.records import parse_place, read_places, read_results, read_runs
 from verifier.batch.schema import MIGRATIONS, migrate
-from verifier.batch.store import Store
+from verifier.batch.store import Store, StoreBusyError
 from verifier.errors import UsageError
 from verifier.property.query import Declaration
 from verifier.verdict import Status, Verdict, Witness
@@ -117,10 +119,60 @@ def test_one_process_at_a_time_works_on_a_run(tmp_path: Path) -> None:
         store.take_up(run)
 
 
+def test_a_dead_process_that_nobody_has_waited_for_owns_nothing(tmp_path: Path) -> None:
+    zombie = subprocess.Popen([sys.executable, "-c", ""])
+    owner = Owner(socket.gethostname(), zombie.pid, psutil.Process(zombie.pid).create_time())
+    assert owner.works(time.time())
+    while psutil.Process(zombie.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    assert not owner.works(time.time())
+    zombie.wait()
+
+
+def test_who_has_lost_a_run_writes_nothing_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    with Store(path) as store, Store(path) as other:
+        run = store.begin([item("a")], Settings(), {})
+        other.connection.execute("UPDATE runs SET owner = NULL")
+        other.take_up(run)
+        other.connection.execute("UPDATE runs SET owner = ?", ('{"host": "other", "process": 1, "created": 0}',))
+        for write in (lambda: store.beat(run), lambda: store.record(run, [(store.pending(run)[0], outcome("sat"))])):
+            with pytest.raises(UsageError, match="another process has taken over run 1"):
+                write()
+        store.leave(run)
+        assert store.connection.execute("SELECT owner FROM runs").fetchone()[0].startswith('{"host": "other"')
+        assert len(store.pending(run)) == 1
+
+
+def test_a_locked_store_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("verifier.batch.store.PATIENCE", 0.1)
+    path = tmp_path / "s.db"
+    with Store(path) as store, Store(path) as other:
+        run = store.begin([item("a")], Settings(), {})
+        other.connection.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreBusyError, match="another process keeps the store locked"):
+            store.beat(run)
+        other.connection.execute("COMMIT")
+        store.beat(run)
+
+
+def test_names_that_mean_something_to_sqlite_are_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    add_run(Path(":memory:"), [(item("a"), outcome("unsat"))])
+    assert [result.name for _, results in read_places([":memory:"]) for result in results] == ["set/a/a"]
+    Path("empty.db").touch()
+    with pytest.raises(UsageError, match="no such store"):
+        Store(Path("empty.db"), create=False)
+    assert Path("empty.db").read_bytes() == b""
+    with pytest.raises(UsageError, match="cannot be opened"):
+        Store(Path("n" * 300))
+
+
 def test_a_run_is_finished_when_nothing_is_left(tmp_path: Path) -> None:
     add_run(tmp_path / "s.db", [(item("a"), outcome("unsat")), (item("b"), None)])
     with Store(tmp_path / "s.db") as store:
         assert read_runs(store)[0].finished == ""
+        store.take_up(1)
         store.record(1, [(store.pending(1)[0], outcome("unknown"))])
         store.leave(1)
         finished = read_runs(store)[0].finished

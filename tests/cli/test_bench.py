@@ -7,14 +7,18 @@ import os
 import pty
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
 from tests.batch.stores import add_run, item, outcome
+from verifier.batch.progress import Tally
 from verifier.batch.records import read_places
+from verifier.cli.bench_display import counts_table
 
 SPECS = Path(__file__).resolve().parents[2] / "vnnlib_specs"
 
@@ -83,6 +87,32 @@ def test_json_lines_with_known_verdicts(tmp_path: Path) -> None:
     assert "WRONG b/moons/moons_everywhere by auto: sat, known to be unsat" in done.stderr
 
 
+def test_an_interrupted_run_tells_what_is_wrong(tmp_path: Path) -> None:
+    folder = moons(tmp_path / "set", "moons.onnx,moons_upper.vnnlib,20,sat", "other.onnx,moons_both.vnnlib,60")
+    (folder / "other.onnx").write_bytes((folder / "moons.onnx").read_bytes())
+    command = [sys.executable, "-m", "verifier.cli.main", "bench", folder, "--store", tmp_path / "s.db"]
+    process = subprocess.Popen([*map(str, command), "--workers", "1"], stdout=PIPE, stderr=PIPE, text=True)
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    _, complaints = process.communicate(timeout=60)
+    assert "unsat" in first
+    assert first.endswith("WRONG, known to be sat\n")
+    assert "WRONG set/moons/moons_upper by auto: unsat, known to be sat" in complaints
+    assert process.returncode in (130, 5)  # it may have been done by then
+
+
+def test_names_that_the_terminal_cannot_write(tmp_path: Path) -> None:
+    record = {"bench": "mühle", "onnx": "moons.onnx", "vnnlib": "moons_upper.vnnlib", "timeout": 20}
+    folder = moons(tmp_path / "set", json.dumps(record), name="index.jsonl")
+    command = [sys.executable, "-m", "verifier.cli.main", "bench", folder / "index.jsonl", "--store"]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    store = os.fsencode(tmp_path) + b"/\xff.db"
+    done = subprocess.run([*command, store], capture_output=True, env=environment, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert rb"m\xfchle/moons/moons_upper" in done.stdout
+
+
 def test_an_instance_that_cannot_be_read_is_one_error(tmp_path: Path) -> None:
     folder = moons(tmp_path / "set", "broken.onnx,moons_upper.vnnlib,20", "moons.onnx,moons_upper.vnnlib,20")
     (folder / "broken.onnx").write_bytes(b"not a model")
@@ -102,6 +132,9 @@ def test_an_instance_that_cannot_be_read_is_one_error(tmp_path: Path) -> None:
         ([str(SPECS), "--store", "/nowhere/s.db"], "/nowhere/s.db: cannot be opened"),
         ([str(SPECS), "--timeout", "inf"], "--timeout"),
         ([str(SPECS), "--memory", "nan"], "--memory"),
+        ([str(SPECS), "--methods", " , "], "names no method"),
+        ([str(SPECS), "--device", "torch:nowhere"], "device 'torch:nowhere' is not usable"),
+        (["n" * 300], "cannot be read"),
     ],
 )
 def test_wrong_usage_is_one_line(arguments: list[str], told: str, tmp_path: Path) -> None:
@@ -134,6 +167,25 @@ def test_a_table_on_a_terminal(tmp_path: Path) -> None:
     assert b"verified" in shown
     assert "[1/4]" not in output
     assert "4/4" in output
+
+
+def test_a_table_higher_than_the_terminal_shows_what_is_under_way() -> None:
+    tally = Tally(1)
+    for number in range(30):
+        tally.known(f"done{number}", "sat", "")
+        tally.expect(f"ahead{number}")
+    tally.known("active", "unsat", "sat")
+    tally.expect("active")
+    table = counts_table(tally, 0.0, 4)
+    assert [str(cell) for cell in table.columns[0].cells] == [
+        "ahead0",
+        "ahead1",
+        "ahead2",
+        "active",
+        "and 57 more",
+        "all",
+    ]
+    assert "31/62" in [str(cell) for cell in table.columns[1].cells]
 
 
 def test_compare_runs(tmp_path: Path) -> None:

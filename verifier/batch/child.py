@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import faulthandler
-import hashlib
 import os
 import signal
 import sys
 import traceback
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, NoReturn
 
+from verifier.batch.contents import network_hash, property_hash
 from verifier.batch.job import decide
 from verifier.batch.outcome import Fault, Outcome
 from verifier.batch.watchdog import EXIT_DEFECT, Watchdog
@@ -78,10 +77,14 @@ def _end_with_parent() -> None:
 def _changed(assignment: Assignment) -> Outcome | None:
     """The outcome where a file is not what the run was planned with."""
     job = assignment.job
-    for path, planned in ((job.network, assignment.network_hash), (job.prop, assignment.property_hash)):
+    files = (
+        (job.network, network_hash, assignment.network_hash),
+        (job.prop, property_hash, assignment.property_hash),
+    )
+    for path, hash_of, planned in files:
         if planned:
             try:
-                found = digest(path)
+                found = hash_of(path)
             except OSError as error:
                 return Outcome.failed(Fault.INPUT, f"{path}: cannot be read ({error.strerror})", job.method)
             if found != planned:
@@ -115,9 +118,3 @@ def _decided(assignment: Assignment, answer: IO[bytes]) -> Outcome:
 def _leave(outcome: Outcome, answer: IO[bytes]) -> None:
     answer.write(outcome.packed())
     answer.flush()
-
-
-def digest(path: Path) -> str:
-    """The SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

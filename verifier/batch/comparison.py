@@ -7,14 +7,16 @@ lost instances it is McNemar's).
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
 
 from verifier.batch.records import Result
 
+SHORTEST = 1e-6
+"""Seconds that a result takes at least: clocks tell no less, and ratios stay finite."""
 NOTICEABLE_RATIO = 1.1
 """Times that differ by less than this factor count as the same where instances are named faster or slower."""
 NOTICEABLE_SECONDS = 0.05
@@ -36,7 +38,7 @@ class Pair:
     @property
     def ratio(self) -> float:
         """The second's time as a multiple of the first's."""
-        return self.b.seconds / self.a.seconds if self.a.seconds else math.inf
+        return self.b.seconds / max(self.a.seconds, SHORTEST)
 
     @property
     def noticeable(self) -> bool:
@@ -60,9 +62,16 @@ class Comparison:
 
     @classmethod
     def of(cls, a: Iterable[Result], b: Iterable[Result]) -> Comparison:
-        """Pairs the results of the same network and property, the first of each in either run."""
-        first, second = _by_instance(a), _by_instance(b)
-        pairs = tuple(Pair(first[key], second[key]) for key in first if key in second)
+        """Pairs the results of the same contents: those of the same name first, then in the order they stand in."""
+        first = [result for result in a if result.verdict is not None]
+        second = [result for result in b if result.verdict is not None]
+        partner = _matched(first, second, lambda r: (r.benchmark, r.network, r.prop, r.key))
+        for same in (lambda r: (r.name, r.key), lambda r: r.key):
+            left = [i for i in range(len(first)) if i not in partner]
+            free = sorted(set(range(len(second))) - set(partner.values()))
+            found = _matched([first[i] for i in left], [second[j] for j in free], same)
+            partner |= {left[i]: free[j] for i, j in found.items()}
+        pairs = tuple(Pair(first[i], second[partner[i]]) for i in sorted(partner))
         return cls(pairs, len(first) - len(pairs), len(second) - len(pairs))
 
     @cached_property
@@ -111,12 +120,12 @@ class Comparison:
         return sign_test(len(self.gained), len(self.lost))
 
 
-def _by_instance(results: Iterable[Result]) -> dict[tuple[str, str], Result]:
-    found: dict[tuple[str, str], Result] = {}
-    for result in results:
-        if result.verdict is not None:
-            found.setdefault(result.key, result)
-    return found
+def _matched(first: Sequence[Result], second: Sequence[Result], same: Callable[[Result], Hashable]) -> dict[int, int]:
+    """For positions in `first` the position in `second` of a result that is the same, each used once."""
+    waiting: dict[Hashable, deque[int]] = {}
+    for j, result in enumerate(second):
+        waiting.setdefault(same(result), deque()).append(j)
+    return {i: waiting[same(r)].popleft() for i, r in enumerate(first) if waiting.get(same(r))}
 
 
 def sign_test(wins: int, losses: int) -> float:

@@ -1,16 +1,19 @@
 """What to verify: instances of benchmarks, read from the lists that VNN-COMP's repositories keep them in.
 
 A list is an ``instances.csv`` (network, property, timeout; optionally a known verdict in a fourth column, or columns
-named in a first line) or JSON lines (``bench``, ``onnx``, ``vnnlib``, ``timeout``, ``truth``). Paths are relative to
-the list, and a ``.gz`` may be there or not, in the list as on the disk.
+named in a first line) or JSON lines (``bench``, ``onnx``, ``vnnlib``, ``timeout``, ``truth``). Names of columns are
+read in any case; others than those known are left aside, unless they hold what reads as a known verdict. Paths are
+relative to the list, and a ``.gz`` may be there or not, in the list as on the disk.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -20,8 +23,16 @@ from verifier.errors import UsageError
 
 LIST = "instances.csv"
 COLUMNS = ("network", "property", "timeout", "truth")
-SYNONYMS = {"onnx": "network", "vnnlib": "property", "bench": "benchmark", "category": "benchmark", "verdict": "truth"}
+SYNONYMS = {
+    **dict.fromkeys(("onnx", "onnx_path", "onnx_file", "model"), "network"),
+    **dict.fromkeys(("vnnlib", "vnnlib_path", "vnnlib_file", "prop", "spec"), "property"),
+    **dict.fromkeys(("bench", "category"), "benchmark"),
+    **dict.fromkeys(("verdict", "expected", "ground_truth"), "truth"),
+}
+KNOWN = (*COLUMNS, "benchmark")
 TRUTHS = ("sat", "unsat", "unknown", "")
+VERDICTS = ("sat", "unsat", "holds", "violated", "verified", "falsified", "safe", "unsafe")
+"""Words that read as known verdicts, wherever they stand."""
 ONLY_EXAMPLE = "match the names 'benchmark/network/property', e.g. --only 'acasxu*/*/prop_3'"
 
 
@@ -53,25 +64,34 @@ def stem(path: Path) -> str:
     return Path(path.name.removesuffix(".gz")).stem
 
 
+def is_wrong(verdict: str | None, truth: str) -> bool:
+    """Whether a verdict contradicts the known one, which is "" where none is known."""
+    return verdict in ("sat", "unsat") and truth not in ("", verdict)
+
+
 def read_instances(path: Path, only: str = "*") -> list[Instance]:
     """All instances that a list, a benchmark's folder or a folder of those names, each once, in their order.
+
+    One that is listed again has the longest of its timeouts.
 
     Args:
         path: a list, or a folder in which there are lists at any depth.
         only: a pattern of names, with ``*``, ``?`` and ``[...]``.
 
     Raises:
-        UsageError: there is no list, a list is malformed, a file is missing, or no name matches.
+        UsageError: there is no list, a list is malformed, a file is missing, known verdicts differ, or no name matches.
     """
-    found = [entry for source in _lists(path) for entry in _of_list(source)]
+    try:
+        sources = _lists(path)
+    except OSError as error:
+        raise UsageError(f"cannot be read ({error.strerror})", str(path), "give a list or a folder") from error
+    found = [entry for source, benchmark in _benchmarks(sources, path).items() for entry in _of_list(source, benchmark)]
     chosen: dict[tuple[str, Path, Path], Instance] = {}
     for instance, place in found:
         if fnmatchcase(instance.name, only):
             instance = _with_existing_files(instance, place)
-            first = chosen.setdefault((instance.benchmark, instance.network, instance.prop), instance)
-            if first.truth != instance.truth:
-                cause = f"{instance.name} again, with another known verdict"
-                raise UsageError(cause, place, "say the same of it everywhere")
+            key = instance.benchmark, instance.network, instance.prop
+            chosen[key] = _joined(chosen[key], instance, place) if key in chosen else instance
     if not chosen:
         cause = f"none of the {len(found)} instances matches {only!r}" if found else "there are no instances in it"
         raise UsageError(cause, str(path), ONLY_EXAMPLE if found else "give a list that has some")
@@ -91,11 +111,32 @@ def _lists(path: Path) -> list[Path]:
     return lists
 
 
-def _of_list(source: Path) -> Iterator[tuple[Instance, str]]:
+def _benchmarks(sources: Sequence[Path], path: Path) -> dict[Path, str]:
+    """The benchmark of each list: its folder's name, with the folders above where several folders have that name."""
+    folders = {source: source.resolve().parent for source in sources}
+    count = Counter(folder.name for folder in set(folders.values()))
+    root = path.resolve()
+
+    def name(folder: Path) -> str:
+        if count[folder.name] == 1:
+            return folder.name
+        return folder.relative_to(root).as_posix() if folder.is_relative_to(root) else str(folder)
+
+    return {source: name(folder) for source, folder in folders.items()}
+
+
+def _joined(first: Instance, again: Instance, place: str) -> Instance:
+    """The one instance that is listed twice."""
+    if first.truth != again.truth:
+        raise UsageError(f"{again.name} again, with another known verdict", place, "say the same of it everywhere")
+    told = [instance.timeout for instance in (first, again) if instance.timeout is not None]
+    return replace(first, timeout=max(told, default=None))
+
+
+def _of_list(source: Path, benchmark: str) -> Iterator[tuple[Instance, str]]:
     """The instances of a list with their places in it."""
-    benchmark = source.resolve().parent.name
     try:
-        text = source.read_text(encoding="utf-8-sig")
+        text = source.read_text(encoding="utf-8-sig")  # whatever ends its lines, they end in \n now
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot be read ({error})", str(source), "give a CSV or JSON lines") from error
     rows = _json_rows(text, source) if source.suffix in (".jsonl", ".json") else _csv_rows(text, source)
@@ -105,47 +146,66 @@ def _of_list(source: Path) -> Iterator[tuple[Instance, str]]:
 
 
 def _csv_rows(text: str, source: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    reader = csv.reader(text.splitlines(), skipinitialspace=True)
+    reader = csv.reader(io.StringIO(text), skipinitialspace=True, strict=True)
     columns = list(COLUMNS)
     try:
-        for row in reader:
-            if not row or row[0].startswith("#"):
+        for cells in reader:
+            row = [cell.strip() for cell in cells]
+            if not any(row) or row[0].startswith("#"):
                 continue
-            named = [SYNONYMS.get(cell.strip().lower(), cell.strip().lower()) for cell in row]
+            named = [_column(cell) for cell in row]
             if "network" in named and "property" in named:
-                columns = named
+                columns = _distinct(named, f"{source}, line {reader.line_num}")
             elif len(row) > len(columns):
                 cause = f"{len(row)} cells, but only {len(columns)} columns ({', '.join(columns)})"
                 raise UsageError(cause, f"{source}, line {reader.line_num}", "name all columns in the first line")
             else:
-                yield reader.line_num, dict(zip(columns, (cell.strip() for cell in row), strict=False))
+                yield reader.line_num, dict(zip(columns, row, strict=False))
     except csv.Error as error:
         raise UsageError(f"not CSV ({error})", f"{source}, line {reader.line_num}", "mend the line") from error
 
 
+def _column(name: str) -> str:
+    """What a column, or a key, is called here."""
+    plain = name.strip().lower().replace(" ", "_")
+    return SYNONYMS.get(plain, plain)
+
+
+def _distinct(columns: list[str], place: str) -> list[str]:
+    twice = [name for name, count in Counter(columns).items() if count > 1 and name in KNOWN]
+    if twice:
+        raise UsageError(f"two columns say what the {twice[0]} is", place, "leave one of them out")
+    return columns
+
+
 def _json_rows(text: str, source: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for line, entry in enumerate(text.splitlines(), 1):
+    for line, entry in enumerate(text.split("\n"), 1):
         if not entry.strip():
             continue
+        place = f"{source}, line {line}"
         try:
             record = json.loads(entry)
-        except ValueError as error:
-            raise UsageError(f"not JSON ({error})", f"{source}, line {line}", "write one record a line") from error
+        except (ValueError, RecursionError) as error:
+            raise UsageError(f"not JSON ({error})", place, "write one record a line") from error
         if not isinstance(record, dict):
-            raise UsageError("not a record", f"{source}, line {line}", 'write {"onnx": ..., "vnnlib": ...}')
-        yield line, {SYNONYMS.get(str(key), str(key)): value for key, value in record.items()}
+            raise UsageError("not a record", place, 'write {"onnx": ..., "vnnlib": ...}')
+        _distinct([_column(key) for key in record], place)
+        yield line, {_column(key): value for key, value in record.items()}
 
 
 def _instance(row: Mapping[str, Any], benchmark: str, folder: Path, place: str) -> Instance:
     for column in ("network", "property"):
         if not isinstance(row.get(column), str) or not row[column]:
             raise UsageError(f"no {column}", place, "write network, property, timeout")
+    for column, value in row.items():
+        if column not in KNOWN and isinstance(value, str) and value.strip().lower() in VERDICTS:
+            raise UsageError(f"the column {column!r} says {value!r}", place, "call it truth if it is the known verdict")
     network, prop = folder / row["network"], folder / row["property"]
-    truth = row.get("truth") or ""
+    truth = str(row.get("truth") or "").strip().lower()
     if truth not in TRUTHS:
         raise UsageError(f"a known verdict of {truth!r}", place, "write sat, unsat or unknown")
-    truth = truth if truth in ("sat", "unsat") else ""
-    return Instance(str(row.get("benchmark") or benchmark), network, prop, _timeout(row.get("timeout"), place), truth)
+    name = _storable(str(row.get("benchmark") or benchmark), place)
+    return Instance(name, network, prop, _timeout(row.get("timeout"), place), truth.replace("unknown", ""))
 
 
 def _timeout(value: Any, place: str) -> float | None:
@@ -153,7 +213,7 @@ def _timeout(value: Any, place: str) -> float | None:
         return None
     try:
         seconds = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         seconds = -1.0
     if not 0 < seconds < float("inf"):
         raise UsageError(f"a timeout of {value!r}", place, "write a positive number of seconds")
@@ -169,15 +229,22 @@ def _existing(path: Path, place: str) -> Path:
     """The file, or the one that differs in its ``.gz``."""
     other = path.with_name(path.name.removesuffix(".gz") if path.name.endswith(".gz") else path.name + ".gz")
     for candidate in (path, other):
-        if candidate.is_file():
-            return _storable(Path(os.path.abspath(candidate)), place)  # links stay: data may lie beside them
+        if _is_file(candidate, place):
+            return Path(_storable(os.path.abspath(candidate), place))  # links stay: data may lie beside them
     raise UsageError(f"{path} does not exist", place, "mend the path, or leave the line out with --only")
 
 
-def _storable(path: Path, place: str) -> Path:
-    """The path, if it is text."""
+def _is_file(path: Path, place: str) -> bool:
     try:
-        str(path).encode()
+        return path.is_file()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be a file ({error.strerror})", place, "mend the path") from error
+
+
+def _storable(text: str, place: str) -> str:
+    """The text, if it can be written as UTF-8."""
+    try:
+        text.encode()
     except UnicodeEncodeError as error:
-        raise UsageError(f"the path {str(path)!r} is no UTF-8", place, "rename the folder or file") from error
-    return path
+        raise UsageError(f"{text!r} is no UTF-8", place, "rename it, or the folder or file") from error
+    return text

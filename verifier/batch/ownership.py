@@ -49,7 +49,9 @@ class Owner:
         if self.host != socket.gethostname():
             return time.time() - heartbeat < STALE
         try:
-            return abs(psutil.Process(self.process).create_time() - self.created) < 1.0
+            process = psutil.Process(self.process)
+            same = abs(process.create_time() - self.created) < 1.0
+            return same and process.status() != psutil.STATUS_ZOMBIE
         except psutil.Error:
             return False
 

@@ -6,11 +6,11 @@ import hashlib
 import json
 import math
 import random
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from verifier.batch.child import digest
+from verifier.batch.contents import network_hash, property_hash
 from verifier.batch.instances import Instance
 from verifier.batch.job import Job
 from verifier.batch.warm import Assignment
@@ -18,6 +18,8 @@ from verifier.errors import UsageError
 
 DEFAULT_TIMEOUT = 300.0
 """Seconds for an instance whose list tells none, where none is asked for."""
+DEFAULT_MEMORY = 8000.0
+"""Megabytes for an instance where nobody says."""
 SEARCH_SHARE = 0.5
 """Part of an instance's memory that a search may keep: the rest is for what it works on."""
 
@@ -29,7 +31,7 @@ class Settings:
     Attributes:
         methods: names; each instance is put to each of them.
         timeout: seconds for each instance; None takes the instance's own.
-        memory: megabytes that the processes of one instance may hold.
+        memory: megabytes that the processes of one instance may hold; None for a fair share of the machine's.
         threads: processor cores for one instance.
         device, seed, witness_tolerance, solver: see `verifier.Options`.
         shuffle: whether the order is drawn, by `seed`, rather than the lists'.
@@ -38,7 +40,7 @@ class Settings:
 
     methods: tuple[str, ...] = ("auto",)
     timeout: float | None = None
-    memory: float = 8000.0
+    memory: float | None = None
     threads: int = 1
     device: str = "cpu"
     seed: int = 0
@@ -55,7 +57,7 @@ class Settings:
         """
         if self.timeout is not None and not 0 < self.timeout < math.inf:
             raise UsageError(f"a timeout of {self.timeout} s", "--timeout", "give a positive number of seconds")
-        if not 0 < self.memory < math.inf:
+        if self.memory is not None and not 0 < self.memory < math.inf:
             raise UsageError(f"a memory of {self.memory} MB", "--memory", "give a positive number of megabytes")
 
 
@@ -79,6 +81,7 @@ class Item:
 
     def assignment(self, settings: Settings) -> Assignment:
         """What a worker is given."""
+        memory = settings.memory or DEFAULT_MEMORY
         job = Job(
             self.instance.network,
             self.instance.prop,
@@ -87,33 +90,51 @@ class Item:
             settings.device,
             settings.seed,
             settings.witness_tolerance,
-            settings.memory * SEARCH_SHARE,
+            memory * SEARCH_SHARE,
             settings.threads,
             settings.solver,
         )
-        return Assignment(job, settings.memory, self.network_hash, self.property_hash)
+        return Assignment(job, memory, self.network_hash, self.property_hash)
 
 
 def planned(instances: Sequence[Instance], settings: Settings) -> list[Item]:
     """The items of a run in the order of work: instance by instance, each by all methods.
 
+    A known verdict holds for every instance with the same contents, under whatever name.
+
     Raises:
-        UsageError: a file cannot be read.
+        UsageError: a file cannot be read, or known verdicts contradict each other.
     """
-    hashes: dict[Path, str] = {}
-    for path in dict.fromkeys(file for i in instances for file in (i.network, i.prop)):
-        try:
-            hashes[path] = digest(path)
-        except OSError as error:
-            raise UsageError(f"cannot be read ({error.strerror})", str(path), "make it readable") from error
-    order = list(instances)
+    networks = {path: _hashed(path, network_hash) for path in dict.fromkeys(i.network for i in instances)}
+    props = {path: _hashed(path, property_hash) for path in dict.fromkeys(i.prop for i in instances)}
+    keys = [(networks[i.network], props[i.prop]) for i in instances]
+    truths = _truths(instances, keys)
+    order = [(replace(i, truth=truths.get(key, "")), key) for i, key in zip(instances, keys, strict=True)]
     if settings.shuffle:
         random.Random(settings.seed).shuffle(order)
     return [
-        Item(i, method, settings.timeout or i.timeout or DEFAULT_TIMEOUT, hashes[i.network], hashes[i.prop])
-        for i in order
+        Item(i, method, settings.timeout or i.timeout or DEFAULT_TIMEOUT, *key)
+        for i, key in order
         for method in dict.fromkeys(settings.methods)
     ]
+
+
+def _hashed(path: Path, hash_of: Callable[[Path], str]) -> str:
+    try:
+        return hash_of(path)
+    except OSError as error:
+        raise UsageError(f"cannot be read ({error.strerror})", str(path), "make it readable") from error
+
+
+def _truths(instances: Sequence[Instance], keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """The known verdict for each pair of contents that has one."""
+    first: dict[tuple[str, str], Instance] = {}
+    for instance, key in zip(instances, keys, strict=True):
+        other = first.setdefault(key, instance) if instance.truth else instance
+        if other.truth != instance.truth:
+            cause = f"the same contents as {other.name}, known to be {other.truth}, not {instance.truth}"
+            raise UsageError(cause, instance.name, "say the same of it everywhere")
+    return {key: instance.truth for key, instance in first.items()}
 
 
 def fingerprint(items: Sequence[Item], settings: Settings) -> str:

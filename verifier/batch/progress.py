@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from verifier.batch.instances import is_wrong
 from verifier.batch.outcome import Outcome
 from verifier.batch.plan import Item
 from verifier.verdict import Status
@@ -34,7 +35,7 @@ class Count:
         """Counts one result."""
         self.done += 1
         self.of[verdict] += 1
-        self.wrong += verdict in (Status.SAT, Status.UNSAT) and truth not in ("", verdict)
+        self.wrong += is_wrong(verdict, truth)
 
     def __iadd__(self, other: Count) -> Count:
         self.total, self.done, self.wrong = self.total + other.total, self.done + other.done, self.wrong + other.wrong

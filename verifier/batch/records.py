@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from verifier.batch.instances import stem
+from verifier.batch.instances import is_wrong, stem
 from verifier.batch.store import Store
 from verifier.errors import UsageError
 from verifier.property.query import Declaration
@@ -41,6 +43,11 @@ class Run:
     def name(self) -> str:
         """``store#number``, as users give it."""
         return f"{self.store.name}#{self.number}"
+
+    @cached_property
+    def place(self) -> tuple[Path, int]:
+        """What tells it from all other runs."""
+        return self.store.resolve(), self.number
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,7 @@ class Result:
     @property
     def wrong(self) -> bool:
         """Whether it contradicts the known verdict."""
-        return self.solved and self.truth != "" and self.verdict != self.truth
+        return is_wrong(self.verdict, self.truth)
 
 
 def parse_place(text: str) -> tuple[Path, int | None]:
@@ -134,6 +141,13 @@ def parse_place(text: str) -> tuple[Path, int | None]:
     if not number.isdecimal():
         raise UsageError(f"{number!r} is no run's number", text, "write STORE or STORE#RUN")
     return Path(path), int(number)
+
+
+def run_labels(runs: Iterable[Run]) -> dict[tuple[Path, int], str]:
+    """For each run's place its name, with the folder where runs of the same name are compared."""
+    once = {run.place: run for run in runs}
+    count = Counter(run.name for run in once.values())
+    return {place: run.name if count[run.name] == 1 else f"{place[0]}#{place[1]}" for place, run in once.items()}
 
 
 def read_runs(store: Store, number: int | None = None) -> list[Run]:
@@ -153,13 +167,17 @@ def read_runs(store: Store, number: int | None = None) -> list[Run]:
     return chosen
 
 
-def read_results(store: Store, run: Run) -> list[Result]:
-    """The results of a run, the missing ones among them, in the order of work."""
+def read_results(store: Store, run: Run, whole: bool = True) -> list[Result]:
+    """The results of a run, the missing ones among them, in the order of work.
+
+    Args:
+        whole: whether explanations, histories and logs are wanted, which are most of a store.
+    """
     with store.guarded():
         cursor = store.connection.cursor()
         cursor.row_factory = sqlite3.Row
-        rows = cursor.execute(_RESULTS, (run.number,)).fetchall()
-    return [_result(run, row) for row in rows]
+        told = _TOLD if whole else ", ".join(f"{empty} AS {name}" for name, empty in _UNTOLD.items())
+        return [_result(run, row) for row in cursor.execute(_RESULTS.format(told=told), (run.number,))]
 
 
 def read_places(places: list[str]) -> Iterator[tuple[Run, list[Result]]]:
@@ -175,9 +193,24 @@ def read_places(places: list[str]) -> Iterator[tuple[Run, list[Result]]]:
                 yield run, read_results(store, run)
 
 
+def read_last(place: str) -> tuple[Run, list[Result]]:
+    """The run that is named as ``STORE#RUN``, or the last one of ``STORE``, with its results but not what they told.
+
+    Raises:
+        UsageError: it does not exist.
+    """
+    path, number = parse_place(place)
+    with Store(path, create=False) as store:
+        run = read_runs(store, number)[-1]
+        return run, read_results(store, run, whole=False)
+
+
+_UNTOLD = {"explanation": "'[]'", "history": "'[]'", "log": "''"}
+_TOLD = ", ".join(f"results.{name}" for name in _UNTOLD)
 _RESULTS = """
-    SELECT instances.*, items.*, results.*, witnesses.x, witnesses.y, witnesses.distance, witnesses.shapes,
-        witnesses.declarations
+    SELECT benchmark, network, property, network_hash, property_hash, method, items.timeout, truth, verdict, settled_by,
+        seconds, cpu_seconds, peak_memory, bound, fault, detail, {told}, worker, ended, x, y, distance, shapes,
+        declarations
     FROM items JOIN instances ON instances.id = items.instance LEFT JOIN results ON results.item = items.id
         LEFT JOIN witnesses ON witnesses.item = items.id
     WHERE items.run = ? ORDER BY items.position

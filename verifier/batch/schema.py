@@ -56,7 +56,7 @@ CREATE TABLE results (
     detail TEXT NOT NULL,
     explanation TEXT NOT NULL,            -- JSON: lines
     history TEXT NOT NULL,                -- JSON: records of seconds, open, explored, bound
-    log TEXT NOT NULL,                    -- the end of what the process wrote
+    log TEXT NOT NULL,                    -- what the process wrote, or both ends of it
     worker TEXT NOT NULL,
     ended TEXT NOT NULL                   -- ISO 8601, UTC
 );
@@ -85,7 +85,12 @@ def migrate(connection: sqlite3.Connection, name: str, migrations: Sequence[str]
         UsageError: the file is a database of something else, or of a later version of verifier.
     """
     latest = len(migrations)
-    if _version(connection, name, latest) == latest:
+    connection.execute("BEGIN")  # what is read belongs together, although another process may be making the store
+    try:
+        version = _version(connection, name, latest)
+    finally:
+        connection.execute("COMMIT")
+    if version == latest:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:

@@ -24,8 +24,12 @@ from verifier.batch.plan import Item, Settings, fingerprint
 from verifier.batch.schema import migrate
 from verifier.errors import UsageError
 
-PATIENCE = 60.0
-"""Seconds to wait for another process that writes to the same store."""
+PATIENCE = 20.0
+"""Seconds to wait for another process that writes to the same store, before the user is told."""
+
+
+class StoreBusyError(UsageError):
+    """Another process keeps the store to itself."""
 
 
 class Store:
@@ -41,10 +45,15 @@ class Store:
 
     def __init__(self, path: Path, create: bool = True) -> None:
         self.path = path
-        if not create and not path.is_file():
-            raise UsageError("there is no such store", str(path), "give the file that 'verifier bench --store' wrote")
+        self._owner: str | None = None
         try:
-            self.connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+            empty = not path.is_file() or path.stat().st_size == 0
+        except OSError as error:
+            raise UsageError(f"cannot be opened ({error.strerror})", str(path), "choose another place") from error
+        if not create and empty:
+            raise UsageError("there is no such store", str(path), "give the file that 'verifier bench --store' wrote")
+        try:  # a name such as :memory: is a file's like any other
+            self.connection = sqlite3.connect(path.absolute(), timeout=PATIENCE, isolation_level=None)
         except sqlite3.Error as error:
             raise UsageError(f"cannot be opened ({error})", str(path), "choose a writable place") from error
         try:
@@ -66,11 +75,15 @@ class Store:
         """Tells a user what SQLite finds wrong with the file.
 
         Raises:
-            UsageError: it is damaged, full, locked or no database.
+            StoreBusyError: another process keeps it locked.
+            UsageError: it is damaged, full or no database.
         """
         try:
             yield
         except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                cause = "another process keeps the store locked"
+                raise StoreBusyError(cause, str(self.path), "find it and end it; --resume goes on") from error
             raise UsageError(
                 f"the store cannot be used ({error})", str(self.path), "see to the file or disk"
             ) from error
@@ -133,21 +146,30 @@ class Store:
             self._own(store, run)
 
     def _own(self, store: sqlite3.Connection, run: int) -> None:
-        owner = Owner.here().to_json()
-        store.execute("UPDATE runs SET owner = ?, heartbeat = ? WHERE id = ?", (owner, time.time(), run))
+        self._owner = Owner.here().to_json()
+        store.execute("UPDATE runs SET owner = ?, heartbeat = ? WHERE id = ?", (self._owner, time.time(), run))
 
     def beat(self, run: int) -> None:
-        """Gives a sign of life."""
+        """Gives a sign of life.
+
+        Raises:
+            UsageError: the run has another owner by now.
+        """
         with self._transaction() as store:
-            store.execute("UPDATE runs SET heartbeat = ? WHERE id = ?", (time.time(), run))
+            self._beat(store, run)
+
+    def _beat(self, store: sqlite3.Connection, run: int) -> None:
+        update = "UPDATE runs SET heartbeat = ? WHERE id = ? AND owner = ?"
+        if not store.execute(update, (time.time(), run, self._owner)).rowcount:
+            raise UsageError(f"another process has taken over run {run}", str(self.path), "leave it to that one")
 
     def leave(self, run: int) -> None:
-        """Gives up ownership; a run without anything left to do is finished."""
+        """Gives up ownership; a run without anything left to do is finished. Nothing where another one owns it."""
         with self._transaction() as store:
             left = store.execute(f"SELECT count(*) FROM ({_PENDING})", (run,)).fetchone()[0]
             finished = None if left else now()
-            update = "UPDATE runs SET owner = NULL, finished = coalesce(finished, ?) WHERE id = ?"
-            store.execute(update, (finished, run))
+            update = "UPDATE runs SET owner = NULL, finished = coalesce(finished, ?) WHERE id = ? AND owner = ?"
+            store.execute(update, (finished, run, self._owner))
 
     def pending(self, run: int) -> list[Item]:
         """The items without a result, in the order of work."""
@@ -155,11 +177,15 @@ class Store:
             return [_item(row) for row in self.connection.execute(_PENDING, (run,))]
 
     def record(self, run: int, outcomes: Iterable[tuple[Item, Outcome]]) -> None:
-        """Keeps results, together; where an item has one already, that one stays."""
+        """Keeps results, together; where an item has one already, that one stays.
+
+        Raises:
+            UsageError: the run has another owner by now.
+        """
         with self._transaction() as store:
+            self._beat(store, run)
             for item, outcome in outcomes:
                 _keep(store, item.number, outcome)
-            store.execute("UPDATE runs SET heartbeat = ? WHERE id = ?", (time.time(), run))
 
 
 _PENDING = """

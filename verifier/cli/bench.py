@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ import typer
 
 from verifier.cli.output import complain, say
 from verifier.cli.statuses import EXIT_INTERRUPTED, judged
+from verifier.errors import UsageError, VerifierError
 
 if TYPE_CHECKING:
     from verifier.batch.plan import Item, Settings
@@ -42,7 +44,10 @@ def bench(
     ] = None,
     memory: Annotated[
         float | None,
-        typer.Option(min=100.0, help="Megabytes for each instance; a core's share of 4/5 of all if not given."),
+        typer.Option(
+            min=100.0,
+            help="Megabytes for each instance; a worker's share of 4/5 of all if not given, 8000 on a cluster.",
+        ),
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Processor cores for each instance.")] = 1,
     solver: Annotated[
@@ -82,14 +87,16 @@ def bench(
     from verifier.batch.plan import Settings, planned
     from verifier.batch.store import Store
     from verifier.batch.vnncomp import check_vnncomp, write_vnncomp
-    from verifier.methods import Options, check_solver, method_named
+    from verifier.methods import Options, check_solver, example_array, method_named
 
-    chosen = tuple(method_named(name.strip()).name for name in methods.split(","))
+    chosen = tuple(method_named(name.strip()).name for name in methods.split(",") if name.strip())
+    if not chosen:
+        raise UsageError(f"{methods!r} names no method", "--methods", "give names with commas, e.g. crown,milp")
     Options(timeout or 1.0, seed, device, witness_tolerance)  # says what is wrong with them
-    check_solver(solver, chosen)
-    settings = Settings(
-        chosen, timeout, memory or _fair_share(), threads, device, seed, witness_tolerance, shuffle, only, solver
-    )
+    if cluster is None:
+        example_array(device)  # likewise; a cluster's machines may have others than this one
+        check_solver(solver, chosen)
+    settings = Settings(chosen, timeout, memory, threads, device, seed, witness_tolerance, shuffle, only, solver)
     items = planned(read_instances(path, only), settings)
     if vnncomp is not None:
         check_vnncomp(vnncomp, ((i.instance.benchmark, i.instance.network, i.instance.prop) for i in items))
@@ -101,11 +108,11 @@ def bench(
     sys.exit(judged(results))
 
 
-def _fair_share() -> float:
-    """Megabytes of memory for each core of this machine."""
+def _fair_share(workers: int) -> float:
+    """Megabytes of memory for each of the instances that this machine works on at a time."""
     import psutil
 
-    return float(round(psutil.virtual_memory().total * MEMORY_SHARE / (os.cpu_count() or 1) / 1e6))
+    return float(round(psutil.virtual_memory().total * MEMORY_SHARE / workers / 1e6))
 
 
 @dataclass(frozen=True)
@@ -126,47 +133,65 @@ class _Work:
 
     def done(self, items: Sequence[Item], resume: bool) -> list[Result]:
         """Works off the run; all its results."""
-        from verifier.batch.records import read_results, read_runs
         from verifier.cli.bench_display import summary_table
 
         run = self._run(items, resume)
-        before = read_results(self.store, read_runs(self.store, run)[0])
         with _interruptible(), self._left_at_the_end(run):
-            self._work_off(run, before)
-        after = read_results(self.store, read_runs(self.store, run)[0])
-        summary_table(after)
-        return after
+            self._work_off(run)
+        results = self._results(run)
+        summary_table(results)
+        return results
+
+    def _results(self, run: int) -> list[Result]:
+        from verifier.batch.records import read_results, read_runs
+
+        return read_results(self.store, read_runs(self.store, run)[0], whole=False)
 
     def _run(self, items: Sequence[Item], resume: bool) -> int:
         from verifier.batch.facts import facts
 
         run = self.store.last_like(items, self.settings) if resume else None
         if run is None:
-            run = self.store.begin(items, self.settings, facts())
+            run = self.store.begin(items, self.settings, facts() | {"memory_mb": self._memory})
         else:
             self.store.take_up(run)
         return run
 
     @contextmanager
     def _left_at_the_end(self, run: int) -> Iterator[None]:
+        from verifier.batch.store import StoreBusyError
+
         try:
             yield
         except KeyboardInterrupt:
+            judged(self._results(run))
             complain(
                 f"verifier: interrupted; the same command with --resume goes on with run {run} of {self.store.path}"
             )
             sys.exit(EXIT_INTERRUPTED)
+        except VerifierError:
+            with contextlib.suppress(VerifierError):  # it may be the store itself that fails
+                judged(self._results(run))
+            raise
         finally:
-            self.store.leave(run)
+            with contextlib.suppress(StoreBusyError):  # it is known to be left once this process has ended
+                self.store.leave(run)
 
-    def _work_off(self, run: int, before: Sequence[Result]) -> None:
+    @property
+    def _memory(self) -> float:
+        """Megabytes for each instance; what a cluster's machines have is not known here."""
+        from verifier.batch.plan import DEFAULT_MEMORY
+
+        return self.settings.memory or (DEFAULT_MEMORY if self.cluster else _fair_share(self.workers))
+
+    def _work_off(self, run: int) -> None:
         from verifier.batch.executors import cluster_executor, local_executor
         from verifier.batch.progress import Tally
         from verifier.batch.runner import work_off
         from verifier.cli.bench_display import display
 
         tally = Tally(self.workers)
-        for result in before:
+        for result in self._results(run):
             if result.verdict is None:
                 tally.expect(result.benchmark)
             else:
@@ -176,7 +201,7 @@ class _Work:
             return
         executor = cluster_executor(self.cluster) if self.cluster else local_executor(self.workers)
         with display(tally) as observe, executor as pool:
-            work_off(self.store, run, self.settings, pool, observe)
+            work_off(self.store, run, replace(self.settings, memory=self._memory), pool, observe)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
-from verifier.cli.output import say
+from verifier.cli.output import say, say_table
 from verifier.verdict import Status
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Observer: TypeAlias = "Callable[[Sequence[tuple[Item, Outcome]]], None]"
 
+FURNITURE = 9
+"""Lines of the live table that are no benchmark's."""
 WORDS = {
     Status.UNSAT: "verified",
     Status.SAT: "falsified",
@@ -39,25 +41,43 @@ def display(tally: Tally) -> Iterator[Observer]:
         from rich.live import Live
 
         started, console = time.monotonic(), Console(stderr=True)
-        with Live(get_renderable=lambda: counts_table(tally, started), console=console, refresh_per_second=4):
+
+        def table() -> Table:
+            return counts_table(tally, started, console.height - FURNITURE)
+
+        with Live(get_renderable=table, console=console, refresh_per_second=4):
             yield tally.record
     else:
         yield _Lines(tally)
 
 
-def counts_table(tally: Tally, started: float) -> Table:
-    """The counts by benchmark, with the time gone by and left."""
+def counts_table(tally: Tally, started: float, room: int) -> Table:
+    """The counts by benchmark, with the time gone by and left; of the benchmarks no more than there is room for."""
     from rich.text import Text
 
     left = tally.seconds_left
     told = f"{duration(time.monotonic() - started)} gone, " + ("" if left is None else f"about {duration(left)} left")
     table = _empty_table(told)
-    for benchmark, count in tally.counts.items():
-        table.add_row(Text(benchmark), *_cells(count))
+    shown = _fitting(tally, room)
+    for benchmark in shown:
+        table.add_row(Text(benchmark), *_cells(tally.counts[benchmark]))
+    if len(shown) < len(tally.counts):
+        table.add_row(f"and {len(tally.counts) - len(shown)} more", *[""] * (len(WORDS) + 2))
     if len(tally.counts) > 1:
         table.add_section()
         table.add_row("all", *_cells(tally.total))
     return table
+
+
+def _fitting(tally: Tally, room: int) -> list[str]:
+    """The benchmarks to show: those under way first, then those to come, then those done, in their order."""
+
+    def rank(benchmark: str) -> int:
+        count = tally.counts[benchmark]
+        return 2 if count.done == count.total else int(count.done == 0)
+
+    chosen = set(sorted(tally.counts, key=rank)[: max(1, room)])
+    return [benchmark for benchmark in tally.counts if benchmark in chosen]
 
 
 def _empty_table(caption: str) -> Table:
@@ -86,17 +106,20 @@ class _Lines:
         self._tally = tally
 
     def __call__(self, results: Sequence[tuple[Item, Outcome]]) -> None:
+        from verifier.batch.instances import is_wrong
+
         for item, outcome in results:
             self._tally.record([(item, outcome)])
             total, verdict = self._tally.total, outcome.verdict
             told = f"[{total.done}/{total.total}] {item.instance.name}  {item.method}  {verdict.status}"
             reason = f"  {verdict.detail}" if verdict.status is Status.ERROR else ""
-            say(f"{told}  {verdict.seconds:.2f} s{reason}")
+            truth = item.instance.truth
+            wrong = f"  WRONG, known to be {truth}" if is_wrong(verdict.status, truth) else ""
+            say(f"{told}  {verdict.seconds:.2f} s{reason}{wrong}")
 
 
 def summary_table(results: Sequence[Result]) -> None:
     """Prints what was solved, by benchmark and method."""
-    from rich.console import Console
     from rich.text import Text
 
     from verifier.batch.progress import Count
@@ -116,10 +139,7 @@ def summary_table(results: Sequence[Result]) -> None:
     if len(counts) > 1:
         table.add_section()
         table.add_row("all", *_cells(together))
-    console = Console(width=None if sys.stdout is not None and sys.stdout.isatty() else 120)
-    with console.capture() as captured:
-        console.print(table)
-    say(captured.get().rstrip("\n"))  # which bears a closed output: what is wrong is told after it
+    say_table(table)
 
 
 def duration(seconds: float) -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from verifier.cli.output import say
-from verifier.cli.statuses import EXIT_CONTRADICTION
+from verifier.cli.output import say, say_table
+from verifier.cli.statuses import judged
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def compare_runs(
     """Compare two runs, instance by instance: gained, lost, faster, slower.
 
     Instances are the same where the contents of network and property are. The ratio of times is B's over A's, where
-    both solved. Exit status: 0, 2 wrong input or usage, 4 the runs contradict each other.
+    both solved. Exit status: 0, 2 wrong input or usage, 4 the runs contradict each other, 5 verdicts contradict known
+    ones.
 
     Examples:
 
@@ -46,6 +47,7 @@ def compare_runs(
 
     verifier compare-runs results.db results.db --methods crown,milp
     """
+    from verifier.batch.agreement import with_shared_truths
     from verifier.batch.comparison import Comparison
     from verifier.evidence.result_files import check_writable, write_whole
 
@@ -61,7 +63,7 @@ def compare_runs(
     _print(comparison, None if show_all else SHOWN)
     if json_file is not None:
         write_whole(json_file, json.dumps(_record(comparison), indent=1) + "\n")
-    sys.exit(EXIT_CONTRADICTION if comparison.contradictory else 0)
+    sys.exit(judged(with_shared_truths([*first, *second])))
 
 
 def _wanted(methods: str | None) -> tuple[str | None, str | None]:
@@ -75,9 +77,9 @@ def _wanted(methods: str | None) -> tuple[str | None, str | None]:
 
 def _results(place: str, method: str | None) -> list[Result]:
     """The results of the last run that is named, by one method."""
-    from verifier.batch.records import read_places
+    from verifier.batch.records import read_last
 
-    run, results = list(read_places([place]))[-1]
+    run, results = read_last(place)
     has = list(dict.fromkeys(result.method for result in results))
     if method is None and len(has) > 1:
         raise UsageError(f"run {run.name} has several methods ({', '.join(has)})", place, "choose with --methods")
@@ -95,11 +97,11 @@ def _described(results: Sequence[Result]) -> str:
     version = run.facts.get("versions", {}).get("verifier", "?")
     revision = str(run.facts.get("revision", ""))[:10]
     who = f"{results[0].method}, verifier {version} {revision}".rstrip()
-    return f"{run.name}, {who}, {told} s, {solved} solved of {done}"
+    left = "" if done == len(results) else f", not finished: {len(results) - done} left"
+    return f"{run.name}, {who}, {told} s, {solved} solved of {done}{left}"
 
 
 def _print(comparison: Comparison, limit: int | None) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     ratio = comparison.median_ratio
@@ -123,8 +125,7 @@ def _print(comparison: Comparison, limit: int | None) -> None:
     table = Table(show_header=False)
     for row in rows:
         table.add_row(*row)
-    terminal = sys.stdout is not None and sys.stdout.isatty()
-    Console(width=None if terminal else 120).print(table)
+    say_table(table)
     for kind in ("contradictory", "gained", "lost", "faster", "slower"):
         pairs: list[Pair] = getattr(comparison, kind)
         for pair in pairs[:limit]:

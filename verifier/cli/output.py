@@ -6,8 +6,34 @@ the exit status and the files still tell the verdict.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+UNWATCHED_WIDTH = 120
+"""Columns of a table that goes to no terminal."""
+
+
+def bear_any_text() -> None:
+    """Has both streams escape what their encoding lacks, as file names may hold anything."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def say_table(table: Table) -> None:
+    """Prints a table to standard output, as `say` does a line."""
+    from rich.console import Console
+
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    console = Console(width=None if terminal else UNWATCHED_WIDTH)
+    with console.capture() as captured:
+        console.print(table)
+    say(captured.get().rstrip("\n"))
 
 
 def say(text: str) -> None:

@@ -19,14 +19,18 @@ EXIT_INTERRUPTED = 130
 
 
 def judged(results: Sequence[Result]) -> int:
-    """The exit status of results; complains of each wrong verdict and each contradiction."""
-    from verifier.batch.agreement import contradictions
+    """The exit status of results; complains of each wrong verdict, each contradiction and truths that differ."""
+    from verifier.batch.agreement import contradictions, disputed_truths
+    from verifier.batch.records import run_labels
 
-    several = len({id(result.run) for result in results}) > 1
+    labels = run_labels(result.run for result in results)
 
     def who(result: Result) -> str:
-        return f"{result.method} in {result.run.name}" if several else result.method
+        return f"{result.method} in {labels[result.run.place]}" if len(labels) > 1 else result.method
 
+    for result in disputed_truths(results):
+        told = f"{result.truth} in {labels[result.run.place]}"
+        complain(f"verifier: known verdicts of {result.name} differ: {told}, another elsewhere")
     wrong = [result for result in results if result.wrong]
     for result in wrong:
         complain(f"verifier: WRONG {result.name} by {who(result)}: {result.verdict}, known to be {result.truth}")

@@ -122,17 +122,7 @@ class Task:
     @cached_property
     def example(self) -> Array:
         """An empty float64 array of the library and device that bounds and attacks run on."""
-        if self.options.device == "cpu":
-            return np.zeros(0)
-        try:
-            import torch
-
-            return torch.zeros(0, dtype=torch.float64, device=self.options.device.removeprefix("torch:"))
-        except (ImportError, RuntimeError, AssertionError) as error:  # torch raises all of them for a missing device
-            cause = str(error).partition("\n")[0]
-            raise UsageError(
-                f"device {self.options.device!r} is not usable ({cause})", "--device", "use cpu"
-            ) from error
+        return example_array(self.options.device)
 
     @cached_property
     def forms(self) -> Network:
@@ -230,6 +220,23 @@ class Task:
         # Why a witness could not be found is of no interest once there is a proof that there is none.
         notes = [self.query.note] if status is Status.UNSAT else self.notes
         return Verdict(status, method, bound, self.witness, self.deadline.elapsed, "; ".join(dict.fromkeys(notes)))
+
+
+def example_array(device: str) -> Array:
+    """An empty float64 array on a device, `Options.device`.
+
+    Raises:
+        UsageError: there is no such device here.
+    """
+    if device == "cpu":
+        return np.zeros(0)
+    try:
+        import torch
+
+        return torch.zeros(0, dtype=torch.float64, device=device.removeprefix("torch:"))
+    except (ImportError, RuntimeError, AssertionError) as error:  # torch raises all of them for a missing device
+        cause = str(error).partition("\n")[0]
+        raise UsageError(f"device {device!r} is not usable ({cause})", "--device", "use cpu") from error
 
 
 def host(intervals: list[Interval]) -> list[tuple[np.ndarray, np.ndarray]]:

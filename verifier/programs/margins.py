@@ -141,8 +141,8 @@ def exact_margin(
     """The margin of one conjunction by mixed-integer programming.
 
     The bound is the solver's proven dual bound less the margins of `tolerances`; it is refused where the solver
-    reported any trouble, or where a point's margin is seen to lie below it. A solver with callbacks stops as soon as the
-    bound is positive, or a candidate is accepted.
+    reported any trouble, or where a point's margin is seen to lie below it. A solver with callbacks stops as soon
+    as the bound is positive, or a candidate is accepted.
 
     Args:
         network: its outputs are the forms.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
-from verifier.batch.agreement import contradictions
-from verifier.batch.records import Result, Run
+from verifier.batch.agreement import contradictions, with_shared_truths
+from verifier.batch.records import Result, Run, run_labels
 
 Key: TypeAlias = "tuple[str, str]"
 
@@ -37,17 +36,19 @@ class Material:
     """
 
     def __init__(self, runs: Sequence[tuple[Run, Sequence[Result]]]) -> None:
-        once = {(run.store.resolve(), run.number): (run, results) for run, results in runs}
+        once = {run.place: (run, results) for run, results in runs}
         self.runs = [run for run, _ in once.values()]
-        self.results = [result for _, results in once.values() for result in results]
-        names = Counter(run.name for run in self.runs)
-        self._labels = {
-            id(run): run.name if names[run.name] == 1 else f"{run.store.resolve()}#{run.number}" for run in self.runs
-        }
+        self.results = with_shared_truths([result for _, results in once.values() for result in results])
+        self._numbers = {id(result): number for number, result in enumerate(self.results)}
+        self._labels = run_labels(self.runs)
 
     def label(self, run: Run) -> str:
         """``store#number``, with the folder where stores of the same name are compared."""
-        return self._labels[id(run)]
+        return self._labels[run.place]
+
+    def number(self, result: Result) -> int:
+        """Its place among the results."""
+        return self._numbers[id(result)]
 
     def contender(self, result: Result) -> Contender:
         """Who gave the result."""

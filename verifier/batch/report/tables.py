@@ -37,8 +37,10 @@ def _row(material: Material, result: Result) -> tuple[object, ...]:
         return (*asked, *[""] * (len(COLUMNS) - len(asked)))
     judged = result.verdict, int(result.wrong), int(result.solved and result.key in material.contradicted)
     cost = result.settled_by, result.seconds, result.cpu_seconds, result.peak_memory
-    told = result.detail, "\n".join(result.explanation), result.log, result.worker, result.ended
-    return (*asked, *judged, *cost, "" if result.bound is None else result.bound, result.fault, *told)
+    told = result.detail, "\n".join(result.explanation), result.log
+    lines = (text.replace("\r\n", "\n").replace("\r", "\n") for text in told)  # a bare \r would end a row for many
+    bound = "" if result.bound is None else result.bound
+    return (*asked, *judged, *cost, bound, result.fault, *lines, result.worker, result.ended)
 
 
 def summary_markdown(material: Material) -> str:

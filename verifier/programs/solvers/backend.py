@@ -1,4 +1,4 @@
-"""What a solver has to offer, whichever it is: sessions of linear programs, mixed-integer programs, its capabilities."""
+"""What every solver has to offer: sessions of linear programs, mixed-integer programs, its capabilities."""
 
 from __future__ import annotations
 

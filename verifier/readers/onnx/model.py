@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ def parse_model(data: bytes, path: Path) -> tuple[onnx.ModelProto, bytes]:
     if version < OLDEST_OPSET:
         fix = f"convert it with onnx.version_converter to opset {OLDEST_OPSET} or newer"
         raise ModelError(f"operator set {version} is older than {OLDEST_OPSET}", place, fix)
-    if any(t.data_location == TensorProto.EXTERNAL for t in _stored_tensors(model.graph)):
+    if any(t.data_location == TensorProto.EXTERNAL for t in stored_tensors(model)):
         data = _load_external(model, path)
     if _give_empty_batches_an_entry(model.graph):
         data = model.SerializeToString()
@@ -62,12 +62,25 @@ def _give_empty_batches_an_entry(graph: onnx.GraphProto) -> bool:
     return bool(empty)
 
 
-def _stored_tensors(graph: onnx.GraphProto) -> Iterator[TensorProto]:
+def stored_tensors(model: onnx.ModelProto) -> Iterator[TensorProto]:
+    """The tensors that a model brings along: initialisers and attributes, of subgraphs and functions too."""
+    yield from _tensors_of(model.graph)
+    for function in model.functions:
+        yield from _attribute_tensors(function.node)
+
+
+def _tensors_of(graph: onnx.GraphProto) -> Iterator[TensorProto]:
     yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
+    yield from _attribute_tensors(graph.node)
+
+
+def _attribute_tensors(nodes: Iterable[onnx.NodeProto]) -> Iterator[TensorProto]:
+    for attribute in (attribute for node in nodes for attribute in node.attribute):
+        if attribute.HasField("t"):
+            yield attribute.t
+        yield from attribute.tensors
+        for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+            yield from _tensors_of(graph)
 
 
 def _load_external(model: onnx.ModelProto, path: Path) -> bytes:

@@ -24,7 +24,7 @@ function detailsOf(result) {
   ]));
   panes.append(pane("Files", files, "full"));
   if (detail.log) {
-    panes.append(pane(detail.cut ? "The end of its log" : "Log", make("pre", { class: "log" }, detail.log), "full"));
+    panes.append(pane(detail.cut ? "The end of its log; all that was kept is in the store" : "Log", make("pre", { class: "log" }, detail.log), "full"));
   }
   return panes;
 }

@@ -142,7 +142,7 @@ function startPlots() {
   if (several) {
     at("scatter").on("plotly_click", (event) => {
       const result = RESULTS[event.points[0].customdata];
-      find(result.fullName, result.number);
+      find(result);
       at("results").scrollIntoView();
     });
   }

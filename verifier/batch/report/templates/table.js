@@ -41,7 +41,7 @@ function startTable() {
   at("filters").addEventListener("submit", (event) => event.preventDefault());
   at("filters").addEventListener("reset", () => setTimeout(refresh));
   at("more").addEventListener("click", renderMore);
-  document.querySelectorAll("[data-find]").forEach((link) => link.addEventListener("click", () => find(link.dataset.find)));
+  document.querySelectorAll("[data-find]").forEach((link) => link.addEventListener("click", () => find(RESULTS[link.dataset.find])));
   refresh();
 }
 
@@ -115,14 +115,13 @@ function toggle(row, result) {
   drawDetails(row.nextElementSibling, result);
 }
 
-// Shows one instance alone, with the details of its first result open, or of the given one.
-function find(fullName, number = null) {
+// Shows the results of one instance alone, with the details of the given one open.
+function find(result) {
   FILTERS.forEach((filter) => (at("filter-" + filter.name).value = ""));
-  at("filter-text").value = fullName;
+  at("filter-text").value = result.fullName;
   refresh();
-  const rows = [...document.querySelectorAll("#rows tr.row")];
-  const row = rows.find((candidate) => number === null || Number(candidate.dataset.number) === number);
-  if (row) row.click();
+  while (view.count < view.shown.indexOf(result) + 1) renderMore();
+  document.querySelector(`#rows tr.row[data-number="${result.number}"]`).click();
 }
 
 startTable();
