@@ -22,7 +22,7 @@ class Job:
         network, prop: the files.
         method: by name.
         timeout: seconds from the start of reading.
-        device, seed, witness_tolerance, memory, threads: see `verifier.Options`.
+        device, seed, witness_tolerance, memory, threads, solver: see `verifier.Options`.
     """
 
     network: Path
@@ -34,6 +34,7 @@ class Job:
     witness_tolerance: float = 0.0
     memory: float = 4000.0
     threads: int = 1
+    solver: str = "highs"
 
 
 def decide(
@@ -59,7 +60,7 @@ def decide(
     method = method_named(job.method)
     network = load_network(job.network)
     query = load_property(job.prop, network)
-    limits = watchdog.remaining, job.seed, job.device, job.witness_tolerance, job.memory, job.threads
+    limits = watchdog.remaining, job.seed, job.device, job.witness_tolerance, job.memory, job.threads, job.solver
     task = Task(network, query, Options(*limits))
     watchdog.on_timeout(lambda: finish(interrupted(task, job, watchdog.elapsed), task))
     watch(task)

@@ -50,6 +50,9 @@ def bench(
         ),
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Processor cores for each instance.")] = 1,
+    solver: Annotated[
+        str, typer.Option(help="Of linear and mixed-integer programs, as `verifier solvers` lists them.")
+    ] = "highs",
     only: Annotated[str, typer.Option(metavar="GLOB", help="Only names benchmark/network/property like this.")] = "*",
     shuffle: Annotated[bool, typer.Option("--shuffle", help="Draw the order by --seed.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of attacks, and of the order with --shuffle.")] = 0,
@@ -84,7 +87,7 @@ def bench(
     from verifier.batch.plan import Settings, planned
     from verifier.batch.store import Store
     from verifier.batch.vnncomp import check_vnncomp, write_vnncomp
-    from verifier.methods import Options, example_array, method_named
+    from verifier.methods import Options, check_solver, example_array, method_named
 
     chosen = tuple(method_named(name.strip()).name for name in methods.split(",") if name.strip())
     if not chosen:
@@ -92,7 +95,8 @@ def bench(
     Options(timeout or 1.0, seed, device, witness_tolerance)  # says what is wrong with them
     if cluster is None:
         example_array(device)  # likewise; a cluster's machines may have others than this one
-    settings = Settings(chosen, timeout, memory, threads, device, seed, witness_tolerance, shuffle, only)
+        check_solver(solver, chosen)
+    settings = Settings(chosen, timeout, memory, threads, device, seed, witness_tolerance, shuffle, only, solver)
     items = planned(read_instances(path, only), settings)
     if vnncomp is not None:
         check_vnncomp(vnncomp, ((i.instance.benchmark, i.instance.network, i.instance.prop) for i in items))

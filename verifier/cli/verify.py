@@ -57,6 +57,9 @@ def verify(
         float, typer.Option(min=1.0, help="Megabytes a search may keep; it narrows before it would take more.")
     ] = 4000.0,
     threads: Annotated[int, typer.Option(min=1, help="Processor cores a search works on.")] = 2,
+    solver: Annotated[
+        str, typer.Option(help="Of linear and mixed-integer programs, as `verifier solvers` lists them.")
+    ] = "highs",
     explain: Annotated[bool, typer.Option("--explain", help="Say what auto chose, and why.")] = False,
 ) -> None:
     """Decide whether a property of a network holds.
@@ -71,8 +74,10 @@ def verify(
     verifier verify net.onnx.gz prop.vnnlib.gz --method crown --json out.json
 
     verifier verify net.onnx prop.vnnlib --explain --memory 2000 --threads 4
+
+    verifier verify net.onnx prop.vnnlib --method milp --solver pulp:CBC
     """
-    job = Job(network, prop, method, timeout, device, seed, witness_tolerance, memory, threads)
+    job = Job(network, prop, method, timeout, device, seed, witness_tolerance, memory, threads, solver)
     if not math.isfinite(timeout):
         raise UsageError(f"a timeout of {timeout} s", "--timeout", "give a number of seconds")
     watchdog = Watchdog(timeout, complain)
@@ -179,6 +184,7 @@ class Report:
             "witness_tolerance": job.witness_tolerance,
             "memory": job.memory,
             "threads": job.threads,
+            "solver": job.solver,
         }
 
     def failed(self, error: VerifierError) -> NoReturn:

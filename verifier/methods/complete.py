@@ -34,7 +34,8 @@ def _ran_out_of_time(task: Task, d: int, seconds: float) -> bool:
 
     patterns, box, share = task.query.patterns, task.query.disjuncts[d].box, task.deadline.within(seconds)
     conjunction = (patterns.rows[d], patterns.thresholds[d])
-    outcome = exact_margin(task.forms, box, host(task.enclosure(box)), conjunction, share, accepted)
+    bounds = host(task.enclosure(box))
+    outcome = exact_margin(task.forms, box, bounds, conjunction, share, accepted, solver=task.solver)
     task.margin_bounded(d, outcome.bound)
     if task.open[d] and outcome.finished and task.witness is None:
         _explain(task, outcome.complete)

@@ -56,12 +56,13 @@ def lp(task: Task) -> None:
     from verifier.programs.margins import relaxed_margins
 
     patterns = task.query.patterns
+    if task.solver is not None and not task.solver.capabilities.multipliers:
+        task.notes.append(f"{task.solver.name} gives no multipliers, so its linear programs prove nothing")
     for box, disjuncts in task.open_conjunctions():
         conjunctions = [(patterns.rows[d], patterns.thresholds[d]) for d in disjuncts]
         bounds = host(task.enclosure(box))
-        for d, outcome in zip(
-            disjuncts, relaxed_margins(task.forms, box, bounds, conjunctions, task.deadline), strict=True
-        ):
+        outcomes = relaxed_margins(task.forms, box, bounds, conjunctions, task.deadline, solver=task.solver)
+        for d, outcome in zip(disjuncts, outcomes, strict=True):
             task.margin_bounded(d, outcome.bound)
             if task.open[d] and outcome.point is not None and task.judge(d, outcome.point):
                 return

@@ -61,7 +61,7 @@ def _bound(task: Task, question: Question, disjuncts: np.ndarray) -> None:
 
 
 def _options(task: Task) -> NeuronOptions:
-    return NeuronOptions(memory=task.options.memory * 1e6, threads=processes(task))
+    return NeuronOptions(memory=task.options.memory * 1e6, threads=processes(task), solver=task.solver)
 
 
 def split_neurons(task: Task, seconds: float = math.inf) -> None:

@@ -19,6 +19,8 @@ from verifier.errors import UsageError
 from verifier.evidence.replay import Replay
 from verifier.network.graph import Network
 from verifier.network.quotients import centred_quotients
+from verifier.programs.solvers.backend import Backend
+from verifier.programs.solvers.registry import DEFAULT, solver_named
 from verifier.property.forms import with_forms
 from verifier.property.query import Box, Query
 from verifier.search.box_bounds import FORWARD_VALUES
@@ -40,6 +42,7 @@ class Options:
         witness_tolerance: how far a witness may lie outside the box and exceed the rows; 0.0 is exact.
         memory: what a search may keep, in megabytes; it narrows before it would take more.
         threads: processor cores that a search works on, with a process each.
+        solver: of linear and mixed-integer programs, as `verifier solvers` lists them.
     """
 
     timeout: float = math.inf
@@ -48,6 +51,7 @@ class Options:
     witness_tolerance: float = 0.0
     memory: float = 4000.0
     threads: int = 2
+    solver: str = DEFAULT
 
     def __post_init__(self) -> None:
         """Checks the values.
@@ -105,6 +109,15 @@ class Task:
     @cached_property
     def replay(self) -> Replay:
         return Replay(self.network, self.options.witness_tolerance)
+
+    @cached_property
+    def solver(self) -> Backend | None:
+        """The solver that was asked for; None is HiGHS, which is loaded only where it is needed.
+
+        Raises:
+            UsageError: it is not to be had.
+        """
+        return None if self.options.solver == DEFAULT else solver_named(self.options.solver)
 
     @cached_property
     def example(self) -> Array:

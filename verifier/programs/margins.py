@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from array_api_compat import is_numpy_array
@@ -22,12 +21,10 @@ from verifier.programs.encode import Bounds, Encoding, UnboundedRelaxation, enco
 from verifier.programs.program import Program
 from verifier.programs.safe_bound import safe_bound
 from verifier.programs.scaling import scaled
+from verifier.programs.solvers.backend import Backend, LinearSession
 from verifier.programs.solvers.outcome import SolveStatus
 from verifier.property.query import Box
-from verifier.tolerances import MILP_ABSOLUTE_MARGIN, MILP_RELATIVE_MARGIN
-
-if TYPE_CHECKING:
-    from verifier.programs.solvers.highs import LpSession
+from verifier.tolerances import MILP_ABSOLUTE_MARGIN, MILP_RELATIVE_MARGIN, MILP_WIDENING, SOLVER_FEASIBILITY
 
 Conjunction = tuple[np.ndarray, np.ndarray]
 """Indices of forms, integers, shape (R,), and their thresholds, float64, shape (R,)."""
@@ -62,6 +59,8 @@ def relaxed_margins(
     conjunctions: Sequence[Conjunction],
     deadline: Deadline,
     kept: Mapping[int, np.ndarray] | None = None,
+    *,
+    solver: Backend | None = None,
 ) -> list[MarginOutcome]:
     """Margins over the triangle relaxation, one outcome per conjunction.
 
@@ -76,6 +75,7 @@ def relaxed_margins(
         deadline: for all of them together.
         kept: entries whose bounds are constraints even where the forms do not depend on them (`encode`); where these
             contradict each other, which the solver's ray has to show, the margin is infinite.
+        solver: None is HiGHS.
     """
     known = [known_margin(bounds[-1][0], *conjunction) for conjunction in conjunctions]
     try:
@@ -83,7 +83,7 @@ def relaxed_margins(
     except UnboundedRelaxation as error:
         return [MarginOutcome(margin, detail=str(error)) for margin in known]
     programs = ConjunctionPrograms(encoding, *bounds[-1], several=any(len(rows) > 1 for rows, _ in conjunctions))
-    minima = _Minima(programs.program, encoding, deadline)
+    minima = _Minima(programs.program, encoding, deadline, solver or _highs())
     outcomes = []
     for conjunction, margin in zip(conjunctions, known, strict=True):
         objective = programs.of(*conjunction)
@@ -94,15 +94,13 @@ def relaxed_margins(
 class _Minima:
     """Minima of the relaxations of one encoding; a single form is minimised once for all its thresholds."""
 
-    def __init__(self, program: Program, encoding: Encoding, deadline: Deadline) -> None:
-        self._program, self._encoding, self._deadline = program, encoding, deadline
+    def __init__(self, program: Program, encoding: Encoding, deadline: Deadline, solver: Backend) -> None:
+        self._program, self._encoding, self._deadline, self._solver = program, encoding, deadline, solver
         self._of_form: dict[int, MarginOutcome] = {}
 
     @cached_property
-    def _session(self) -> LpSession:
-        from verifier.programs.solvers.highs import LpSession
-
-        return LpSession(self._program)
+    def _session(self) -> LinearSession:
+        return self._solver.session(self._program)
 
     def of(self, objective: Objective, known: float) -> MarginOutcome:
         """The margin of one conjunction, at least `known`."""
@@ -137,19 +135,23 @@ def exact_margin(
     conjunction: Conjunction,
     deadline: Deadline,
     on_candidate: Callable[[np.ndarray], bool] | None = None,
+    *,
+    solver: Backend | None = None,
 ) -> MarginOutcome:
     """The margin of one conjunction by mixed-integer programming.
 
     The bound is the solver's proven dual bound less the margins of `tolerances`; it is refused where the solver
-    reported any trouble. The solve stops as soon as the bound is positive, or a candidate is accepted.
+    reported any trouble, or where a point's margin is seen to lie below it. A solver with callbacks stops as soon
+    as the bound is positive, or a candidate is accepted.
 
     Args:
         network: its outputs are the forms.
         box: of inputs.
         bounds: sound on `box`, one pair per node, shape (size,).
         conjunction: the forms and thresholds.
-        deadline: HiGHS looks at it between its steps, which can take seconds on thousands of rows.
+        deadline: solvers look at it between their steps, which can take seconds on thousands of rows.
         on_candidate: called with the inputs, float64, shape (input_size,), of improving solutions; True accepts one.
+        solver: None is HiGHS.
     """
     known = known_margin(bounds[-1][0], *conjunction)
     if known > 0:
@@ -165,40 +167,69 @@ def exact_margin(
     def accepts(point: np.ndarray) -> bool:
         return on_candidate is not None and on_candidate(point)
 
-    if not encoding.program.integrality.any():  # all relus are decided: a linear program, with a safe bound
-        outcome = _Minima(objective.program, encoding, deadline).of(objective, known)
+    solver = solver or _highs()
+    if not encoding.program.integrality.any() and solver.capabilities.multipliers:
+        # All relus are decided: a linear program, with a safe bound.
+        outcome = _Minima(objective.program, encoding, deadline, solver).of(objective, known)
         accepted = outcome.bound <= 0 and outcome.point is not None and accepts(outcome.point)
         return replace(outcome, complete=encoding.complete, finished=outcome.finished or accepted)
     slack = _milp_slack(bounds[-1], conjunction)
     try:
-        return _milp_margin(objective, encoding, known, slack, deadline, accepts)
+        outcome = _MilpMargin(solver, encoding, deadline, accepts).of(objective, known, slack)
     except SolverError as error:
         return MarginOutcome(known, None, encoding.complete, detail=str(error))
+    attained = _margin_at(network, _some_points(box, outcome.point), conjunction)
+    if outcome.bound > known and outcome.bound > attained:
+        told = f"the solver's bound {outcome.bound:.6g} is wrong: a point has the margin {attained:.6g}"
+        return MarginOutcome(known, outcome.point, encoding.complete, detail=told)
+    return outcome
 
 
-def _milp_margin(
-    objective: Objective,
-    encoding: Encoding,
-    known: float,
-    slack: float,
-    deadline: Deadline,
-    accepts: Callable[[np.ndarray], bool],
-) -> MarginOutcome:
-    from verifier.programs.solvers.highs import solve_milp
+class _MilpMargin:
+    """The margin of one conjunction by a mixed-integer solve; what the solver overlooks is taken off in proportion."""
 
-    units = scaled(objective.program)
-    slack = slack + MILP_RELATIVE_MARGIN * units.cost_unit
-    enough = units.scaled_objective(objective.threshold + slack * 1.001)
+    def __init__(
+        self, solver: Backend, encoding: Encoding, deadline: Deadline, accepts: Callable[[np.ndarray], bool]
+    ) -> None:
+        self._solver, self._encoding, self._deadline, self._accepts = solver, encoding, deadline, accepts
+        self._lenience = max(1.0, solver.capabilities.tolerance / SOLVER_FEASIBILITY)
 
-    def point_of(x: np.ndarray) -> np.ndarray:
-        return encoding.point(units.original(x))
+    def of(self, objective: Objective, known: float, slack: float) -> MarginOutcome:
+        """The margin, at least `known`; `slack` is taken off for a solver that keeps `SOLVER_FEASIBILITY`."""
+        units = scaled(objective.program, MILP_WIDENING * self._lenience)
+        slack = self._lenience * (slack + MILP_RELATIVE_MARGIN * units.cost_unit)
+        enough = units.scaled_objective(objective.threshold + slack * 1.001)
 
-    outcome = solve_milp(units.program, deadline, enough, lambda x: accepts(point_of(x)))
-    bound = max(known, units.objective(outcome.dual_bound) - objective.threshold - slack)
-    point = None if outcome.primal is None else point_of(outcome.primal)
-    finished = bound > 0 or outcome.accepted or outcome.status is SolveStatus.OPTIMAL
-    detail = "" if finished else f"the MILP {outcome.status} {outcome.warning}".rstrip()
-    return MarginOutcome(bound, point, encoding.complete, finished, detail)
+        def point_of(x: np.ndarray) -> np.ndarray:
+            return self._encoding.point(units.original(x))
+
+        outcome = self._solver.solve_milp(units.program, self._deadline, enough, lambda x: self._accepts(point_of(x)))
+        bound = units.objective(outcome.dual_bound) - objective.threshold - slack
+        bound = known if np.isnan(bound) else max(known, bound)
+        point = None if outcome.primal is None else point_of(outcome.primal)
+        finished = bound > 0 or outcome.accepted or outcome.status is SolveStatus.OPTIMAL
+        detail = "" if finished else f"the MILP {outcome.status} {outcome.warning}".rstrip()
+        return MarginOutcome(bound, point, self._encoding.complete, finished, detail)
+
+
+def _some_points(box: Box, point: np.ndarray | None) -> np.ndarray:
+    """Inputs at which a bound can be seen to be wrong, shape (N, input_size): the middle, and the solver's own."""
+    middle = box.lower / 2 + box.upper / 2
+    return np.stack([middle] if point is None or not np.isfinite(point).all() else [middle, point])
+
+
+def _margin_at(network: Network, points: np.ndarray, conjunction: Conjunction) -> float:
+    """The least margin at some points; it rests on float64, against which `_milp_slack` is large."""
+    rows, thresholds = conjunction
+    values = _on_host(network).forward(points)[:, rows] - thresholds
+    return float(np.min(np.max(values, axis=1)))
+
+
+def _highs() -> Backend:
+    """The solver where none is asked for, loaded only where it is needed."""
+    from verifier.programs.solvers.highs import Highs
+
+    return Highs()
 
 
 def _milp_slack(forms: tuple[np.ndarray, np.ndarray], conjunction: Conjunction) -> float:
