@@ -11,6 +11,7 @@ import numpy as np
 
 from verifier.arrays import Array, convert_like, to_numpy
 from verifier.bounds.dual_network import DualNetwork, has_dual_network
+from verifier.bounds.enclosure import Interval
 from verifier.bounds.interval import interval_bounds
 from verifier.bounds.linear import linear_bounds, outputs_minimum, rows_minimum
 from verifier.methods.task import Task, host
@@ -23,7 +24,7 @@ BATCH_ENTRIES = 1 << 22
 def interval(task: Task) -> None:
     """Interval bound propagation of all open boxes."""
     for group, lower, upper in _batches(task):
-        last = interval_bounds(task.forms, lower, upper)[-1]
+        last = interval_bounds(task.forms, lower, upper, _sharpened(task, group))[-1]
         _take_note(task, group, last.lower)
 
 
@@ -47,7 +48,8 @@ def dual(task: Task) -> None:
     for group, lower, upper in _batches(task):
         if task.deadline.expired:
             return
-        intervals = linear_bounds(task.forms, lower, upper, task.deadline, rule=DualNetwork)
+        known = _sharpened(task, group)
+        intervals = linear_bounds(task.forms, lower, upper, task.deadline, known, DualNetwork)
         _take_note(task, group, outputs_minimum(DualNetwork(task.forms, intervals), intervals[-1].lower))
 
 
@@ -75,11 +77,16 @@ def _batches(task: Task) -> Iterator[tuple[list[tuple[Box, list[int]]], Array, A
     boxes = task.open_boxes()
     convert = convert_like(task.example)
     widest = max(node.size for node in task.forms.nodes) * max(1, task.query.patterns.count)
-    step = max(1, BATCH_ENTRIES // widest)
+    step = max(1, BATCH_ENTRIES // widest) if not task.tightens else 1
     for start in range(0, len(boxes), step):
         group = boxes[start : start + step]
         lower, upper = np.stack([b.lower for b, _ in group]), np.stack([b.upper for b, _ in group])
         yield group, convert(lower), convert(upper)
+
+
+def _sharpened(task: Task, group: list[tuple[Box, list[int]]]) -> list[Interval] | None:
+    """What programs have found out about the nodes over a group of one box."""
+    return task.sharpened(group[0][0]) if len(group) == 1 else None
 
 
 def _take_note(task: Task, group: list[tuple[Box, list[int]]], lower: Array) -> None:

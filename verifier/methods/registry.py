@@ -17,6 +17,7 @@ from verifier.methods import complete, falsify, incomplete, optimised
 from verifier.methods.plan import auto, sequence
 from verifier.methods.split_inputs import split_inputs
 from verifier.methods.task import Options, Stage, Task
+from verifier.methods.tightening import tighten
 from verifier.network.graph import Network
 from verifier.programs.solvers.registry import DEFAULT, solver_named
 from verifier.property.query import Query
@@ -107,6 +108,9 @@ def _run_stages(task: Task, method: Method) -> str:
     falsify.judge_unconstrained(task)
     if task.settled or not task.query.patterns.count:
         return method.name
+    if task.tightens:
+        task.on_stage("tighten")
+        tighten(task)
     for count, stage in enumerate(method.stages(task)):
         if task.deadline.expired:
             break

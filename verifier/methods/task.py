@@ -31,6 +31,10 @@ FORWARD_INPUTS = 32
 networks zonotopes leave fewer still: CROWN of cifar_biasfield 24 takes 7.3 s of CPU after them, 21.5 s otherwise."""
 
 
+TIGHTEN = ("none", "lp", "milp")
+"""The programs by which the bounds of all neurons may be sharpened before a method uses them."""
+
+
 @dataclass(frozen=True)
 class Options:
     """What a user may set for any method.
@@ -43,6 +47,8 @@ class Options:
         memory: what a search may keep, in megabytes; it narrows before it would take more.
         threads: processor cores that a search works on, with a process each.
         solver: of linear and mixed-integer programs, as `verifier solvers` lists them.
+        tighten: whether, and by which programs, bounds of neurons are sharpened first.
+        tighten_share: the part of the time that this may take, above 0 and at most 1.
     """
 
     timeout: float = math.inf
@@ -52,6 +58,8 @@ class Options:
     memory: float = 4000.0
     threads: int = 2
     solver: str = DEFAULT
+    tighten: str = "none"
+    tighten_share: float = 0.3
 
     def __post_init__(self) -> None:
         """Checks the values.
@@ -69,6 +77,10 @@ class Options:
             raise UsageError(f"a memory of {self.memory} MB", "memory", "give a positive number of megabytes")
         if self.threads < 1:
             raise UsageError(f"{self.threads} threads", "threads", "give a whole number from 1 on")
+        if self.tighten not in TIGHTEN:
+            raise UsageError(f"tightening by {self.tighten!r}", "--tighten", f"choose one of {', '.join(TIGHTEN)}")
+        if not 0 < self.tighten_share <= 1:
+            raise UsageError(f"a share of {self.tighten_share}", "tighten share", "give a number above 0, at most 1")
 
 
 @dataclass(eq=False)
@@ -129,6 +141,11 @@ class Task:
         """The network with the query's linear forms as outputs, quotients centred, on the task's device."""
         forms = with_forms(self.network, self.query.patterns)
         return centred_quotients(forms, lambda: self.query.centre).like(self.example)
+
+    @property
+    def tightens(self) -> bool:
+        """Whether programs sharpen the bounds of neurons first."""
+        return self.options.tighten != "none"
 
     @property
     def settled(self) -> bool:
@@ -205,6 +222,10 @@ class Task:
     def tightened(self, box: Box, intervals: list[Interval]) -> None:
         """Takes note of better bounds of every node over one box."""
         self._enclosures[id(box)] = intervals
+
+    def sharpened(self, box: Box) -> list[Interval] | None:
+        """The bounds of every node over one box where programs have sharpened them, else None."""
+        return self._enclosures.get(id(box)) if self.tightens else None
 
     def verdict(self, method: str) -> Verdict:
         """The answer as it stands."""
