@@ -31,7 +31,8 @@ def test_margins_rise(method: str, prop: str) -> None:
     assert before.bound is not None
     assert after.bound is not None
     assert after.bound >= before.bound - 1e-6 * (1 + abs(before.bound))
-    assert (before.status, after.status) in {(x, x) for x in ("sat", "unsat", "unknown")} | {("unknown", "unsat")}
+    assert {before.status, after.status} != {"sat", "unsat"}
+    assert before.status != "unsat" or after.status == "unsat"  # a witness, though, may be met with by luck
     assert any(line.startswith("bounds sharpened by lp: ") for line in sharp.explanation)
 
 
