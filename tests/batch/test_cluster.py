@@ -18,7 +18,7 @@ from distributed import Client
 
 from tests.batch.clusters import PATIENCE, ROOT, Cluster, alive, cluster, kill_group, until
 from verifier.batch import executors
-from verifier.batch.executors import cluster_executor
+from verifier.batch.executors import Workers, cluster_executor
 from verifier.batch.instances import read_instances
 from verifier.batch.outcome import Fault
 from verifier.batch.plan import Settings, planned
@@ -184,7 +184,7 @@ def worked_off(store: Path, executor: Executor) -> None:
     items = planned(read_instances(SPECS, "*/moons/*"), Settings())
     with Store(store) as opened:
         run = opened.begin(items, Settings(), {})
-        work_off(opened, run, Settings(), executor, lambda results: None)
+        work_off(opened, run, Settings(), Workers(executor, None, lambda: None), lambda results: None)
 
 
 def test_an_item_that_kills_its_workers_is_given_up(tmp_path: Path) -> None:
