@@ -137,6 +137,17 @@ def test_a_run_goes_on_after_an_interruption_and_after_the_schedulers_end(benchm
     assert all(result.solved for result in results)
 
 
+def test_a_cluster_without_workers_is_told_and_waited_for(benchmarks: Path, tmp_path: Path) -> None:
+    with cluster(tmp_path, 0) as dask:
+        run = bench(benchmarks / "copy0", tmp_path / "r.db", "--cluster", dask.file)
+        assert run.stderr is not None
+        assert "the cluster has no workers" in run.stderr.readline()
+        dask.add_worker()
+        status, error = ended(run)
+    assert (status, error.count("\n"), "there are workers now: 1 at a time" in error) == (0, 1, True), error
+    assert all(result.solved for result in results_of(tmp_path / "r.db"))
+
+
 def tasks(dask_scheduler: Any) -> int:
     return len(dask_scheduler.tasks)
 

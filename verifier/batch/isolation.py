@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 
@@ -94,15 +95,11 @@ class WarmProcesses:
         return outcome
 
     def stop(self) -> None:
-        """Ends all of them, and what they have under way; within `CLOSE` seconds, or little more."""
+        """Ends all of them, and what they have under way; within twice `CLOSE` seconds."""
         with self._lock:
             self._stopped.set()
             running = list(self._running)
-        for process in running:
-            process.hang_up()
-        end = time.monotonic() + CLOSE
-        for process in running:
-            process.close(end - time.monotonic())
+        _close(running, CLOSE)
 
     def _mine(self) -> WarmProcess:
         process: WarmProcess | None = getattr(self._of_thread, "process", None)
@@ -195,12 +192,32 @@ class WarmProcess:
 
     def close(self, patience: float = CLOSE) -> None:
         """Ends the process with its job: kills it where it does not end itself within some seconds."""
-        self.hang_up()
-        for seconds in (patience, CLOSE):
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(max(0.0, seconds))
-                return
-            self._process.kill()
+        _close([self], patience)
+
+    def kill(self) -> None:
+        """Kills the process; the system does so to its job then (`child.py`)."""
+        self._process.kill()
+
+    def has_ended(self, end: float) -> bool:
+        """Waits for the process until a moment of the monotonic clock; whether it has ended, and is reaped."""
+        try:
+            self._process.wait(max(0.0, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+
+def _close(processes: Sequence[WarmProcess], patience: float) -> None:
+    """Ends all processes, together."""
+    for process in processes:
+        process.hang_up()
+    for seconds in (patience, CLOSE):
+        end = time.monotonic() + seconds
+        left = [process for process in processes if not process.has_ended(end)]
+        for process in left:
+            process.kill()
+        if not left:
+            return
 
 
 def _started(theirs: Connection) -> subprocess.Popen[bytes]:
