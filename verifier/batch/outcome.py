@@ -34,6 +34,8 @@ class Fault(StrEnum):
     """An exception of ours: please report it."""
     LOST = "lost"
     """The worker that had it was lost, more than once."""
+    MACHINE = "machine"
+    """The machine refuses what any job needs (processes, files, room on a disk): no result, the job is still to do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +51,7 @@ class Outcome:
         declarations: the tensors of a VNN-LIB 2.0 property; none for version 1.0.
         cpu_seconds: processor time, user and system, of the job's process and those it waited for.
         peak_memory: the most that its process held, megabytes, libraries included.
-        log: the end of what it wrote to its standard output and error.
+        log: what it wrote to its standard output and error; of much, the begin and the end.
         worker: where it ran, ``host/process``.
     """
 

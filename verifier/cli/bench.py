@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,12 +20,15 @@ from verifier.cli.statuses import EXIT_INTERRUPTED, judged
 from verifier.errors import UsageError, VerifierError
 
 if TYPE_CHECKING:
+    from verifier.batch.outcome import Outcome
     from verifier.batch.plan import Item, Settings
     from verifier.batch.records import Result
     from verifier.batch.store import Store
 
 MEMORY_SHARE = 0.8
 """Part of the machine's memory that its instances may take together."""
+LEAVING = 10.0
+"""Seconds that an interrupted run has to end what is under way; further interruptions do not disturb it meanwhile."""
 
 
 def bench(
@@ -189,6 +193,7 @@ class _Work:
         from verifier.batch.progress import Tally
         from verifier.batch.runner import work_off
         from verifier.cli.bench_display import display
+        from verifier.cli.bench_workers import WorkerWatch
 
         tally = Tally(self.workers)
         for result in self._results(run):
@@ -200,19 +205,31 @@ class _Work:
             say(f"run {run} of {self.store.path} is finished; nothing is left to do")
             return
         executor = cluster_executor(self.cluster) if self.cluster else local_executor(self.workers)
-        with display(tally) as observe, executor as pool:
-            work_off(self.store, run, replace(self.settings, memory=self._memory), pool, observe)
+        with display(tally) as show, executor as team:
+            watch = WorkerWatch(team, tally)
+            watch.look()
+
+            def observe(results: Sequence[tuple[Item, Outcome]]) -> None:
+                show(results)
+                watch.look(at_work=bool(results))
+
+            work_off(self.store, run, replace(self.settings, memory=self._memory), team, observe, complain)
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does."""
+    """SIGTERM ends a run as Ctrl-C does, and either does so once: what follows would cut the cleaning up short."""
+    until: float | None = None
 
     def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+        nonlocal until
+        if until is None or time.monotonic() > until:
+            until = time.monotonic() + LEAVING
+            raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():  # all is kept by then: a further signal just ends the process
+            signal.signal(number, handler if until is None else signal.SIG_DFL)
