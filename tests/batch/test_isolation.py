@@ -181,6 +181,14 @@ def test_jobs_that_the_machine_refuses_have_no_outcome(monkeypatch: pytest.Monke
         run_isolated(Assignment(Job(*MOONS), 2000))
 
 
+def test_a_job_that_the_machine_refused_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolation, "PAUSE", 0.0)
+    decided = Outcome(Verdict(Status.UNSAT, "quick"))
+    outcomes = iter([Outcome.failed(Fault.MACHINE, "no room on the disk", "auto"), decided])
+    monkeypatch.setattr(WarmProcess, "run", lambda *_: next(outcomes))
+    assert run_isolated(Assignment(Job(*MOONS), 2000)) is decided
+
+
 def test_no_process_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     processes = WarmProcesses()
     monkeypatch.setattr(subprocess, "Popen", raising(OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))))

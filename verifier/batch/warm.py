@@ -124,8 +124,7 @@ class Attempt:
             with Stream() as answer, Stream(LOG) as log:
                 return self._run(answer, log)
         except OSError as error:
-            told = f"{error.strerror} on {socket.gethostname()}"
-            return Outcome.failed(Fault.MACHINE, told, self._assignment.job.method)
+            return Outcome.failed(Fault.MACHINE, error.strerror or str(error), self._assignment.job.method)
 
     def _run(self, answer: Stream, log: Stream) -> Outcome | None:
         with _no_signals():  # until the child has done away with the handlers that it was forked with
