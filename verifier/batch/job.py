@@ -22,8 +22,8 @@ class Job:
         network, prop: the files.
         method: by name.
         timeout: seconds from the start of reading.
-        device, seed, witness_tolerance, memory, threads, solver, tighten, tighten_share: see
-            `verifier.Options`.
+        device, seed, witness_tolerance, memory, threads, solver, tighten, tighten_share,
+            thorough: see `verifier.Options`.
     """
 
     network: Path
@@ -38,13 +38,14 @@ class Job:
     solver: str = "highs"
     tighten: str = "none"
     tighten_share: float = 0.3
+    thorough: bool = False
 
     def options(self, seconds: float) -> Options:
         """What is set for the method, `seconds` being left."""
         from verifier.methods import Options
 
         limits = seconds, self.seed, self.device, self.witness_tolerance, self.memory, self.threads
-        return Options(*limits, self.solver, self.tighten, self.tighten_share)
+        return Options(*limits, self.solver, self.tighten, self.tighten_share, self.thorough)
 
 
 def decide(

@@ -24,8 +24,9 @@ BATCH_ENTRIES = 1 << 22
 def interval(task: Task) -> None:
     """Interval bound propagation of all open boxes."""
     for group, lower, upper in _batches(task):
-        last = interval_bounds(task.forms, lower, upper, _sharpened(task, group))[-1]
-        _take_note(task, group, last.lower)
+        intervals = interval_bounds(task.forms, lower, upper, _sharpened(task, group))
+        task.enclosed([box for box, _ in group], intervals)
+        _take_note(task, group, intervals[-1].lower)
 
 
 def crown(task: Task) -> None:
@@ -37,6 +38,7 @@ def crown(task: Task) -> None:
             intervals = task.enclosure(group[0][0])
         else:
             intervals = linear_bounds(task.forms, lower, upper, task.deadline)
+        task.enclosed([box for box, _ in group], intervals)
         _take_note(task, group, rows_minimum(task.forms, intervals))
 
 
@@ -50,6 +52,7 @@ def dual(task: Task) -> None:
             return
         known = _sharpened(task, group)
         intervals = linear_bounds(task.forms, lower, upper, task.deadline, known, DualNetwork)
+        task.enclosed([box for box, _ in group], intervals)
         _take_note(task, group, outputs_minimum(DualNetwork(task.forms, intervals), intervals[-1].lower))
 
 
@@ -57,7 +60,7 @@ def lp(task: Task) -> None:
     """The triangle LP of each open box, solved for its open disjuncts; minimisers are tried as witnesses."""
     from verifier.programs.margins import relaxed_margins
 
-    patterns = task.query.patterns
+    patterns, thorough = task.query.patterns, task.options.thorough
     if task.solver is not None and not task.solver.capabilities.multipliers:
         task.notes.append(f"{task.solver.name} gives no multipliers, so its linear programs prove nothing")
     for box, disjuncts in task.open_conjunctions():
@@ -66,8 +69,10 @@ def lp(task: Task) -> None:
         outcomes = relaxed_margins(task.forms, box, bounds, conjunctions, task.deadline, solver=task.solver)
         for d, outcome in zip(disjuncts, outcomes, strict=True):
             task.margin_bounded(d, outcome.bound)
-            if task.open[d] and outcome.point is not None and task.judge(d, outcome.point):
+            if task.open[d] and outcome.point is not None and task.judge(d, outcome.point) and not thorough:
                 return
+            if thorough and outcome.point is not None:
+                task.reaches(d, outcome.point)
         if task.deadline.expired:
             return
 

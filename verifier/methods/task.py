@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -12,6 +12,7 @@ import numpy as np
 from verifier.arrays import Array, convert_like, to_numpy
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.forward import forward_bounds
+from verifier.bounds.layout import undecided
 from verifier.bounds.linear import linear_bounds
 from verifier.bounds.zonotope import zonotope_bounds
 from verifier.deadline import Deadline
@@ -49,6 +50,8 @@ class Options:
         solver: of linear and mixed-integer programs, as `verifier solvers` lists them.
         tighten: whether, and by which programs, bounds of neurons are sharpened first.
         tighten_share: the part of the time that this may take, above 0 and at most 1.
+        thorough: whether bounds are taken as far as a method can rather than until they decide, and what comparisons
+            want besides is taken note of.
     """
 
     timeout: float = math.inf
@@ -60,6 +63,7 @@ class Options:
     solver: str = DEFAULT
     tighten: str = "none"
     tighten_share: float = 0.3
+    thorough: bool = False
 
     def __post_init__(self) -> None:
         """Checks the values.
@@ -98,6 +102,9 @@ class Task:
         explanation: what a plan chose, and why.
         history: how the searches went, in order of time.
         on_progress: called with every new entry of the history.
+        reached: the smallest margin that an input is known to reach; looked for in thorough tasks only.
+        undecided: entries on whose bounds some function is not linear, over all boxes, as the method ended with them;
+            None where nobody counted.
     """
 
     network: Network
@@ -115,6 +122,8 @@ class Task:
         self.explanation: list[str] = []
         self.history: list[Progress] = []
         self.on_progress: Callable[[Progress], None] = lambda progress: None
+        self.reached = math.inf
+        self._undecided: dict[int, int] = {}
         self._enclosures: dict[int, list[Interval]] = {}
         self._seeds = np.random.SeedSequence(self.options.seed)
 
@@ -202,10 +211,33 @@ class Task:
         witness = self.replay.judge(self.query.disjuncts[disjunct], point)
         if witness is not None:
             self.witness = witness
+            if self.options.thorough and witness.distance == 0:
+                self.reaches(disjunct, witness.x.astype(np.float64))
             if self.options.witness_tolerance > 0:
                 told = f"the witness was accepted with a tolerance of {self.options.witness_tolerance:g}"
                 self.notes.append(f"{told}; it lies {witness.distance:g} outside the input set")
         return witness
+
+    def reaches(self, disjunct: int, point: np.ndarray) -> float:
+        """Takes note of the margin of a disjunct at an input in its box, float64, shape (input_size,)."""
+        forms = to_numpy(self.forms.forward(convert_like(self.example)(point[None])))[0]
+        margin = self.query.patterns.margin(disjunct, forms)
+        if not math.isnan(margin):
+            self.reached = min(self.reached, margin)
+        return margin
+
+    def enclosed(self, boxes: Sequence[Box], intervals: Sequence[Interval]) -> None:
+        """Takes note of how open the bounds of all nodes over boxes are, shape (N, size), where that is wanted."""
+        if self.options.thorough:
+            counts = undecided(self.forms, intervals)
+            self._undecided.update((id(box), int(n)) for box, n in zip(boxes, counts, strict=True))
+
+    @property
+    def undecided(self) -> int | None:
+        for box in {id(d.box): d.box for d in self.query.disjuncts}.values():
+            if self.options.thorough and id(box) not in self._undecided and id(box) in self._enclosures:
+                self.enclosed([box], self._enclosures[id(box)])
+        return sum(self._undecided.values()) if self._undecided else None
 
     def enclosure(self, box: Box) -> list[Interval]:
         """Linear bounds of every node of `forms` over one box, made once; arrays of shape (1, size) on the host."""
@@ -240,7 +272,9 @@ class Task:
             bound = None
         # Why a witness could not be found is of no interest once there is a proof that there is none.
         notes = [self.query.note] if status is Status.UNSAT else self.notes
-        return Verdict(status, method, bound, self.witness, self.deadline.elapsed, "; ".join(dict.fromkeys(notes)))
+        reached = self.reached if math.isfinite(self.reached) else None
+        detail = "; ".join(dict.fromkeys(notes))
+        return Verdict(status, method, bound, self.witness, self.deadline.elapsed, detail, reached)
 
 
 def example_array(device: str) -> Array:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from verifier.arrays import convert_like, to_numpy
+from verifier.arrays import convert_like
 from verifier.bounds.enclosure import Interval, intersected
-from verifier.bounds.layout import open_entries
+from verifier.bounds.layout import open_in, operand_nodes, undecided
 from verifier.bounds.linear import linear_bounds
 from verifier.deadline import Deadline
 from verifier.methods.optimised import note_lost, processes
 from verifier.methods.task import Task, host
-from verifier.network.graph import Elementwise, Network, Product
 from verifier.property.query import Box
 from verifier.search.crew import Crew
 
@@ -41,11 +40,6 @@ def tighten(task: Task) -> None:
         )
 
 
-def undecided(network: Network, intervals: list[Interval]) -> int:
-    """Entries on whose interval some function or product of the network is not linear."""
-    return sum(int(np.count_nonzero(_open(network, intervals, k))) for k in _layers(network))
-
-
 class _Layers:
     """Tightens the nodes that functions and products work on, one after the other."""
 
@@ -55,9 +49,9 @@ class _Layers:
 
     def tightened(self, intervals: list[Interval]) -> list[Interval]:
         network = self.task.forms
-        layers = [k for k in _layers(network) if network.nodes[k].operands not in ((), (0,))]
+        layers = [k for k in operand_nodes(network) if network.nodes[k].operands not in ((), (0,))]
         for count, k in enumerate(layers):
-            entries = np.flatnonzero(_open(network, intervals, k))
+            entries = np.flatnonzero(open_in(network, intervals, k)[0])
             if self.deadline.expired:
                 break
             if len(entries):
@@ -84,14 +78,3 @@ class _Layers:
         upper[entries] = np.concatenate([high for _, high in found])
         convert = convert_like(task.example)
         return Interval(convert(lower[None]), convert(upper[None]))
-
-
-def _layers(network: Network) -> list[int]:
-    """The nodes that a function or product works on."""
-    return sorted({i for node in network.nodes if isinstance(node, Elementwise | Product) for i in node.operands})
-
-
-def _open(network: Network, intervals: list[Interval], k: int) -> np.ndarray:
-    """Which entries of node k some function or product is not linear on, bool, shape (size,)."""
-    consumers = [n for n in network.nodes if isinstance(n, Elementwise | Product) and k in n.operands]
-    return np.any([to_numpy(open_entries(node, intervals[k]))[0] for node in consumers], axis=0)

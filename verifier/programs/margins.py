@@ -185,6 +185,31 @@ def exact_margin(
     return outcome
 
 
+def exact_optimum(
+    network: Network,
+    box: Box,
+    bounds: Bounds,
+    conjunction: Conjunction,
+    deadline: Deadline,
+    on_candidate: Callable[[np.ndarray], bool] | None = None,
+    *,
+    solver: Backend | None = None,
+) -> MarginOutcome:
+    """As `exact_margin`, but no sign of the margin ends the solve: it goes on to the optimum.
+
+    The thresholds are raised until no margin can be positive, and the bound by as much.
+    """
+    rows, thresholds = conjunction
+    raised = float(np.max(bounds[-1][1][rows] - thresholds, initial=0.0))
+    if not np.isfinite(raised):
+        return exact_margin(network, box, bounds, conjunction, deadline, on_candidate, solver=solver)
+    above = rows, np.nextafter(thresholds + raised, np.inf)
+    outcome = exact_margin(network, box, bounds, above, deadline, on_candidate, solver=solver)
+    shift = np.nextafter(np.min(above[1] - thresholds), -np.inf)
+    bound = float(np.nextafter(outcome.bound + shift, -np.inf))
+    return replace(outcome, bound=max(known_margin(bounds[-1][0], *conjunction), bound))
+
+
 class _MilpMargin:
     """The margin of one conjunction by a mixed-integer solve; what the solver overlooks is taken off in proportion."""
 

@@ -15,7 +15,7 @@ import numpy as np
 from verifier.deadline import Deadline
 from verifier.network.graph import Affine, Network, Port
 from verifier.network.linear_maps.sparse import Sparse
-from verifier.programs.margins import Conjunction, exact_margin, relaxed_margins
+from verifier.programs.margins import Conjunction, exact_optimum, relaxed_margins
 from verifier.programs.solvers.backend import Backend
 from verifier.property.query import Box
 
@@ -69,11 +69,10 @@ class EntryPrograms:
         return np.maximum([outcome.bound for outcome in outcomes], bounds[-1][0])
 
     def _exact_minima(self, forms: Network, bounds: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-        """Each form's minimum as its margin over its own upper bound, which no solve can exceed and so end early at."""
-        least, highest = bounds[-1][0].copy(), bounds[-1][1]
-        for form, top in enumerate(highest):
+        least = bounds[-1][0].copy()
+        for form in range(len(least)):
             share = self.deadline.within(self.deadline.remaining / (len(least) - form))
-            alone = np.array([form]), np.array([top])
-            margin = exact_margin(forms, self.box, bounds, alone, share, solver=self.solver)
-            least[form] = max(least[form], np.nextafter(margin.bound + top, -np.inf))
+            alone = np.array([form]), np.zeros(1)
+            found = exact_optimum(forms, self.box, bounds, alone, share, solver=self.solver)
+            least[form] = max(least[form], found.bound)
         return least
