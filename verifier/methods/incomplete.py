@@ -53,6 +53,8 @@ def lp(task: Task) -> None:
             task.margin_bounded(d, outcome.bound)
             if task.open[d] and outcome.point is not None and task.judge(d, outcome.point):
                 return
+            if outcome.detail and not task.deadline.expired:
+                task.notes.append(outcome.detail)
         if task.deadline.expired:
             return
 

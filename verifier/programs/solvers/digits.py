@@ -42,7 +42,8 @@ def with_digits(program: Program, digits: int) -> tuple[Program, float]:
         row_upper=rounded(high, digits),
     )
     off = np.abs(program.cost - cost)
-    return made, float(np.sum(np.where(off > 0, off * program.column_magnitude, 0.0)) * (1.0 + unit))
+    lost_cost = off[off > 0] @ program.column_magnitude[off > 0]
+    return made, float(lost_cost * (1.0 + unit))
 
 
 def rounded(values: np.ndarray, digits: int) -> np.ndarray:
