@@ -211,7 +211,7 @@ def test_a_known_integer_optimum(backend: Backend) -> None:
         program = knapsack(np.random.default_rng(seed), 9)
         program = replace(program, cost=program.cost / 100)
         seen: list[np.ndarray] = []
-        outcome = backend.solve_milp(program, Deadline(60.0), on_candidate=lambda x: bool(seen.append(x)))
+        outcome = backend.solve_milp(program, Deadline(60.0), on_candidate=lambda x, seen=seen: bool(seen.append(x)))
         least = enumerated(program)
         assert outcome.status is SolveStatus.OPTIMAL
         assert outcome.dual_bound <= least + 1e-6
@@ -225,7 +225,7 @@ def test_a_known_integer_optimum(backend: Backend) -> None:
 
 @integer
 def test_integers_among_continuous_columns_and_equations(backend: Backend) -> None:
-    """min x - y, x + 2 y = 3.5 z, z in {0, 1, 2, 3}, x <= 1, y <= 2.5: the best z is 1, at x = 0, y = 1.75."""
+    """Least x - y where x + 2 y = 3.5 z, z in {0, 1, 2, 3}, x <= 1, y <= 2.5: the best z is 1, at x = 0, y = 1.75."""
     program = replace(
         program_of([[1, 2, -3.5], [1, 0, 0]], [(0, 0), (-np.inf, 1)], [1, -1, 0]),
         lower=np.zeros(3),

@@ -84,7 +84,9 @@ TRAITS: Mapping[str, Traits] = MappingProxyType(
     {
         "CLARABEL": Traits("clarabel", lambda s: {"time_limit": s}),
         "SCS": Traits("scs", lambda s: {"time_limit_secs": s, "eps_abs": FIRST_ORDER, "eps_rel": FIRST_ORDER}),
-        "OSQP": Traits("osqp", lambda s: {"time_limit": s, "eps_abs": FIRST_ORDER, "eps_rel": FIRST_ORDER}),
+        "OSQP": Traits(
+            "osqp", lambda s: {"time_limit": s, "eps_abs": FIRST_ORDER, "eps_rel": FIRST_ORDER, "max_iter": 10**6}
+        ),
         "HIGHS": Traits(
             "highspy", _highs, _highs, lambda s: s.mip_dual_bound, gap=True, tolerance=SOLVER_FEASIBILITY, ray=True
         ),
@@ -261,9 +263,10 @@ class _Compiled:
         x = cvxpy.Variable(
             size,
             bounds=[program.lower, program.upper],
-            **({"integer": (integers.tolist(),)} if len(integers) else {}),
+            integer=(integers.tolist(),) if len(integers) else False,
         )
-        cost, constraints = cvxpy.Parameter(size), []
+        cost = cvxpy.Parameter(size)
+        constraints: list[tuple[np.ndarray, float, Any, Any]] = []
         for rows, sign in ((sides.equal, -1.0), (sides.above, 1.0), (sides.below, -1.0)):
             side = cvxpy.Parameter(len(rows)) if len(rows) else None
             if side is None:
