@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import os
 import select
 import signal
@@ -27,6 +28,7 @@ from verifier.batch.child import run_child
 from verifier.batch.job import Job
 from verifier.batch.outcome import Fault, Outcome
 from verifier.batch.watchdog import GRACE
+from verifier.programs.solvers.registry import LAYERS
 
 LENIENCE = 2.0
 """Seconds that a job has beyond its timeout and the watchdog's grace before its process is killed."""
@@ -68,6 +70,7 @@ def main() -> None:
             assignment = owner.recv()
         except (EOFError, OSError):
             return
+        _load_layer(assignment.job.solver)
         outcome = Attempt(assignment, owner, wake).outcome()
         if outcome is None:
             return
@@ -93,6 +96,15 @@ def _load() -> None:
     del highspy, onnxruntime, psutil, scipy
     gc.collect()
     gc.freeze()
+
+
+def _load_layer(solver: str) -> None:
+    """Imports what a solver needs beyond HiGHS, once for all jobs; where that fails, each job says why."""
+    layer = solver.partition(":")[0].lower()
+    if layer in LAYERS and layer not in sys.modules:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(layer)
+            gc.freeze()
 
 
 def child_signals() -> int:
