@@ -1,6 +1,6 @@
 """Every solver found here, by `lp` and where it can by `milp`, on all of `vnnlib_specs` and on small real instances.
 
-    VERIFIER_VNNCOMP=FOLDER python benchmarks/solver_agreement.py [--timeout 10] [--workers 2] [--solvers highs,pulp:CBC]
+    VERIFIER_VNNCOMP=FOLDER python benchmarks/solver_agreement.py [--timeout 10] [--workers 2] [--solvers highs,...]
 
 Prints for each solver and method how many were decided, the verdicts that differ from those of the others, and the
 median time. Undecided is no disagreement, but is counted; a verdict against another, or against a known one, is.

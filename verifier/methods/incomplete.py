@@ -43,8 +43,7 @@ def lp(task: Task) -> None:
     from verifier.programs.margins import relaxed_margins
 
     patterns = task.query.patterns
-    if task.solver is not None and not task.solver.capabilities.multipliers:
-        task.notes.append(f"{task.solver.name} gives no multipliers, so its linear programs prove nothing")
+    note_multipliers(task)
     for box, disjuncts in task.open_conjunctions():
         conjunctions = [(patterns.rows[d], patterns.thresholds[d]) for d in disjuncts]
         bounds = host(task.enclosure(box))
@@ -57,6 +56,12 @@ def lp(task: Task) -> None:
                 task.notes.append(outcome.detail)
         if task.deadline.expired:
             return
+
+
+def note_multipliers(task: Task) -> None:
+    """Tells the user where linear programs are solved in vain."""
+    if task.solver is not None and not task.solver.capabilities.multipliers:
+        task.notes.append(f"{task.solver.name} gives no multipliers, so its linear programs prove nothing")
 
 
 def _batches(task: Task) -> Iterator[tuple[list[tuple[Box, list[int]]], Array, Array]]:
