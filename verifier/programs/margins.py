@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeGuard
 
 import numpy as np
 from array_api_compat import is_numpy_array
@@ -122,7 +123,7 @@ class _Minima:
             bound = safe_bound(program, program.cost, outcome.multipliers)
             if safe_bound(program, np.zeros_like(program.cost), outcome.multipliers) > 0:
                 bound = np.inf  # nothing at all is feasible
-        if outcome.primal is not None:
+        if _usable(outcome.primal, program):
             point = self._encoding.point(outcome.primal)
         finished = outcome.status is SolveStatus.OPTIMAL
         return MarginOutcome(bound, point, False, finished, "" if finished else f"the LP ended {outcome.status}")
@@ -228,19 +229,27 @@ class _MilpMargin:
         def point_of(x: np.ndarray) -> np.ndarray:
             return self._encoding.point(units.original(x))
 
-        outcome = self._solver.solve_milp(units.program, self._deadline, enough, lambda x: self._accepts(point_of(x)))
+        def accepts(x: np.ndarray) -> bool:
+            return _usable(x, units.program) and self._accepts(point_of(x))
+
+        outcome = self._solver.solve_milp(units.program, self._deadline, enough, accepts)
         bound = units.objective(outcome.dual_bound) - objective.threshold - slack
         bound = known if np.isnan(bound) else max(known, bound)
-        point = None if outcome.primal is None else point_of(outcome.primal)
+        point = point_of(outcome.primal) if _usable(outcome.primal, units.program) else None
         finished = bound > 0 or outcome.accepted or outcome.status is SolveStatus.OPTIMAL
         detail = "" if finished else f"the MILP {outcome.status} {outcome.warning}".rstrip()
         return MarginOutcome(bound, point, self._encoding.complete, finished, detail)
 
 
+def _usable(primal: np.ndarray | None, program: Program) -> TypeGuard[np.ndarray]:
+    """Whether a solver's solution is a vector of numbers of the right length."""
+    return primal is not None and primal.shape == program.cost.shape and bool(np.isfinite(primal).all())
+
+
 def _some_points(box: Box, point: np.ndarray | None) -> np.ndarray:
     """Inputs at which a bound can be seen to be wrong, shape (N, input_size): the middle, and the solver's own."""
     middle = box.lower / 2 + box.upper / 2
-    return np.stack([middle] if point is None or not np.isfinite(point).all() else [middle, point])
+    return np.stack([middle] if point is None else [middle, point])
 
 
 def _margin_at(network: Network, points: np.ndarray, conjunction: Conjunction) -> float:
