@@ -120,7 +120,7 @@ def _slack(network: CentredNetwork, forms: Forms, multipliers: Multipliers) -> f
 
 def _least_on_cube(matrix: np.ndarray, square: np.ndarray) -> float:
     """A lower bound of v' M v for v = (1, t), t in [-1, 1]^n; `square` proposes the diagonal d."""
-    constant, diagonal = _raised(matrix, square)
+    constant, diagonal = raised(matrix, square)
     shifted = matrix + np.diag(np.r_[-constant, diagonal])
     values, vectors = np.linalg.eigh(shifted)
     factor = vectors * np.sqrt(np.maximum(values, 0.0))
@@ -130,7 +130,7 @@ def _least_on_cube(matrix: np.ndarray, square: np.ndarray) -> float:
     return float(constant - diagonal.sum() - rest - rounding * (size + rest))
 
 
-def _raised(matrix: np.ndarray, square: np.ndarray) -> tuple[float, np.ndarray]:
+def raised(matrix: np.ndarray, square: np.ndarray) -> tuple[float, np.ndarray]:
     """(d_0, d): the diagonal raised evenly by the amount that loses least, and the largest constant it allows.
 
     With eigenvalues e and the border b in the basis of T = M_tt + diag(square), a raise r allows
