@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 
 from verifier.errors import UsageError
-from verifier.methods import complete, falsify, incomplete, optimised
+from verifier.methods import complete, falsify, incomplete, optimised, semidefinite
 from verifier.methods.plan import auto, sequence
 from verifier.methods.split_inputs import split_inputs
 from verifier.methods.task import Options, Stage, Task
@@ -45,6 +45,7 @@ _METHODS = (
     Method("crown", "linear bounds, propagated backward", False, sequence(incomplete.crown)),
     Method("alpha", "linear bounds with optimised slopes", False, sequence(optimised.alpha)),
     Method("lp", "the triangle relaxation, solved by HiGHS", False, sequence(incomplete.lp)),
+    Method("sdp", "the semidefinite relaxation of a small relu network", False, sequence(semidefinite.sdp)),
     Method("inputs", "branch and bound on the inputs", True, sequence(incomplete.crown, split_inputs)),
     Method("neurons", "branch and bound on neurons", True, sequence(optimised.alpha, optimised.split_neurons)),
     Method("milp", "the exact mixed-integer program, solved by HiGHS", True, sequence(complete.milp)),

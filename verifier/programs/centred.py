@@ -89,7 +89,7 @@ def centred(network: Network, box: Box, bounds: Bounds, most_variables: int) -> 
     require_finite(network, pairs, cone)
     count = _variables(network, pairs, cone)
     if count > most_variables:
-        raise NoQuadraticForm(f"{count} inputs and unstable relus, more than {most_variables}")
+        raise NoQuadraticForm(f"too large: {count} inputs and unstable relus, more than {most_variables}")
     writer = _Writer(pairs, cone, count)
     for k, node in enumerate(network.nodes):
         writer.add(k, node)
@@ -107,7 +107,7 @@ def _variables(network: Network, bounds: Bounds, cone: Cone) -> int:
             count += len(_unstable(*bounds[node.operands[0]], cone.live[k]))
         elif not isinstance(node, Input | Affine) and cone.live[k].any():
             name = type(node.function).__name__ if isinstance(node, Elementwise) else "Product"
-            raise NoQuadraticForm(f"it has no rule for {name.lower()} (node {k})")
+            raise NoQuadraticForm(f"not for this network: node {k} is a {name.lower()}, neither affine nor a relu")
     return count
 
 

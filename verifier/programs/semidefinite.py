@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from verifier.deadline import Deadline
 from verifier.errors import UsageError
@@ -88,20 +89,31 @@ def semidefinite_margins(
         relaxed = centred(on_host(network), box, bounds, MOST_VARIABLES)
     except (NoQuadraticForm, UnboundedRelaxation) as error:
         return [MarginOutcome(margin, detail=str(error)) for margin in known]
+    with threadpool_limits(limits=1):  # matrices this small only lose by more threads, a lot on a busy machine
+        return _margins(relaxed, conjunctions, known, deadline)
+
+
+def _margins(
+    network: CentredNetwork, conjunctions: Sequence[Conjunction], known: list[float], deadline: Deadline
+) -> list[MarginOutcome]:
+    """One outcome per conjunction; a single form is bounded once for all its thresholds."""
+    wanted: dict[int, float] = {}
+    for rows, thresholds in conjunctions:
+        if len(rows) == 1:
+            wanted[int(rows[0])] = max(wanted.get(int(rows[0]), -np.inf), float(thresholds[0]))
     outcomes, of_form = [], dict[int, MarginOutcome]()
     for count, ((rows, thresholds), margin) in enumerate(zip(conjunctions, known, strict=True)):
         share = deadline.within(deadline.remaining / (len(known) - count))
         if margin > 0 or not len(rows) or not np.isfinite(thresholds).all():
-            outcome = MarginOutcome(margin, finished=margin > 0)
+            outcome = MarginOutcome(margin, finished=True)
         elif len(rows) > 1:
-            outcome = _margin(relaxed, rows, thresholds, 0.0, share)
+            outcome = _margin(network, rows, thresholds, 0.0, share)
         else:
             form = int(rows[0])
             if form not in of_form:
-                wanted = max(float(t[0]) for r, t in conjunctions if len(r) == 1 and r[0] == form)
-                of_form[form] = _margin(relaxed, rows, np.zeros(1), wanted, share)
-            outcome = of_form[form]
-            outcome = replace(outcome, bound=float(np.nextafter(outcome.bound - thresholds[0], -np.inf)))
+                of_form[form] = _margin(network, rows, np.zeros(1), wanted[form], share)
+            bound = float(np.nextafter(of_form[form].bound - thresholds[0], -np.inf))
+            outcome = replace(of_form[form], bound=bound)
         outcomes.append(replace(outcome, bound=max(margin, outcome.bound)))
     return outcomes
 
@@ -145,7 +157,7 @@ def _margin(
     best = squares_bound(network, forms, linear_multipliers(network, forms))
     if not np.isfinite(best):
         return MarginOutcome(-np.inf, detail="the network's numbers are too large for the semidefinite relaxation")
-    if not len(network.relu) and len(rows) == 1:
+    if not network.variables or (not len(network.relu) and len(rows) == 1):  # then this is the margin itself
         return MarginOutcome(question.margin(best), finished=True)
     solver = _Rounds(network, forms)
     for iterations in ROUNDS:
@@ -178,7 +190,10 @@ def polished(network: CentredNetwork, forms: Forms, vector: np.ndarray, deadline
     matrix = quadratic(network, forms, multipliers)
     if not np.isfinite(matrix).all():
         return vector
-    constant, diagonal = raised(matrix, multipliers.square)
+    try:
+        constant, diagonal = raised(matrix, multipliers.square)
+    except np.linalg.LinAlgError:
+        return vector
     start = np.r_[-constant, diagonal]
     start = start + 1e-3 * max(float(np.abs(start).mean()), 1e-6)  # off the cone's boundary
     best = least_diagonal(matrix, start, deadline)

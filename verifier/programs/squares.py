@@ -80,7 +80,10 @@ def squares_bound(network: CentredNetwork, forms: Forms, vector: np.ndarray) -> 
         matrix = quadratic(network, forms, multipliers)
         if not np.isfinite(matrix).all():
             return -np.inf
-        least = _least_on_cube(matrix, multipliers.square)
+        try:
+            least = _least_on_cube(matrix, multipliers.square)
+        except np.linalg.LinAlgError:  # numbers so large that they overflow within
+            return -np.inf
         bound = least - _slack(network, forms, multipliers)
         bound = bound - gamma(len(forms.error) + 4) * abs(bound) - UNDERFLOW  # weights that sum to 1 but for rounding
     return float(bound) if np.isfinite(bound) else -np.inf
@@ -124,7 +127,7 @@ def _least_on_cube(matrix: np.ndarray, square: np.ndarray) -> float:
     shifted = matrix + np.diag(np.r_[-constant, diagonal])
     values, vectors = np.linalg.eigh(shifted)
     factor = vectors * np.sqrt(np.maximum(values, 0.0))
-    rest = np.abs(shifted - factor @ factor.T).sum()
+    rest = np.abs(shifted - factor @ factor.T).sum() * (1 + gamma(len(matrix) ** 2))
     rounding = gamma(len(matrix) + 4)
     size = (np.abs(factor).sum(axis=0) ** 2).sum() + np.abs(np.diag(matrix)).sum() + abs(constant) + diagonal.sum()
     return float(constant - diagonal.sum() - rest - rounding * (size + rest))
@@ -135,6 +138,13 @@ def raised(matrix: np.ndarray, square: np.ndarray) -> tuple[float, np.ndarray]:
 
     With eigenvalues e and the border b in the basis of T = M_tt + diag(square), a raise r allows
     d_0 = M_00 - sum b_i^2 / (e_i + r) and costs n r: a concave function of r, maximised by bisection of its slope.
+
+    Args:
+        matrix: M, finite, shape (1 + n, 1 + n).
+        square: float64, shape (n,).
+
+    Raises:
+        LinAlgError: the numbers are too large.
     """
     inner = matrix[1:, 1:] + np.diag(square)
     values, vectors = np.linalg.eigh(inner)
