@@ -142,7 +142,9 @@ class _Writer:
         lower, upper = (end[live] for end in self.bounds[k])
         middle = lower / 2 + upper / 2
         self.forms[k].rows[live, 0] = middle
-        self.forms[k].rows[live, self._new(len(live))] = np.nextafter(np.maximum(upper - middle, middle - lower), np.inf)
+        self.forms[k].rows[live, self._new(len(live))] = np.nextafter(
+            np.maximum(upper - middle, middle - lower), np.inf
+        )
 
     def _affine(self, k: int, node: Affine, live: np.ndarray) -> None:
         rows = np.zeros((len(live), 1 + self.count))

@@ -64,7 +64,7 @@ def _newton_step(matrix: np.ndarray, x: np.ndarray, weight: float) -> tuple[np.n
 def _moved(
     matrix: np.ndarray, x: np.ndarray, step: np.ndarray, decrease: float, weight: float
 ) -> tuple[np.ndarray, bool]:
-    """x after the step, halved until the barrier function rises; whether that was possible."""
+    """X after the step, halved until the barrier function rises; whether that was possible."""
     before, length = _barrier(matrix, x, weight), 1.0
     while length > 1e-6:
         if _barrier(matrix, x + length * step, weight) > before + 1e-4 * length * decrease:

@@ -159,7 +159,7 @@ def _margin(
         return MarginOutcome(-np.inf, detail="the network's numbers are too large for the semidefinite relaxation")
     if not network.variables or (not len(network.relu) and len(rows) == 1):  # then this is the margin itself
         return MarginOutcome(question.margin(best), finished=True)
-    solver = _Rounds(network, forms)
+    solver = DualRounds(network, forms)
     for iterations in ROUNDS:
         if question.margin(best) > enough or deadline.expired:
             break
@@ -200,7 +200,7 @@ def polished(network: CentredNetwork, forms: Forms, vector: np.ndarray, deadline
     return np.r_[vector[: len(vector) - network.variables], best[1:]]
 
 
-class _Rounds:
+class DualRounds:
     """SCS on the dual of one relaxation. `ended` tells whether it has come to its own end."""
 
     def __init__(self, network: CentredNetwork, forms: Forms) -> None:
