@@ -64,7 +64,7 @@ def random_question(seed: int) -> tuple[Network, Box]:
 
 
 def centred_values(network: Network, relaxed: CentredNetwork, box: Box, x: np.ndarray) -> np.ndarray:
-    """V = (1, t) at the input x, shape (1 + n,), for a network whose inputs all vary and whose relus all stand alone."""
+    """The vector v = (1, t) at the input x, shape (1 + n,), for a plain network whose inputs all vary."""
     bounds, values, parts = plain_bounds(network, box.lower, box.upper), [x], [np.ones(1)]
     parts.append((x - (box.lower + box.upper) / 2) / ((box.upper - box.lower) / 2))
     for k, node in enumerate(network.nodes[1:], start=1):

@@ -1,14 +1,14 @@
 """A relu network as affine forms in the fewest variables, each of them in [-1, 1], with the rounding of every form.
 
-The variables are t = (inputs that vary, unstable relus): x_i = middle_i + radius_i t_i, and y_j = upper_j (1 + t_j) / 2
-for a relu whose operand's bounds lie on both sides of zero. Active relus and affine nodes are substituted, inactive ones
-are zero, so everything else is an affine form in t. With all variables in [-1, 1], the error of a computed form, and of
-any polynomial in t, is at most the sum of the absolute errors of its coefficients.
+The variables t are the inputs that vary, x_i = middle_i + radius_i t_i, and the unstable relus, whose operand's bounds
+lie on both sides of zero, y_j = upper_j (1 + t_j) / 2. Active relus and affine nodes are substituted, inactive relus
+are zero, so everything else is an affine form in t. With all variables in [-1, 1], the error of a computed form,
+and of any polynomial in t, is at most the sum of the absolute errors of its coefficients.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,8 +49,8 @@ class Forms:
 class CentredNetwork:
     """A network over a box in centred variables.
 
-    For the unstable relu of variable v with operand z in [lower, upper], its negative part is q = relu(-z) / unit, where
-    unit is a power of two that is at least upper and -lower; reach = -lower / unit. In real arithmetic
+    For the unstable relu of variable v with operand z in [lower, upper], its negative part is q = relu(-z) / unit,
+    where unit is a power of two that is at least upper and -lower; reach = -lower / unit. In real arithmetic
 
         0 <= q <= reach (1 - t_v) / 2,    q (1 + t_v) = 0,    q^2 <= reach q.
 
@@ -69,6 +69,10 @@ class CentredNetwork:
     relu: np.ndarray
     reach: np.ndarray
     outputs: Forms
+
+    def of_relus(self, chosen: np.ndarray) -> CentredNetwork:
+        """With the constraints of these relus only, integers, shape (any,)."""
+        return replace(self, negative=self.negative[chosen], relu=self.relu[chosen], reach=self.reach[chosen])
 
 
 def centred(network: Network, box: Box, bounds: Bounds, most_variables: int) -> CentredNetwork:

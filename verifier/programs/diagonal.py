@@ -3,9 +3,9 @@
     minimise sum(x)  subject to  S = M + diag(x) >= 0,  x_i >= 0 for i >= 1
 
 is what the multipliers of t_i^2 <= 1 have to be, once all others of the semidefinite relaxation are fixed. Barrier:
-Boyd & Vandenberghe, Convex Optimization, section 11.6; with G = S^-1 the gradient of log det S is diag(G) and its Hessian
-is -G o G, so that a step costs no more than inverting S. A conic solver of first order leaves these multipliers about as
-inexact as all others, and every inexactness of theirs is paid for n times; this takes most of that back.
+Boyd & Vandenberghe, Convex Optimization, section 11.6; with G = S^-1 the gradient of log det S is diag(G) and its
+Hessian is -G o G, so that a step costs no more than inverting S. A conic solver of first order leaves these multipliers
+about as inexact as all others, and every inexactness of theirs is paid for n times; this takes most of that back.
 """
 
 from __future__ import annotations

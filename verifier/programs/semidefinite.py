@@ -1,9 +1,10 @@
 """Margins from the semidefinite relaxation of small relu networks, solved by SCS through CVXPY.
 
-Raghunathan, Steinhardt, Liang, NeurIPS 2018 (arXiv 1811.01057), with the triangle's chord (Batten et al., IJCAI 2021) and
-a tighter quadratic for the pre-activations (`centred`). It is solved in its dual form, whose unknowns are the multipliers:
-a few hundred of them, where the moment matrix has thousands of entries, and a solve that is stopped leaves usable ones.
-For a conjunction of several rows the weights of a convex combination are unknowns too, which is the dual of the epigraph.
+Raghunathan, Steinhardt, Liang, NeurIPS 2018 (arXiv 1811.01057), with the triangle's chord (Batten et al., IJCAI 2021)
+and a tighter quadratic for the pre-activations (`centred`). It is solved in its dual form, whose unknowns are the
+multipliers: a few hundred of them, where the moment matrix has thousands of entries, and a solve that is stopped leaves
+usable ones. For a conjunction of several rows the weights of a convex combination are unknowns too, which is the dual
+of the epigraph.
 
 SCS runs in rounds, each from where the last one ended. After a round the bound is rebuilt from the multipliers
 (`squares`); the rounds end when it suffices, when it no longer rises, or with the deadline.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -124,16 +126,12 @@ def require_solver() -> None:
     Raises:
         UsageError: they cannot.
     """
-    try:
-        import cvxpy  # noqa: F401
-        import scs  # noqa: F401
-    except ImportError as error:
-        name = error.name or "cvxpy"
-        raise UsageError(
-            f"the semidefinite relaxation needs {name}, which is not installed",
-            "--method sdp",
-            "pip install 'verifier[solvers]'",
-        ) from error
+    for name in ("cvxpy", "scs"):
+        try:
+            import_module(name)
+        except ImportError as error:
+            cause = f"the semidefinite relaxation needs {name}, which is not installed"
+            raise UsageError(cause, "--method sdp", "pip install 'verifier[solvers]'") from error
 
 
 def scaled(forms: Forms, thresholds: np.ndarray) -> Scaled:
@@ -247,15 +245,17 @@ def basis(network: CentredNetwork, forms: Forms) -> csc_array:
     from scipy.sparse import coo_array, hstack
 
     m, n, count = len(network.relu), network.variables, len(forms.error)
-    none = Multipliers(np.zeros(count), *np.zeros((4, 0)), np.zeros(n))
-    without = replace(network, negative=network.negative[:0], relu=network.relu[:0], reach=network.reach[:0])
-    matrices = [quadratic(without, forms, replace(none, weight=unit)) for unit in np.eye(count)]
-    for kind in range(4):
+    none, empty = np.zeros(count), np.zeros(0)
+    without = network.of_relus(np.zeros(0, np.int64))
+    matrices = [
+        coo_array(quadratic(without, forms, Multipliers(unit, empty, empty, empty, empty, np.zeros(n))))
+        for unit in np.eye(count)
+    ]
+    for sign, chord, complement, product in np.eye(4)[:, :, None]:
+        single = Multipliers(none, sign, chord, complement, product, np.zeros(n))
         for j in range(m):
-            one = replace(network, negative=network.negative[[j]], relu=network.relu[[j]], reach=network.reach[[j]])
-            single = Multipliers(np.zeros(count), *np.eye(4)[kind][:, None], np.zeros(n))
-            matrices.append(coo_array(quadratic(one, forms, single)))
+            matrices.append(coo_array(quadratic(network.of_relus(np.array([j])), forms, single)))
     square = (np.ones(n), (np.arange(1, n + 1) * (n + 2), np.arange(n)))
     constant = coo_array(([-1.0], ([0], [0])), shape=((n + 1) ** 2, 1))
-    flat = [coo_array(matrix).reshape((n + 1) ** 2, 1) for matrix in matrices]
+    flat = [matrix.reshape((n + 1) ** 2, 1) for matrix in matrices]
     return hstack([*flat, coo_array(square, shape=((n + 1) ** 2, n)), constant], format="csc")

@@ -7,9 +7,9 @@ Raghunathan, Steinhardt, Liang: Semidefinite relaxations for certifying robustne
     v' M v  =  v' S v + d_0 - sum_i d_i t_i^2  >=  v' S v + d_0 - sum_i d_i,      S = M + diag(-d_0, d),  d >= 0.
 
 Nothing is assumed of multipliers or d. The diagonal is raised until the smallest eigenvalue of S is not negative, which
-costs that much for every variable (the trace of vv' is at most 1 + n, as the variables are scaled). Even the eigenvalues
-are not trusted: from them comes some factor R, and v' S v = |R'v|^2 + v' (S - RR') v, where the last term, computed, is
-at least minus the sum of its absolute coefficients. All rounding is bounded a priori and taken off.
+costs that much for every variable (the trace of vv' is at most 1 + n, as the variables are scaled). Even the
+eigenvalues are not trusted: from them comes some factor R, and v' S v = |R'v|^2 + v' (S - RR') v, where the last term,
+computed, is at least minus the sum of its absolute coefficients. All rounding is bounded a priori and taken off.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def projected(vector: np.ndarray, network: CentredNetwork, forms: int) -> Multip
     total = weight.sum()
     if not (np.isfinite(total) and total > UNDERFLOW):
         return None
-    positive = (np.maximum(part, 0.0) for part in (sign, chord))
-    return Multipliers(weight / total, *positive, complement, np.maximum(product, 0.0), np.maximum(square, 0.0))
+    sign, chord, product, square = (np.maximum(part, 0.0) for part in (sign, chord, product, square))
+    return Multipliers(weight / total, sign, chord, complement, product, square)
 
 
 def squares_bound(network: CentredNetwork, forms: Forms, vector: np.ndarray) -> float:
