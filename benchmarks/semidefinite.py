@@ -1,6 +1,7 @@
 """Shows what the semidefinite relaxation gains: lower bounds of one output of random relu networks, and their times.
 
-All methods get the same intermediate bounds (CROWN's). "Closed" is (bound - CROWN) / (exact - CROWN). `alpha` optimises the lower slopes only; `exact` is the MILP's optimum, less its margins (about 1e-5).
+All methods get the same intermediate bounds (CROWN's). "Closed" is (bound - CROWN) / (exact - CROWN). `alpha`
+optimises the lower slopes only; `exact` is the MILP's optimum, less its margins (about 1e-5).
 
     python benchmarks/semidefinite.py [--count 10] [--least 40] [--most 70] [--seed 0]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from fractions import Fraction
+from itertools import product
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from verifier.errors import UsageError
 from verifier.methods import Options, Task
 from verifier.methods.semidefinite import sdp
 from verifier.network.functions import Relu, Sigmoid
-from verifier.network.graph import Affine, Elementwise, Input, Network, Product
+from verifier.network.graph import Affine, Elementwise, Input, Network, Node, Product
 from verifier.network.linear_maps import Dense, Scaling
 from verifier.programs.centred import CentredNetwork, centred
 from verifier.programs.margins import Conjunction, exact_margin, relaxed_margins
@@ -267,6 +268,48 @@ def test_decided_relus_need_no_solver() -> None:
     corners = np.array(np.meshgrid(*[[-1.0, 1.0]] * 3)).reshape(3, -1).T
     assert outcome.bound <= margin_at(network, corners, row(0, 100.0))
     assert outcome.bound == pytest.approx(margin_at(network, corners, row(0, 100.0)), abs=1e-9)
+
+
+def exact_value(network: Network, x: np.ndarray) -> Fraction:
+    """The first output in rational arithmetic, with the stored weights as they are."""
+    values = [Fraction(float(entry)) for entry in x]
+    for node in network.nodes[1:]:
+        if isinstance(node, Affine):
+            weight = node.maps[0].to_sparse().toarray()
+            values = [
+                sum((Fraction(float(a)) * v for a, v in zip(row, values, strict=True)), Fraction(float(b)))
+                for row, b in zip(weight, node.bias, strict=True)
+            ]
+        else:
+            values = [max(v, Fraction(0)) for v in values]
+    return values[0]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_rounding_is_taken_off(seed: int) -> None:
+    """With all relus active the bound is the exact minimum but for rounding, which must not lift it above."""
+    rng = np.random.default_rng(seed)
+    network = random_relu_network(rng, (3, 6, 6, 1))
+    nodes = [
+        replace(n, bias=n.bias + 30, bias_magnitude=n.bias + 30) if isinstance(n, Affine) else n for n in network.nodes
+    ]
+    network = replace(network, nodes=tuple(positive(node) for node in nodes))
+    box = Box.exact(-rng.random(3), rng.random(3))
+    bounds = plain_bounds(network, box.lower, box.upper)
+    relaxed = centred(network, box, bounds, 100)
+    assert not len(relaxed.relu)
+    bound = squares_bound(relaxed, relaxed.outputs, linear_multipliers(relaxed, relaxed.outputs))
+    corners = [np.where(np.array(pick), box.lower, box.upper) for pick in product([True, False], repeat=3)]
+    least = min(exact_value(network, corner) for corner in corners)
+    assert Fraction(bound) <= least
+    assert bound == pytest.approx(float(least), rel=1e-11)
+
+
+def positive(node: Node) -> Node:
+    """An affine node with the absolute values of its weights behind the first layer, which keeps later relus active."""
+    if isinstance(node, Affine) and node.operands != (0,):
+        return replace(node, maps=tuple(m.absolute() for m in node.maps))
+    return node
 
 
 def test_a_dead_network_is_a_constant() -> None:
