@@ -152,11 +152,11 @@ def raised(matrix: np.ndarray, square: np.ndarray) -> tuple[float, np.ndarray]:
     if not len(values):
         return float(matrix[0, 0]), square
     size = max(float(np.abs(values).max()), float(np.sqrt(border.sum())), UNDERFLOW)
-    low = -float(values[0]) + 1e-14 * size
+    low = max(0.0, -float(values[0])) + 1e-14 * size
     high = low + size * 2
     for _ in range(60):
         middle = (low + high) / 2
         rising = (border / (values + middle) ** 2).sum() > len(values)
         low, high = (middle, high) if rising else (low, middle)
     constant = matrix[0, 0] - (border / (values + high)).sum()
-    return float(constant), np.maximum(square + high, 0.0)
+    return float(constant), square + high
