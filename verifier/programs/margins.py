@@ -80,7 +80,7 @@ def relaxed_margins(
     """
     known = [known_margin(bounds[-1][0], *conjunction) for conjunction in conjunctions]
     try:
-        encoding = encode(_on_host(network), box, bounds, exact=False, kept=kept)
+        encoding = encode(on_host(network), box, bounds, exact=False, kept=kept)
     except UnboundedRelaxation as error:
         return [MarginOutcome(margin, detail=str(error)) for margin in known]
     programs = ConjunctionPrograms(encoding, *bounds[-1], several=any(len(rows) > 1 for rows, _ in conjunctions))
@@ -158,7 +158,7 @@ def exact_margin(
     if known > 0:
         return MarginOutcome(known, finished=True)
     try:
-        encoding = encode(_on_host(network), box, bounds, exact=True)
+        encoding = encode(on_host(network), box, bounds, exact=True)
     except UnboundedRelaxation as error:
         return MarginOutcome(known, detail=str(error))
     objective = ConjunctionPrograms(encoding, *bounds[-1], several=len(conjunction[0]) > 1).of(*conjunction)
@@ -273,7 +273,7 @@ def _milp_slack(forms: tuple[np.ndarray, np.ndarray], conjunction: Conjunction) 
     return MILP_ABSOLUTE_MARGIN + MILP_RELATIVE_MARGIN * float(np.max(size))
 
 
-def _on_host(network: Network) -> Network:
+def on_host(network: Network) -> Network:
     """The network with NumPy weights."""
     arrays = [node.bias for node in network.nodes if isinstance(node, Affine)]
     return network if all(is_numpy_array(a) for a in arrays) else network.like(np.zeros(0))
