@@ -255,7 +255,7 @@ def _some_points(box: Box, point: np.ndarray | None) -> np.ndarray:
 def _margin_at(network: Network, points: np.ndarray, conjunction: Conjunction) -> float:
     """The least margin at some points; it rests on float64, against which `_milp_slack` is large."""
     rows, thresholds = conjunction
-    values = _on_host(network).forward(points)[:, rows] - thresholds
+    values = on_host(network).forward(points)[:, rows] - thresholds
     return float(np.min(np.max(values, axis=1)))
 
 
