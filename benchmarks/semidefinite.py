@@ -1,4 +1,4 @@
-"""Shows what the semidefinite relaxation gains: lower bounds of one output of random relu networks, and their CPU seconds.
+"""Shows what the semidefinite relaxation gains: lower bounds of one output of random relu networks, and CPU seconds.
 
 All methods get the same intermediate bounds (CROWN's). "Closed" is (bound - CROWN) / (exact - CROWN). `alpha`
 optimises the lower slopes only; `exact` is the MILP's optimum, less its margins (about 1e-5).
