@@ -22,8 +22,8 @@ from verifier.errors import SolverError
 from verifier.programs.program import Program
 from verifier.programs.solvers.backend import Candidates, Capabilities, DualBound
 from verifier.programs.solvers.claims import GAP, concluded, objective_at_optimum
+from verifier.programs.solvers.limits import seconds_allowed
 from verifier.programs.solvers.outcome import LpOutcome, MilpOutcome, SolveStatus
-from verifier.programs.solvers.scratch import LONGEST_WAIT
 from verifier.programs.solvers.sides import Sides, contradiction
 from verifier.tolerances import SOLVER_FEASIBILITY
 
@@ -185,7 +185,7 @@ class Cvxpy:
             return MilpOutcome(SolveStatus.INFEASIBLE)
         compiled = _Compiled.of(program, integer=True)
         compiled.set(program)
-        status = compiled.run(self.solver, self.traits.integer(min(deadline.remaining, LONGEST_WAIT)))
+        status = compiled.run(self.solver, self.traits.integer(seconds_allowed(deadline)))
         if status is SolveStatus.FAILED:
             return MilpOutcome(status)
         primal = compiled.primal()
@@ -228,7 +228,7 @@ class Session:
         if self._compiled is None or not self._compiled.fits(program):
             self._compiled = _Compiled.of(program, integer=False)
         self._compiled.set(program)
-        seconds = min(deadline.remaining, LONGEST_WAIT)
+        seconds = seconds_allowed(deadline)
         status = self._compiled.run(self._backend.solver, self._backend.traits.linear(seconds))
         if status is SolveStatus.FAILED:  # what CVXPY holds then are the last solve's values
             return LpOutcome(status)
