@@ -304,12 +304,14 @@ def test_margins_of_networks(backend: Backend) -> None:
 
 
 @every
-def test_nothing_is_printed_and_nothing_is_left(backend: Backend, capfd: pytest.CaptureFixture[str]) -> None:
-    here = set(Path(tempfile.gettempdir()).glob("verifier-*"))
+def test_nothing_is_printed_and_nothing_is_left(
+    backend: Backend, capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     program, _ = feasible_programs(1)[0]
     solved(backend, program)
     if backend.capabilities.milp:
         backend.solve_milp(knapsack(np.random.default_rng(5), 60), Deadline(0.3))
     assert capfd.readouterr() == ("", "")
-    assert set(Path(tempfile.gettempdir()).glob("verifier-*")) <= here
+    assert not list(tmp_path.iterdir())
     assert not [child for child in psutil.Process().children(recursive=True) if child.status() != "zombie"]
