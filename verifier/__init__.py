@@ -13,12 +13,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from verifier.api import load_network, load_property, verify
+    from verifier.api import compare, load_network, load_property, verify
     from verifier.errors import VerifierError
     from verifier.methods import Options
     from verifier.verdict import Status, Verdict, Witness
 
 _HOMES = {
+    "compare": "verifier.api",
     "load_network": "verifier.api",
     "load_property": "verifier.api",
     "verify": "verifier.api",
@@ -29,7 +30,17 @@ _HOMES = {
     "Witness": "verifier.verdict",
 }
 
-__all__ = ["Options", "Status", "Verdict", "VerifierError", "Witness", "load_network", "load_property", "verify"]
+__all__ = [
+    "Options",
+    "Status",
+    "Verdict",
+    "VerifierError",
+    "Witness",
+    "compare",
+    "load_network",
+    "load_property",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

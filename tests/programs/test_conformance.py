@@ -307,7 +307,7 @@ def test_margins_of_networks(backend: Backend) -> None:
 def test_nothing_is_printed_and_nothing_is_left(
     backend: Backend, capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # others use the usual one at the same time
     program, _ = feasible_programs(1)[0]
     solved(backend, program)
     if backend.capabilities.milp:

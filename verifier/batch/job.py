@@ -11,7 +11,7 @@ from verifier.batch.watchdog import Watchdog
 from verifier.verdict import Status, Verdict
 
 if TYPE_CHECKING:
-    from verifier.methods import Task
+    from verifier.methods import Options, Task
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Job:
         network, prop: the files.
         method: by name.
         timeout: seconds from the start of reading.
-        device, seed, witness_tolerance, memory, threads, solver: see `verifier.Options`.
+        device, seed, witness_tolerance, memory, threads, solver, tighten, tighten_share,
+            thorough: see `verifier.Options`.
     """
 
     network: Path
@@ -35,6 +36,16 @@ class Job:
     memory: float = 4000.0
     threads: int = 1
     solver: str = "highs"
+    tighten: str = "none"
+    tighten_share: float = 0.3
+    thorough: bool = False
+
+    def options(self, seconds: float) -> Options:
+        """What is set for the method, `seconds` being left."""
+        from verifier.methods import Options
+
+        limits = seconds, self.seed, self.device, self.witness_tolerance, self.memory, self.threads
+        return Options(*limits, self.solver, self.tighten, self.tighten_share, self.thorough)
 
 
 def decide(
@@ -53,15 +64,14 @@ def decide(
         VerifierError: the files or options cannot be used.
     """
     watchdog.on_timeout(lambda: finish(interrupted(None, job, watchdog.elapsed), None))
-    from verifier.methods import Options, Task, method_named, run
+    from verifier.methods import Task, method_named, run
     from verifier.readers.onnx import load_network
     from verifier.readers.vnnlib import load_property
 
     method = method_named(job.method)
     network = load_network(job.network)
     query = load_property(job.prop, network)
-    limits = watchdog.remaining, job.seed, job.device, job.witness_tolerance, job.memory, job.threads, job.solver
-    task = Task(network, query, Options(*limits))
+    task = Task(network, query, job.options(watchdog.remaining))
     watchdog.on_timeout(lambda: finish(interrupted(task, job, watchdog.elapsed), task))
     watch(task)
     return replace(run(task, method), seconds=watchdog.elapsed), task

@@ -41,7 +41,7 @@ def verify(
     network: Annotated[Path, typer.Argument(metavar="NET", help="ONNX model, .onnx or .onnx.gz.")],
     prop: Annotated[Path, typer.Argument(metavar="PROPERTY", help="VNN-LIB property, .vnnlib or .vnnlib.gz.")],
     method: Annotated[
-        str, typer.Option(help="auto, interval, crown, alpha, lp, inputs, neurons, milp or attack.")
+        str, typer.Option(help="auto, interval, crown, dual, alpha, lp, inputs, neurons, milp or attack.")
     ] = "auto",
     timeout: Annotated[float, typer.Option(min=0.001, help="Wall time allowed, in seconds.")] = 300.0,
     result: Annotated[
@@ -60,6 +60,10 @@ def verify(
     solver: Annotated[
         str, typer.Option(help="Of linear and mixed-integer programs, as `verifier solvers` lists them.")
     ] = "highs",
+    tighten: Annotated[str, typer.Option(help="Sharpen the bounds of all neurons first: none, lp or milp.")] = "none",
+    tighten_share: Annotated[
+        float, typer.Option(min=0.001, max=1.0, help="Part of the time that this may take.")
+    ] = 0.3,
     explain: Annotated[bool, typer.Option("--explain", help="Say what auto chose, and why.")] = False,
 ) -> None:
     """Decide whether a property of a network holds.
@@ -76,8 +80,12 @@ def verify(
     verifier verify net.onnx prop.vnnlib --explain --memory 2000 --threads 4
 
     verifier verify net.onnx prop.vnnlib --method milp --solver pulp:CBC
+
+    verifier verify net.onnx prop.vnnlib --method crown --tighten lp --tighten-share 0.9
     """
-    job = Job(network, prop, method, timeout, device, seed, witness_tolerance, memory, threads, solver)
+    job = Job(
+        network, prop, method, timeout, device, seed, witness_tolerance, memory, threads, solver, tighten, tighten_share
+    )
     if not math.isfinite(timeout):
         raise UsageError(f"a timeout of {timeout} s", "--timeout", "give a number of seconds")
     watchdog = Watchdog(timeout, complain)
@@ -185,6 +193,8 @@ class Report:
             "memory": job.memory,
             "threads": job.threads,
             "solver": job.solver,
+            "tighten": job.tighten,
+            "tighten_share": job.tighten_share,
         }
 
     def failed(self, error: VerifierError) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Stages that prove by bounds, and cannot always: interval propagation, linear bounds and the triangle LP.
+"""Stages that prove by bounds, and cannot always: intervals, linear bounds, the dual network, the triangle LP.
 
 The LP's minimisers are tried as witnesses too, as they cost nothing more.
 """
@@ -10,8 +10,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from verifier.arrays import Array, convert_like, to_numpy
+from verifier.bounds.dual_network import DualNetwork, has_dual_network
+from verifier.bounds.enclosure import Interval
 from verifier.bounds.interval import interval_bounds
-from verifier.bounds.linear import linear_bounds, rows_minimum
+from verifier.bounds.linear import linear_bounds, outputs_minimum, rows_minimum
 from verifier.methods.task import Task, host
 from verifier.property.query import Box
 
@@ -22,8 +24,9 @@ BATCH_ENTRIES = 1 << 22
 def interval(task: Task) -> None:
     """Interval bound propagation of all open boxes."""
     for group, lower, upper in _batches(task):
-        last = interval_bounds(task.forms, lower, upper)[-1]
-        _take_note(task, group, last.lower)
+        intervals = interval_bounds(task.forms, lower, upper, _sharpened(task, group))
+        task.enclosed([box for box, _ in group], intervals)
+        _take_note(task, group, intervals[-1].lower)
 
 
 def crown(task: Task) -> None:
@@ -35,14 +38,29 @@ def crown(task: Task) -> None:
             intervals = task.enclosure(group[0][0])
         else:
             intervals = linear_bounds(task.forms, lower, upper, task.deadline)
+        task.enclosed([box for box, _ in group], intervals)
         _take_note(task, group, rows_minimum(task.forms, intervals))
+
+
+def dual(task: Task) -> None:
+    """The dual network's bounds (Wong & Kolter) of all open boxes, on intermediate bounds of its own."""
+    if not has_dual_network(task.forms):
+        task.notes.append("the dual network is that of relus, and this network has other functions")
+        return
+    for group, lower, upper in _batches(task):
+        if task.deadline.expired:
+            return
+        known = _sharpened(task, group)
+        intervals = linear_bounds(task.forms, lower, upper, task.deadline, known, DualNetwork)
+        task.enclosed([box for box, _ in group], intervals)
+        _take_note(task, group, outputs_minimum(DualNetwork(task.forms, intervals), intervals[-1].lower))
 
 
 def lp(task: Task) -> None:
     """The triangle LP of each open box, solved for its open disjuncts; minimisers are tried as witnesses."""
     from verifier.programs.margins import relaxed_margins
 
-    patterns = task.query.patterns
+    patterns, thorough = task.query.patterns, task.options.thorough
     note_multipliers(task)
     for box, disjuncts in task.open_conjunctions():
         conjunctions = [(patterns.rows[d], patterns.thresholds[d]) for d in disjuncts]
@@ -50,8 +68,10 @@ def lp(task: Task) -> None:
         outcomes = relaxed_margins(task.forms, box, bounds, conjunctions, task.deadline, solver=task.solver)
         for d, outcome in zip(disjuncts, outcomes, strict=True):
             task.margin_bounded(d, outcome.bound)
-            if task.open[d] and outcome.point is not None and task.judge(d, outcome.point):
+            if task.open[d] and outcome.point is not None and task.judge(d, outcome.point) and not thorough:
                 return
+            if thorough and outcome.point is not None:
+                task.reaches(d, outcome.point)
             if outcome.detail and not task.deadline.expired:
                 task.notes.append(outcome.detail)
         if task.deadline.expired:
@@ -69,11 +89,16 @@ def _batches(task: Task) -> Iterator[tuple[list[tuple[Box, list[int]]], Array, A
     boxes = task.open_boxes()
     convert = convert_like(task.example)
     widest = max(node.size for node in task.forms.nodes) * max(1, task.query.patterns.count)
-    step = max(1, BATCH_ENTRIES // widest)
+    step = max(1, BATCH_ENTRIES // widest) if not task.tightens else 1
     for start in range(0, len(boxes), step):
         group = boxes[start : start + step]
         lower, upper = np.stack([b.lower for b, _ in group]), np.stack([b.upper for b, _ in group])
         yield group, convert(lower), convert(upper)
+
+
+def _sharpened(task: Task, group: list[tuple[Box, list[int]]]) -> list[Interval] | None:
+    """What programs have found out about the nodes over a group of one box."""
+    return task.sharpened(group[0][0]) if len(group) == 1 else None
 
 
 def _take_note(task: Task, group: list[tuple[Box, list[int]]], lower: Array) -> None:

@@ -13,10 +13,11 @@ from types import MappingProxyType
 import numpy as np
 
 from verifier.errors import UsageError
-from verifier.methods import complete, falsify, incomplete, optimised
+from verifier.methods import complete, falsify, incomplete, optimised, semidefinite
 from verifier.methods.plan import auto, sequence
 from verifier.methods.split_inputs import split_inputs
 from verifier.methods.task import Options, Stage, Task
+from verifier.methods.tightening import tighten
 from verifier.network.graph import Network
 from verifier.programs.solvers.registry import DEFAULT, solver_named
 from verifier.property.query import Query
@@ -44,8 +45,10 @@ _METHODS = (
     Method("auto", "a plan made for the query: attacks, bounds, branch and bound", True, auto),
     Method("interval", "interval bound propagation: fastest, loosest", False, sequence(incomplete.interval)),
     Method("crown", "linear bounds, propagated backward", False, sequence(incomplete.crown)),
+    Method("dual", "the dual network of relus, in closed form", False, sequence(incomplete.dual)),
     Method("alpha", "linear bounds with optimised slopes", False, sequence(optimised.alpha)),
     Method("lp", "the triangle relaxation as a linear program", False, sequence(incomplete.lp)),
+    Method("sdp", "the semidefinite relaxation of a small relu network", False, sequence(semidefinite.sdp)),
     Method("inputs", "branch and bound on the inputs", True, sequence(incomplete.crown, split_inputs)),
     Method("neurons", "branch and bound on neurons", True, sequence(optimised.alpha, optimised.split_neurons)),
     Method("milp", "the exact mixed-integer program", True, sequence(complete.milp)),
@@ -106,6 +109,9 @@ def _run_stages(task: Task, method: Method) -> str:
     falsify.judge_unconstrained(task)
     if task.settled or not task.query.patterns.count:
         return method.name
+    if task.tightens:
+        task.on_stage("tighten")
+        tighten(task)
     for count, stage in enumerate(method.stages(task)):
         if task.deadline.expired:
             break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -12,6 +12,7 @@ import numpy as np
 from verifier.arrays import Array, convert_like, to_numpy
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.forward import forward_bounds
+from verifier.bounds.layout import undecided
 from verifier.bounds.linear import linear_bounds
 from verifier.bounds.zonotope import zonotope_bounds
 from verifier.deadline import Deadline
@@ -31,6 +32,10 @@ FORWARD_INPUTS = 32
 networks zonotopes leave fewer still: CROWN of cifar_biasfield 24 takes 7.3 s of CPU after them, 21.5 s otherwise."""
 
 
+TIGHTEN = ("none", "lp", "milp")
+"""The programs by which the bounds of all neurons may be sharpened before a method uses them."""
+
+
 @dataclass(frozen=True)
 class Options:
     """What a user may set for any method.
@@ -43,6 +48,10 @@ class Options:
         memory: what a search may keep, in megabytes; it narrows before it would take more.
         threads: processor cores that a search works on, with a process each.
         solver: of linear and mixed-integer programs, as `verifier solvers` lists them.
+        tighten: whether, and by which programs, bounds of neurons are sharpened first.
+        tighten_share: the part of the time that this may take, above 0 and at most 1.
+        thorough: whether bounds are taken as far as a method can rather than until they decide, and what comparisons
+            want besides is taken note of.
     """
 
     timeout: float = math.inf
@@ -52,6 +61,9 @@ class Options:
     memory: float = 4000.0
     threads: int = 2
     solver: str = DEFAULT
+    tighten: str = "none"
+    tighten_share: float = 0.3
+    thorough: bool = False
 
     def __post_init__(self) -> None:
         """Checks the values.
@@ -69,6 +81,10 @@ class Options:
             raise UsageError(f"a memory of {self.memory} MB", "memory", "give a positive number of megabytes")
         if self.threads < 1:
             raise UsageError(f"{self.threads} threads", "threads", "give a whole number from 1 on")
+        if self.tighten not in TIGHTEN:
+            raise UsageError(f"tightening by {self.tighten!r}", "--tighten", f"choose one of {', '.join(TIGHTEN)}")
+        if not 0 < self.tighten_share <= 1:
+            raise UsageError(f"a share of {self.tighten_share}", "tighten share", "give a number above 0, at most 1")
 
 
 @dataclass(eq=False)
@@ -86,6 +102,9 @@ class Task:
         explanation: what a plan chose, and why.
         history: how the searches went, in order of time.
         on_progress: called with every new entry of the history.
+        reached: the smallest margin that an input is known to reach; looked for in thorough tasks only.
+        undecided: entries on whose bounds some function is not linear, over all boxes, as the method ended with them;
+            None where nobody counted.
     """
 
     network: Network
@@ -103,6 +122,8 @@ class Task:
         self.explanation: list[str] = []
         self.history: list[Progress] = []
         self.on_progress: Callable[[Progress], None] = lambda progress: None
+        self.reached = math.inf
+        self._undecided: dict[int, int] = {}
         self._enclosures: dict[int, list[Interval]] = {}
         self._seeds = np.random.SeedSequence(self.options.seed)
 
@@ -129,6 +150,11 @@ class Task:
         """The network with the query's linear forms as outputs, quotients centred, on the task's device."""
         forms = with_forms(self.network, self.query.patterns)
         return centred_quotients(forms, lambda: self.query.centre).like(self.example)
+
+    @property
+    def tightens(self) -> bool:
+        """Whether programs sharpen the bounds of neurons first."""
+        return self.options.tighten != "none"
 
     @property
     def settled(self) -> bool:
@@ -185,10 +211,33 @@ class Task:
         witness = self.replay.judge(self.query.disjuncts[disjunct], point)
         if witness is not None:
             self.witness = witness
+            if self.options.thorough and witness.distance == 0:
+                self.reaches(disjunct, witness.x.astype(np.float64))
             if self.options.witness_tolerance > 0:
                 told = f"the witness was accepted with a tolerance of {self.options.witness_tolerance:g}"
                 self.notes.append(f"{told}; it lies {witness.distance:g} outside the input set")
         return witness
+
+    def reaches(self, disjunct: int, point: np.ndarray) -> float:
+        """Takes note of the margin of a disjunct at an input in its box, float64, shape (input_size,)."""
+        forms = to_numpy(self.forms.forward(convert_like(self.example)(point[None])))[0]
+        margin = self.query.patterns.margin(disjunct, forms)
+        if not math.isnan(margin):
+            self.reached = min(self.reached, margin)
+        return margin
+
+    def enclosed(self, boxes: Sequence[Box], intervals: Sequence[Interval]) -> None:
+        """Takes note of how open the bounds of all nodes over boxes are, shape (N, size), where that is wanted."""
+        if self.options.thorough:
+            counts = undecided(self.forms, intervals)
+            self._undecided.update((id(box), int(n)) for box, n in zip(boxes, counts, strict=True))
+
+    @property
+    def undecided(self) -> int | None:
+        for box in {id(d.box): d.box for d in self.query.disjuncts}.values():
+            if self.options.thorough and id(box) not in self._undecided and id(box) in self._enclosures:
+                self.enclosed([box], self._enclosures[id(box)])
+        return sum(self._undecided.values()) if self._undecided else None
 
     def enclosure(self, box: Box) -> list[Interval]:
         """Linear bounds of every node of `forms` over one box, made once; arrays of shape (1, size) on the host."""
@@ -206,6 +255,10 @@ class Task:
         """Takes note of better bounds of every node over one box."""
         self._enclosures[id(box)] = intervals
 
+    def sharpened(self, box: Box) -> list[Interval] | None:
+        """The bounds of every node over one box where programs have sharpened them, else None."""
+        return self._enclosures.get(id(box)) if self.tightens else None
+
     def verdict(self, method: str) -> Verdict:
         """The answer as it stands."""
         bound = float(self.margins.min()) if len(self.margins) else None
@@ -219,7 +272,9 @@ class Task:
             bound = None
         # Why a witness could not be found is of no interest once there is a proof that there is none.
         notes = [self.query.note] if status is Status.UNSAT else self.notes
-        return Verdict(status, method, bound, self.witness, self.deadline.elapsed, "; ".join(dict.fromkeys(notes)))
+        reached = self.reached if math.isfinite(self.reached) else None
+        detail = "; ".join(dict.fromkeys(notes))
+        return Verdict(status, method, bound, self.witness, self.deadline.elapsed, detail, reached)
 
 
 def example_array(device: str) -> Array:

@@ -80,7 +80,7 @@ def relaxed_margins(
     """
     known = [known_margin(bounds[-1][0], *conjunction) for conjunction in conjunctions]
     try:
-        encoding = encode(_on_host(network), box, bounds, exact=False, kept=kept)
+        encoding = encode(on_host(network), box, bounds, exact=False, kept=kept)
     except UnboundedRelaxation as error:
         return [MarginOutcome(margin, detail=str(error)) for margin in known]
     programs = ConjunctionPrograms(encoding, *bounds[-1], several=any(len(rows) > 1 for rows, _ in conjunctions))
@@ -158,7 +158,7 @@ def exact_margin(
     if known > 0:
         return MarginOutcome(known, finished=True)
     try:
-        encoding = encode(_on_host(network), box, bounds, exact=True)
+        encoding = encode(on_host(network), box, bounds, exact=True)
     except UnboundedRelaxation as error:
         return MarginOutcome(known, detail=str(error))
     objective = ConjunctionPrograms(encoding, *bounds[-1], several=len(conjunction[0]) > 1).of(*conjunction)
@@ -184,6 +184,31 @@ def exact_margin(
         told = f"the solver's bound {outcome.bound:.6g} is wrong: a point has the margin {attained:.6g}"
         return MarginOutcome(known, outcome.point, encoding.complete, detail=told)
     return outcome
+
+
+def exact_optimum(
+    network: Network,
+    box: Box,
+    bounds: Bounds,
+    conjunction: Conjunction,
+    deadline: Deadline,
+    on_candidate: Callable[[np.ndarray], bool] | None = None,
+    *,
+    solver: Backend | None = None,
+) -> MarginOutcome:
+    """As `exact_margin`, but no sign of the margin ends the solve: it goes on to the optimum.
+
+    The thresholds are raised until no margin can be positive, and the bound by as much.
+    """
+    rows, thresholds = conjunction
+    raised = float(np.max(bounds[-1][1][rows] - thresholds, initial=0.0))
+    if not np.isfinite(raised):
+        return exact_margin(network, box, bounds, conjunction, deadline, on_candidate, solver=solver)
+    above = rows, np.nextafter(thresholds + raised, np.inf)
+    outcome = exact_margin(network, box, bounds, above, deadline, on_candidate, solver=solver)
+    shift = np.nextafter(np.min(above[1] - thresholds), -np.inf)
+    bound = float(np.nextafter(outcome.bound + shift, -np.inf))
+    return replace(outcome, bound=max(known_margin(bounds[-1][0], *conjunction), bound))
 
 
 class _MilpMargin:
@@ -230,7 +255,7 @@ def _some_points(box: Box, point: np.ndarray | None) -> np.ndarray:
 def _margin_at(network: Network, points: np.ndarray, conjunction: Conjunction) -> float:
     """The least margin at some points; it rests on float64, against which `_milp_slack` is large."""
     rows, thresholds = conjunction
-    values = _on_host(network).forward(points)[:, rows] - thresholds
+    values = on_host(network).forward(points)[:, rows] - thresholds
     return float(np.min(np.max(values, axis=1)))
 
 
@@ -248,7 +273,7 @@ def _milp_slack(forms: tuple[np.ndarray, np.ndarray], conjunction: Conjunction) 
     return MILP_ABSOLUTE_MARGIN + MILP_RELATIVE_MARGIN * float(np.max(size))
 
 
-def _on_host(network: Network) -> Network:
+def on_host(network: Network) -> Network:
     """The network with NumPy weights."""
     arrays = [node.bias for node in network.nodes if isinstance(node, Affine)]
     return network if all(is_numpy_array(a) for a in arrays) else network.like(np.zeros(0))
