@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +23,7 @@ SPECS = Path(__file__).resolve().parents[2] / "vnnlib_specs"
 class Hasty(Highs):
     """Stops at half of its first limit without an answer."""
 
-    asked: list[float]
-
-    def __init__(self) -> None:
-        super().__init__()
-        object.__setattr__(self, "asked", [])
+    asked: list[float] = field(default_factory=list)
 
     def solve_milp(
         self,
