@@ -189,7 +189,8 @@ class Attempt:
     def _offence(self, pid: int) -> Fault:
         if time.monotonic() > self._limit:
             return Fault.RUNAWAY if self._begun else Fault.INPUT
-        many = self._assignment.job.threads > 1
+        job = self._assignment.job
+        many = job.threads > 1 or job.solver != "highs"  # others may be processes of their own
         return Fault.MEMORY if held(pid, many) > self._assignment.memory * MEGABYTE else Fault.NONE
 
     def _told(self, fault: Fault, status: int, usage: Any, answer: bytes, log: str) -> Outcome:

@@ -6,6 +6,9 @@ import numpy as np
 
 from verifier.methods.task import Task, host
 
+USED_UP = 0.4
+"""Part of its share of the time after which a solve that did not finish is taken to have been stopped by its limit."""
+
 
 def milp(task: Task) -> None:
     """Settles open disjuncts one by one; candidates of the solver are replayed as they come.
@@ -44,11 +47,14 @@ def _ran_out_of_time(task: Task, d: int, seconds: float) -> bool:
     margin_of = exact_optimum if thorough else exact_margin
     outcome = margin_of(task.forms, box, bounds, conjunction, share, accepted, solver=task.solver)
     task.margin_bounded(d, outcome.bound)
-    if outcome.detail and not share.expired:
+    unfinished = bool(task.open[d]) and not outcome.finished
+    # Solvers are given a little less time than there is, so a share counts as used up before its end.
+    ran_out = unfinished and share.elapsed >= USED_UP * share.seconds
+    if outcome.detail and not ran_out:
         task.notes.append(outcome.detail)
     if task.open[d] and outcome.finished and task.witness is None:
         _explain(task, outcome.complete)
-    return bool(task.open[d]) and not outcome.finished and share.expired
+    return ran_out
 
 
 def _explain(task: Task, complete: bool) -> None:

@@ -7,9 +7,10 @@ negative and belong to the Lagrangian cost . x + sum y (g(x) <= 0), those of equ
 
 from __future__ import annotations
 
+import operator
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
@@ -22,8 +23,8 @@ from verifier.errors import SolverError
 from verifier.programs.program import Program
 from verifier.programs.solvers.backend import Candidates, Capabilities, DualBound
 from verifier.programs.solvers.claims import GAP, concluded, objective_at_optimum
+from verifier.programs.solvers.limits import seconds_allowed
 from verifier.programs.solvers.outcome import LpOutcome, MilpOutcome, SolveStatus
-from verifier.programs.solvers.scratch import LONGEST_WAIT
 from verifier.programs.solvers.sides import Sides, contradiction
 from verifier.tolerances import SOLVER_FEASIBILITY
 
@@ -185,7 +186,7 @@ class Cvxpy:
             return MilpOutcome(SolveStatus.INFEASIBLE)
         compiled = _Compiled.of(program, integer=True)
         compiled.set(program)
-        status = compiled.run(self.solver, self.traits.integer(min(deadline.remaining, LONGEST_WAIT)))
+        status = compiled.run(self.solver, self.traits.integer(seconds_allowed(deadline)))
         if status is SolveStatus.FAILED:
             return MilpOutcome(status)
         primal = compiled.primal()
@@ -228,11 +229,59 @@ class Session:
         if self._compiled is None or not self._compiled.fits(program):
             self._compiled = _Compiled.of(program, integer=False)
         self._compiled.set(program)
-        seconds = min(deadline.remaining, LONGEST_WAIT)
+        seconds = seconds_allowed(deadline)
         status = self._compiled.run(self._backend.solver, self._backend.traits.linear(seconds))
         if status is SolveStatus.FAILED:  # what CVXPY holds then are the last solve's values
             return LpOutcome(status)
         return LpOutcome(status, self._compiled.primal(), self._compiled.multipliers(len(program.row_lower)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Kind:
+    """The rows with one kind of side, as one constraint.
+
+    Attributes:
+        rows: indices, ascending.
+        values: reads the sides of all rows from a program.
+        sign: from CVXPY's multipliers to ours.
+        side: the parameter; None where there are no rows, as for `constraint`.
+    """
+
+    rows: np.ndarray
+    values: Callable[[Program], np.ndarray]
+    sign: float
+    side: Any
+    constraint: Any
+
+    @classmethod
+    def of(cls, activity: Any, rows: np.ndarray, relation: str) -> _Kind:
+        """The constraint on `activity`, CVXPY's expression of all rows' left sides in the place of `rows`."""
+        import cvxpy
+
+        compare, values, sign = {
+            "==": (operator.eq, _row_lower, -1.0),
+            ">=": (operator.ge, _row_lower, 1.0),
+            "<=": (operator.le, _row_upper, -1.0),
+        }[relation]
+        if not len(rows):
+            return cls(rows, values, sign, None, None)
+        side = cvxpy.Parameter(len(rows))
+        return cls(rows, values, sign, side, compare(activity, side))
+
+    def multipliers(self) -> np.ndarray | None:
+        """Of its rows, positive where a lower side presses; None where the solver gave none."""
+        if self.constraint is None:
+            return np.zeros(0)
+        dual = self.constraint.dual_value
+        return None if dual is None else self.sign * np.asarray(dual, np.float64).reshape(-1)
+
+
+def _row_lower(program: Program) -> np.ndarray:
+    return program.row_lower
+
+
+def _row_upper(program: Program) -> np.ndarray:
+    return program.row_upper
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,7 +294,7 @@ class _Compiled:
     problem: Any
     variable: Any
     cost: Any
-    constraints: list[tuple[np.ndarray, float, Any, Any]] = field(default_factory=list)  # rows, sign, side, constraint
+    kinds: tuple[_Kind, ...]
 
     @classmethod
     def of(cls, program: Program, integer: bool) -> _Compiled:
@@ -266,17 +315,11 @@ class _Compiled:
             integer=(integers.tolist(),) if len(integers) else False,
         )
         cost = cvxpy.Parameter(size)
-        constraints: list[tuple[np.ndarray, float, Any, Any]] = []
-        for rows, sign in ((sides.equal, -1.0), (sides.above, 1.0), (sides.below, -1.0)):
-            side = cvxpy.Parameter(len(rows)) if len(rows) else None
-            if side is None:
-                constraints.append((rows, sign, None, None))
-                continue
-            activity = program.rows[rows] @ x
-            made = activity == side if rows is sides.equal else activity >= side if sign > 0 else activity <= side
-            constraints.append((rows, sign, side, made))
-        problem = cvxpy.Problem(cvxpy.Minimize(cost @ x), [c for *_, c in constraints if c is not None])
-        return cls(sides, program.lower, program.upper, problem, x, cost, constraints)
+        relations = ((sides.equal, "=="), (sides.above, ">="), (sides.below, "<="))
+        kinds = tuple(_Kind.of(program.rows[rows] @ x, rows, relation) for rows, relation in relations)
+        constraints = [kind.constraint for kind in kinds if kind.constraint is not None]
+        problem = cvxpy.Problem(cvxpy.Minimize(cost @ x), constraints)
+        return cls(sides, program.lower, program.upper, problem, x, cost, kinds)
 
     def fits(self, program: Program) -> bool:
         """Whether `program` differs in objective and sides only."""
@@ -286,11 +329,9 @@ class _Compiled:
     def set(self, program: Program) -> None:
         """Hands over objective and sides."""
         self.cost.value = program.cost
-        for (rows, _, side, _), values in zip(
-            self.constraints, (program.row_lower, program.row_lower, program.row_upper), strict=True
-        ):
-            if side is not None:
-                side.value = values[rows]
+        for kind in self.kinds:
+            if kind.side is not None:
+                kind.side.value = kind.values(program)[kind.rows]
 
     def run(self, solver: str, options: dict[str, Any]) -> SolveStatus:
         """Solves.
@@ -325,11 +366,8 @@ class _Compiled:
         return None if value is None else np.asarray(value, np.float64).reshape(-1)
 
     def multipliers(self, count: int) -> np.ndarray | None:
-        """The rows' multipliers, shape (count,), positive where a lower side presses."""
-        values = []
-        for rows, sign, _, constraint in self.constraints:
-            dual = np.zeros(0) if constraint is None else constraint.dual_value
-            if dual is None:
-                return None
-            values.append(sign * np.asarray(dual, np.float64).reshape(-1) if len(rows) else np.zeros(0))
-        return self.sides.multipliers(count, *values)
+        """The rows' multipliers, shape (count,), positive where a lower side presses; None where some are missing."""
+        equal, above, below = (kind.multipliers() for kind in self.kinds)
+        if equal is None or above is None or below is None:
+            return None
+        return self.sides.multipliers(count, equal, above, below)

@@ -19,13 +19,11 @@ from verifier.programs.program import Program
 from verifier.programs.solvers.backend import Candidates, Capabilities, DualBound
 from verifier.programs.solvers.claims import concluded, objective_at_optimum
 from verifier.programs.solvers.digits import with_digits
+from verifier.programs.solvers.limits import seconds_allowed
 from verifier.programs.solvers.outcome import LpOutcome, MilpOutcome, SolveStatus
 from verifier.programs.solvers.pulp_solvers import SOLVERS, Dialect, Ended
-from verifier.programs.solvers.scratch import LONGEST_WAIT, Scratch
+from verifier.programs.solvers.scratch import Scratch
 from verifier.programs.solvers.sides import Sides, contradiction
-
-HEADROOM = 0.15
-"""Seconds that a solver gets less than there are: it looks at its clock between steps, and its files want reading."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +184,7 @@ class _Model:
         from verifier.programs.solvers.highs import quiet
 
         self._forget()
-        seconds = min(max(deadline.remaining - HEADROOM, deadline.remaining / 2), LONGEST_WAIT)
+        seconds = seconds_allowed(deadline)
         with Scratch(deadline) as scratch, warnings.catch_warnings(), quiet():
             warnings.simplefilter("ignore")
             self.problem.name = dialect.problem_name(scratch.folder)

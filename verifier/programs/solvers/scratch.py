@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from verifier.deadline import Deadline
+from verifier.programs.solvers.limits import LONGEST
 
 GUARD = """
 read -r _
@@ -28,9 +29,6 @@ rm -rf -- "$1"
 LENIENCE = 0.2
 """Seconds past the deadline after which a solver's process is ended from outside."""
 
-LONGEST_WAIT = 1e6
-"""Seconds; a limit for "no limit" that every solver and timer takes."""
-
 
 class Scratch:
     """A context with a folder of its own; processes that work in it are ended soon after the deadline.
@@ -41,7 +39,7 @@ class Scratch:
 
     def __init__(self, deadline: Deadline) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="verifier-"))
-        self._timer = threading.Timer(min(deadline.remaining + LENIENCE, LONGEST_WAIT), self._end)
+        self._timer = threading.Timer(min(deadline.remaining + LENIENCE, LONGEST), self._end)
         self._timer.daemon = True
         self._lock = threading.Lock()
 
