@@ -7,7 +7,7 @@ Every interval is the intersection of both methods; a deadline only leaves some 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from verifier.bounds.interval import node_interval
 from verifier.bounds.layout import open_entries
 from verifier.deadline import Deadline
 from verifier.network.graph import Affine, Elementwise, Network, Product
+from verifier.property.balls import Ball
 from verifier.relaxations.lines import Policy
 
 ROW_ENTRIES = 1 << 23
@@ -30,6 +31,7 @@ def linear_bounds(
     upper: Array,
     deadline: Deadline | None = None,
     known: Sequence[Interval] | None = None,
+    ball: Ball | None = None,
 ) -> list[Interval]:
     """An interval for every node, by backward linear bounds where they can pay and by propagation elsewhere.
 
@@ -38,16 +40,17 @@ def linear_bounds(
         lower, upper: input bounds of N boxes, shape (N, input_size), finite.
         deadline: when it expires, the remaining entries keep their propagated intervals.
         known: sound intervals of all nodes, shape (N, size), that need not be found again.
+        ball: which the inputs lie in as well.
     """
     deadline = deadline or Deadline()
     consumers = _nonlinear_consumers(network)
-    intervals = [Interval(lower, upper)]
+    intervals = [Interval(lower, upper, ball)]
     for k, node in enumerate(network.nodes[1:], start=1):
         interval = node_interval(node, [intervals[i] for i in node.operands], lower)
         if known is not None:
             interval = intersected(interval, known[k])
         intervals.append(interval)
-        if k in consumers and not _is_exact(network, k):
+        if k in consumers and not (ball is None and _is_exact(network, k)):
             entries = _open_entries(interval, consumers[k])
             if len(entries) and not deadline.expired:
                 intervals[k] = intersected(interval, _tightened(network, intervals, entries, deadline))
@@ -68,6 +71,17 @@ def rows_minimum(network: Network, intervals: Sequence[Interval], policies: Sequ
     return best
 
 
+def maps_of_ball(network: Network, inputs: Interval) -> Mapping[int, Interval]:
+    """Intervals of the nodes that are one map of the input, exact for the input's box and ball, by index."""
+    known: dict[int, Interval] = {}
+    for k, node in enumerate(network.nodes):
+        if isinstance(node, Affine) and node.operands == (0,):
+            last = node_interval(node, [inputs], inputs.lower)
+            short = Network((network.nodes[0], node))
+            known[k] = intersected(last, _tightened(short, [inputs, last], np.arange(node.size), Deadline()))
+    return known
+
+
 def _nonlinear_consumers(network: Network) -> dict[int, list[Elementwise | Product]]:
     """For each node that feeds a function or a product, those that it feeds."""
     consumers: dict[int, list[Elementwise | Product]] = {}
@@ -79,7 +93,7 @@ def _nonlinear_consumers(network: Network) -> dict[int, list[Elementwise | Produ
 
 
 def _is_exact(network: Network, k: int) -> bool:
-    """Whether interval propagation is already exact for node k: the input, or one map of the input."""
+    """Whether interval propagation of a box is already exact for node k: the input, or one map of the input."""
     node = network.nodes[k]
     return not node.operands or (isinstance(node, Affine) and node.operands == (0,))
 

@@ -14,8 +14,8 @@ from functools import reduce
 import numpy as np
 
 from verifier.arrays import Array, convert_like, namespace, zeros
-from verifier.bounds.backward import BackwardPass, Enclosure, Minimum, Pressure
-from verifier.bounds.enclosure import Interval
+from verifier.bounds.backward import BackwardPass, Enclosure, Pressure
+from verifier.bounds.enclosure import Interval, Minimum
 from verifier.bounds.lagrangian import Choice, Evaluation, Lagrangian, Relaxation, Rows
 from verifier.bounds.layout import Slot
 from verifier.network.graph import Network

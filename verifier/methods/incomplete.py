@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from verifier.arrays import Array, convert_like, to_numpy
+from verifier.bounds.enclosure import Interval
 from verifier.bounds.interval import interval_bounds
-from verifier.bounds.linear import linear_bounds, rows_minimum
+from verifier.bounds.linear import linear_bounds, maps_of_ball, rows_minimum
 from verifier.methods.task import Task, host
 from verifier.property.query import Box
 
@@ -22,7 +23,9 @@ BATCH_ENTRIES = 1 << 22
 def interval(task: Task) -> None:
     """Interval bound propagation of all open boxes."""
     for group, lower, upper in _batches(task):
-        last = interval_bounds(task.forms, lower, upper)[-1]
+        ball = group[0][0].ball
+        known = None if ball is None else maps_of_ball(task.forms, Interval(lower, upper, ball))
+        last = interval_bounds(task.forms, lower, upper, known)[-1]
         _take_note(task, group, last.lower)
 
 
@@ -57,13 +60,17 @@ def lp(task: Task) -> None:
 
 
 def _batches(task: Task) -> Iterator[tuple[list[tuple[Box, list[int]]], Array, Array]]:
-    """Open boxes in groups, with their bounds stacked on the task's device, shape (N, input_size)."""
+    """Open boxes in groups, with their bounds stacked on the task's device, shape (N, input_size).
+
+    A box with a ball is a group by itself.
+    """
     boxes = task.open_boxes()
     convert = convert_like(task.example)
     widest = max(node.size for node in task.forms.nodes) * max(1, task.query.patterns.count)
     step = max(1, BATCH_ENTRIES // widest)
-    for start in range(0, len(boxes), step):
-        group = boxes[start : start + step]
+    plain, balls = [b for b in boxes if b[0].ball is None], [b for b in boxes if b[0].ball is not None]
+    groups = [plain[start : start + step] for start in range(0, len(plain), step)]
+    for group in (*groups, *([b] for b in balls)):
         lower, upper = np.stack([b.lower for b, _ in group]), np.stack([b.upper for b, _ in group])
         yield group, convert(lower), convert(upper)
 

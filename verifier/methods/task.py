@@ -186,7 +186,7 @@ class Task:
             if int((box.lower < box.upper).sum()) <= FORWARD_INPUTS:
                 deep = sum(node.size for node in self.forms.nodes) > FORWARD_VALUES
                 known = (zonotope_bounds if deep else forward_bounds)(self.forms, *ends)
-            self._enclosures[id(box)] = linear_bounds(self.forms, *ends, self.deadline, known)
+            self._enclosures[id(box)] = linear_bounds(self.forms, *ends, self.deadline, known, box.ball)
         return self._enclosures[id(box)]
 
     def tightened(self, box: Box, intervals: list[Interval]) -> None:
