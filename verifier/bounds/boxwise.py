@@ -94,18 +94,18 @@ class Plan:
     Args:
         network: with its weights in the array library of the boxes.
         example: an array of that library.
+        ball: whether inputs lie in a ball as well, so that intervals of maps of the input can be tightened too.
     """
 
-    def __init__(self, network: Network, example: Array) -> None:
+    def __init__(self, network: Network, example: Array, ball: bool = False) -> None:
         self.network = network
         self.consumers: dict[int, list[Elementwise | Product]] = {}
         for node in network.nodes:
             if isinstance(node, (Elementwise, Product)):
                 for operand in node.operands:
                     self.consumers.setdefault(operand, []).append(node)
-        self.tightened = tuple(
-            k for k in sorted(self.consumers) if network.nodes[k].operands not in ((), (0,)) and k > 0
-        )
+        exact = ((),) if ball else ((), (0,))
+        self.tightened = tuple(k for k in sorted(self.consumers) if network.nodes[k].operands not in exact and k > 0)
         self.convert = convert_like(example)
         self._matrices: dict[int, list[Array] | None] = {}
 
