@@ -44,11 +44,14 @@ def crown(task: Task) -> None:
 def lp(task: Task) -> None:
     """The triangle LP of each open box, solved for its open disjuncts; minimisers are tried as witnesses."""
     from verifier.programs.margins import relaxed_margins
+    from verifier.programs.solvers import conic
 
     patterns = task.query.patterns
     for box, disjuncts in task.open_conjunctions():
         conjunctions = [(patterns.rows[d], patterns.thresholds[d]) for d in disjuncts]
         bounds = host(task.enclosure(box))
+        if box.ball is not None and box.ball.norm == 2 and not conic.available():
+            task.notes.append("CVXPY is not installed, so that the program knew the box around the ball alone")
         for d, outcome in zip(
             disjuncts, relaxed_margins(task.forms, box, bounds, conjunctions, task.deadline), strict=True
         ):

@@ -24,13 +24,18 @@ from verifier.programs.safe_bound import safe_bound
 from verifier.programs.scaling import scaled
 from verifier.programs.solvers.outcome import SolveStatus
 from verifier.property.query import Box
-from verifier.tolerances import MILP_ABSOLUTE_MARGIN, MILP_RELATIVE_MARGIN
+from verifier.tolerances import MILP_ABSOLUTE_MARGIN, MILP_RELATIVE_MARGIN, MILP_WIDENING
 
 if TYPE_CHECKING:
+    from verifier.programs.solvers.conic import ConicSession
     from verifier.programs.solvers.highs import LpSession
 
 Conjunction = tuple[np.ndarray, np.ndarray]
 """Indices of forms, integers, shape (R,), and their thresholds, float64, shape (R,)."""
+
+
+MOST_TANGENTS = 200
+"""Rounds of a MILP with a ball of norm 2, each with tangents at one more point, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +71,8 @@ def relaxed_margins(
     """Margins over the triangle relaxation, one outcome per conjunction.
 
     Bounds are rebuilt from the solver's multipliers (`safe_bound`) and hold in real arithmetic. After the deadline the
-    outcomes left hold what `bounds` prove by themselves.
+    outcomes left hold what `bounds` prove by themselves. Where the box has a ball of norm 2 it is a cone for CVXPY's
+    solvers; without CVXPY the multipliers are those of the box, but the bound made of them knows the ball.
 
     Args:
         network: its outputs are the forms.
@@ -99,9 +105,13 @@ class _Minima:
         self._of_form: dict[int, MarginOutcome] = {}
 
     @cached_property
-    def _session(self) -> LpSession:
+    def _session(self) -> LpSession | ConicSession:
+        from verifier.programs.solvers import conic
         from verifier.programs.solvers.highs import LpSession
 
+        within = self._program.ball
+        if within is not None and within.ball.norm == 2 and conic.available():
+            return conic.ConicSession()
         return LpSession(self._program)
 
     def of(self, objective: Objective, known: float) -> MarginOutcome:
@@ -141,7 +151,9 @@ def exact_margin(
     """The margin of one conjunction by mixed-integer programming.
 
     The bound is the solver's proven dual bound less the margins of `tolerances`; it is refused where the solver
-    reported any trouble. The solve stops as soon as the bound is positive, or a candidate is accepted.
+    reported any trouble. The solve stops as soon as the bound is positive, or a candidate is accepted. A ball of norm 2
+    is held by tangents (`programs.ball_rows`); while the solution lies outside it, tangents there are added and the
+    program is solved again (outer approximation; Duran & Grossmann, Math. Programming 36, 1986).
 
     Args:
         network: its outputs are the forms.
@@ -151,20 +163,50 @@ def exact_margin(
         deadline: HiGHS looks at it between its steps, which can take seconds on thousands of rows.
         on_candidate: called with the inputs, float64, shape (input_size,), of improving solutions; True accepts one.
     """
+    accepted = False
+
+    def accepts(point: np.ndarray) -> bool:
+        nonlocal accepted
+        accepted = accepted or (on_candidate is not None and on_candidate(point))
+        return accepted
+
+    touching = np.zeros((0, box.size))
+    while True:
+        outcome = _exact_round(network, (box, touching), bounds, conjunction, deadline, accepts)
+        if accepted or outcome.bound > 0 or not outcome.finished or _in_ball(box, outcome.point):
+            return outcome
+        assert outcome.point is not None
+        if len(touching) == MOST_TANGENTS or (touching == outcome.point).all(axis=1).any():
+            return replace(outcome, complete=False, detail="the MILP's solution lies outside the ball")
+        touching = np.concatenate([touching, outcome.point[None]])
+
+
+def _in_ball(box: Box, point: np.ndarray | None) -> bool:
+    """Whether a point lies in the ball, within what the solver may overlook; True where there is no point, or ball."""
+    if box.ball is None or point is None:
+        return True
+    return box.ball.excess(point) <= (1e-6 + MILP_WIDENING * box.size) * box.ball.radius
+
+
+def _exact_round(
+    network: Network,
+    inputs: tuple[Box, np.ndarray],
+    bounds: Bounds,
+    conjunction: Conjunction,
+    deadline: Deadline,
+    accepts: Callable[[np.ndarray], bool],
+) -> MarginOutcome:
+    """`exact_margin` over a box with tangents of its ball at some points, shape (T, input_size)."""
     known = known_margin(bounds[-1][0], *conjunction)
     if known > 0:
         return MarginOutcome(known, finished=True)
     try:
-        encoding = encode(_on_host(network), box, bounds, exact=True)
+        encoding = encode(_on_host(network), inputs[0], bounds, exact=True, touching=inputs[1])
     except UnboundedRelaxation as error:
         return MarginOutcome(known, detail=str(error))
     objective = ConjunctionPrograms(encoding, *bounds[-1], several=len(conjunction[0]) > 1).of(*conjunction)
     if objective is None:
         return MarginOutcome(known, None, encoding.complete, finished=True)
-
-    def accepts(point: np.ndarray) -> bool:
-        return on_candidate is not None and on_candidate(point)
-
     if not encoding.program.integrality.any():  # all relus are decided: a linear program, with a safe bound
         outcome = _Minima(objective.program, encoding, deadline).of(objective, known)
         accepted = outcome.bound <= 0 and outcome.point is not None and accepts(outcome.point)
