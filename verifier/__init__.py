@@ -13,15 +13,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from verifier.api import load_network, load_property, verify
+    from verifier.api import load_network, load_property, robustness_query, verify
     from verifier.errors import VerifierError
     from verifier.methods import Options
+    from verifier.property.balls import Ball
     from verifier.verdict import Status, Verdict, Witness
 
 _HOMES = {
     "load_network": "verifier.api",
     "load_property": "verifier.api",
+    "robustness_query": "verifier.api",
     "verify": "verifier.api",
+    "Ball": "verifier.property.balls",
     "Options": "verifier.methods",
     "Status": "verifier.verdict",
     "Verdict": "verifier.verdict",
@@ -29,7 +32,18 @@ _HOMES = {
     "Witness": "verifier.verdict",
 }
 
-__all__ = ["Options", "Status", "Verdict", "VerifierError", "Witness", "load_network", "load_property", "verify"]
+__all__ = [
+    "Ball",
+    "Options",
+    "Status",
+    "Verdict",
+    "VerifierError",
+    "Witness",
+    "load_network",
+    "load_property",
+    "robustness_query",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,10 +8,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verifier.batch.watchdog import Watchdog
+from verifier.errors import PropertyError, UsageError
 from verifier.verdict import Status, Verdict
 
 if TYPE_CHECKING:
     from verifier.methods import Task
+    from verifier.network.graph import Network
+    from verifier.property.query import Query
+
+
+@dataclass(frozen=True)
+class Around:
+    """A norm ball around a sample.
+
+    Attributes:
+        sample: a file of numbers.
+        epsilon: the radius.
+        norm: 1, 2 or inf.
+        clip: the smallest and the largest value of any input, or None.
+        label: the sample's class; None for the network's own.
+    """
+
+    sample: Path
+    epsilon: float
+    norm: float
+    clip: tuple[float, float] | None = None
+    label: int | None = None
 
 
 @dataclass(frozen=True)
@@ -19,14 +41,15 @@ class Job:
     """What was asked for; the fields are those of `verifier verify`.
 
     Attributes:
-        network, prop: the files.
+        network, prop: the files; without a property the query is that of `around`.
         method: by name.
         timeout: seconds from the start of reading.
         device, seed, witness_tolerance, memory, threads: see `verifier.Options`.
+        around: where to look, instead of or within the property's input set.
     """
 
     network: Path
-    prop: Path
+    prop: Path | None
     method: str = "auto"
     timeout: float = 300.0
     device: str = "cpu"
@@ -34,6 +57,7 @@ class Job:
     witness_tolerance: float = 0.0
     memory: float = 4000.0
     threads: int = 1
+    around: Around | None = None
 
 
 def decide(
@@ -54,16 +78,41 @@ def decide(
     watchdog.on_timeout(lambda: finish(interrupted(None, job, watchdog.elapsed), None))
     from verifier.methods import Options, Task, method_named, run
     from verifier.readers.onnx import load_network
-    from verifier.readers.vnnlib import load_property
 
     method = method_named(job.method)
     network = load_network(job.network)
-    query = load_property(job.prop, network)
+    query = _query(job, network)
     limits = watchdog.remaining, job.seed, job.device, job.witness_tolerance, job.memory, job.threads
     task = Task(network, query, Options(*limits))
     watchdog.on_timeout(lambda: finish(interrupted(task, job, watchdog.elapsed), task))
     watch(task)
     return replace(run(task, method), seconds=watchdog.elapsed), task
+
+
+def _query(job: Job, network: Network) -> Query:
+    """The property's query, that of robustness around a sample, or the former near the latter."""
+    from verifier.readers.vnnlib import load_property
+
+    query = None if job.prop is None else load_property(job.prop, network)
+    around = job.around
+    if around is None:
+        if query is None:
+            raise UsageError("no property", "verify", "give PROPERTY, or --around SAMPLE with --epsilon")
+        return query
+    from verifier.evidence.replay import own_class
+    from verifier.property.robustness import Neighbourhood, near, robustness_query
+    from verifier.readers.samples import load_sample
+
+    sample = load_sample(around.sample)
+    if len(sample) != network.input_size:
+        cause = f"the sample has {len(sample)} entries, the network {network.input_size} inputs"
+        raise PropertyError(cause, str(around.sample), "give the sample that belongs to this network")
+    neighbourhood = Neighbourhood(sample, around.epsilon, around.norm, around.clip)
+    if query is not None:
+        return near(query, neighbourhood)
+    label = own_class(network, sample) if around.label is None else around.label
+    sizes = network.input_size, network.output_size
+    return robustness_query(sizes, neighbourhood, label, str(around.sample))
 
 
 def interrupted(task: Task | None, job: Job, seconds: float) -> Verdict:
