@@ -216,8 +216,8 @@ class Lagrangian:
         self.example = rows.coefficients
         xp = namespace(self.example)
         self.count = int(rows.coefficients.shape[0])
-        ends = (xp.astype(a, self.example.dtype) for a in (intervals[0].lower, intervals[0].upper))
-        self.inputs = Interval(*ends, intervals[0].ball)
+        lower, upper = (xp.astype(a, self.example.dtype) for a in (intervals[0].lower, intervals[0].upper))
+        self.inputs = Interval(lower, upper, intervals[0].ball)
         self.sides: dict[int, tuple[Side, Side]] = {}
         self.pressed = {
             k: self._cut_entries(k, intervals[k], *where)

@@ -11,9 +11,7 @@ from verifier.errors import UsageError
 NORMS = {"1": 1.0, "2": 2.0, "inf": math.inf}
 
 
-def neighbourhood(
-    sample: Path | None, epsilon: float | None, norm: str, clip: str, label: int | None
-) -> Around | None:
+def neighbourhood(sample: Path | None, epsilon: float | None, norm: str, clip: str, label: int | None) -> Around | None:
     """What the options say; None where they were not given.
 
     Raises:

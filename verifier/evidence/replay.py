@@ -73,7 +73,7 @@ class Replay:
 
 
 def own_class(network: Network, sample: np.ndarray) -> int:
-    """The index of the largest output at a sample, shape (input_size,), as ONNX Runtime computes it; the first of equals.
+    """The index of the largest output at a sample, shape (input_size,), as ONNX Runtime computes it.
 
     Raises:
         ModelError: where an output is not a number, or ONNX Runtime does not accept the model.

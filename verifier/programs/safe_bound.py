@@ -7,8 +7,8 @@ A. Neumaier, O. Shcherbina: Safe bounds in linear and mixed-integer linear progr
 
 where side_i is the row's lower side for y_i > 0 and its upper side for y_i < 0. Nothing is assumed of y: a solver's
 word is never needed, and poor multipliers only make the bound poor. The rounding of this very sum is bounded a priori
-and taken off, and so is |y_i| row_error_i, so that the bound also holds for the network's real values. Where some columns
-lie in a ball as well, their minimum is that over box and ball (`property.support`).
+and taken off, and so is |y_i| row_error_i, so that the bound also holds for the network's real values. Where some
+columns lie in a ball as well, their minimum is that over box and ball (`property.support`).
 """
 
 from __future__ import annotations

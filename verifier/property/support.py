@@ -92,7 +92,7 @@ def _split(rows: Array, low: Array, high: Array, ball: Ball) -> tuple[Array, Arr
 
 
 def _multiplier_of_two(rows: Array, low: Array, high: Array, radius: float) -> Array:
-    """m with ||clip(-a / m, low, high)||_2 = radius, or 0 where the box alone is within the ball; shape (N, R, 1).
+    """The m with ||clip(-a / m, low, high)||_2 = radius, or 0 where the box is within the ball; shape (N, R, 1).
 
     With the entries that are clipped at m held where they are, the rest gives a new m in closed form. From above this
     falls to the solution, as ever more entries are clipped; a bracket guards it where the centre is outside the box.
