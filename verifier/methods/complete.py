@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from verifier.methods.task import Task, host
+
+if TYPE_CHECKING:
+    from verifier.programs.margins import MarginOutcome
 
 
 def milp(task: Task) -> None:
@@ -37,12 +42,11 @@ def _ran_out_of_time(task: Task, d: int, seconds: float) -> bool:
     outcome = exact_margin(task.forms, box, host(task.enclosure(box)), conjunction, share, accepted)
     task.margin_bounded(d, outcome.bound)
     if task.open[d] and outcome.finished and task.witness is None:
-        _explain(task, outcome.complete)
+        task.notes.append(_explanation(outcome))
     return bool(task.open[d]) and not outcome.finished and share.expired
 
 
-def _explain(task: Task, complete: bool) -> None:
-    if complete:
-        task.notes.append("a violation may exist within the solver's tolerance, but none that ONNX Runtime confirms")
-    else:
-        task.notes.append("the network has functions that the MILP only relaxes, so it is not complete here")
+def _explanation(outcome: MarginOutcome) -> str:
+    if outcome.complete:
+        return "a violation may exist within the solver's tolerance, but none that ONNX Runtime confirms"
+    return outcome.detail or "the network has functions that the MILP only relaxes, so it is not complete here"

@@ -170,9 +170,11 @@ def exact_margin(
         accepted = accepted or (on_candidate is not None and on_candidate(point))
         return accepted
 
-    touching = np.zeros((0, box.size))
+    touching, best = np.zeros((0, box.size)), -np.inf
     while True:
         outcome = _exact_round(network, (box, touching), bounds, conjunction, deadline, accepts)
+        best = max(best, outcome.bound)  # a round that was cut short may know less than an earlier one
+        outcome = replace(outcome, bound=best)
         if accepted or outcome.bound > 0 or not outcome.finished or _in_ball(box, outcome.point):
             return outcome
         assert outcome.point is not None
