@@ -54,10 +54,10 @@ def test_a_property_is_asked_within_the_ball(tmp_path: Path) -> None:
     network, query = verifier.load_network(net), verifier.load_property(everywhere)
     witness = verifier.verify(network, query).witness
     assert witness is not None
-    inner = next(
-        x for x in np.random.default_rng(0).uniform(query.disjuncts[0].box.lower, query.disjuncts[0].box.upper, (200, 2))
-        if not query.violated(x.astype(np.float32), network.forward(x[None])[0])
-    )  # fmt: skip
+    box = query.disjuncts[0].box
+    samples = np.random.default_rng(0).uniform(box.lower, box.upper, (200, 2))
+    values = network.forward(samples)
+    inner = next(x for x, y in zip(samples, values, strict=True) if not query.violated(x.astype(np.float32), y))
     for place, verdict in ((witness.x, "sat"), (inner, "unsat")):
         (tmp_path / "s.csv").write_text(",".join(map(repr, map(float, place))))
         done = run("verify", net, everywhere, "--around", tmp_path / "s.csv", "--norm", "2", "--epsilon", "1e-3")
