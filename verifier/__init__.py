@@ -13,13 +13,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from verifier.api import load_network, load_property, robustness_query, verify
+    from verifier.api import compare, load_network, load_property, robustness_query, verify
     from verifier.errors import VerifierError
     from verifier.methods import Options
     from verifier.property.balls import Ball
     from verifier.verdict import Status, Verdict, Witness
 
 _HOMES = {
+    "compare": "verifier.api",
     "load_network": "verifier.api",
     "load_property": "verifier.api",
     "robustness_query": "verifier.api",
@@ -39,6 +40,7 @@ __all__ = [
     "Verdict",
     "VerifierError",
     "Witness",
+    "compare",
     "load_network",
     "load_property",
     "robustness_query",

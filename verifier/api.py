@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from verifier.errors import PropertyError
 from verifier.evidence.replay import own_class
 from verifier.methods import Options, decide, method_named
+from verifier.methods.comparison import Comparison, all_methods, compared
 from verifier.network.graph import Network
 from verifier.property.query import Query
 from verifier.property.robustness import Neighbourhood
@@ -16,6 +18,9 @@ from verifier.property.robustness import robustness_query as _robustness_query
 from verifier.readers.onnx import load_network as _load_network
 from verifier.readers.vnnlib import load_property as _load_property
 from verifier.verdict import Verdict
+
+COMPARISON_TIMEOUT = 120.0
+"""Seconds for a comparison, where nobody says."""
 
 
 def load_network(path: str | Path) -> Network:
@@ -102,6 +107,35 @@ def verify(network: Network, query: Query, method: str = "auto", options: Option
         PropertyError: the query's sizes are not the network's.
         UsageError: there is no such method.
     """
+    _require_fitting(network, query)
+    return decide(network, query, method_named(method), options or Options())
+
+
+def compare(
+    network: Network, query: Query, methods: Sequence[str] | None = None, options: Options | None = None
+) -> Comparison:
+    """Asks several methods the same question, each within its share of the time, and sets their answers side by side.
+
+    Args:
+        network, query: as for `verify`.
+        methods: names of `verifier.methods.METHODS`, in the order they are asked; all of them if not given.
+        options: for all of them; the timeout, 120 s if not given, is for all together.
+
+    >>> network = load_network("vnnlib_specs/onnx/moons.onnx")
+    >>> query = load_property("vnnlib_specs/vnnlib/moons_upper.vnnlib", network)
+    >>> comparison = compare(network, query, ["crown", "milp"])
+    >>> comparison.verdict.value, [answer.complete for answer in comparison.answers]
+    ('unsat', [False, True])
+
+    Raises:
+        PropertyError: the query's sizes are not the network's.
+        UsageError: there is no such method.
+    """
+    _require_fitting(network, query)
+    return compared(network, query, methods or all_methods(), options or Options(timeout=COMPARISON_TIMEOUT))
+
+
+def _require_fitting(network: Network, query: Query) -> None:
     if (query.input_size, query.output_size) != (network.input_size, network.output_size):
         raise PropertyError(
             f"the property has {query.input_size} inputs and {query.output_size} outputs, "
@@ -109,4 +143,3 @@ def verify(network: Network, query: Query, method: str = "auto", options: Option
             query.name,
             "give the property that belongs to this network",
         )
-    return decide(network, query, method_named(method), options or Options())

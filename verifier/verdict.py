@@ -47,6 +47,8 @@ class Verdict:
         witness: the violation, for `sat`.
         seconds: wall time spent.
         detail: one line for the user: why undecided, what is vacuous, which tolerance was used.
+        reached: the smallest margin that an input of the query is known to reach, as float64 computes it: where the
+            bound comes near it, it is the optimum. None where it was not looked for.
     """
 
     status: Status
@@ -55,6 +57,7 @@ class Verdict:
     witness: Witness | None = None
     seconds: float = 0.0
     detail: str = ""
+    reached: float | None = None
 
 
 @dataclass(frozen=True)

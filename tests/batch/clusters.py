@@ -28,7 +28,12 @@ class Cluster:
     def __init__(self, folder: Path, workers: int) -> None:
         self.folder, self.file = folder, folder / "scheduler.json"
         self.scheduler = self._start("scheduler", "--port", "0")
-        self.workers = [self._start("worker", "--nthreads", "1", "--local-directory", folder) for _ in range(workers)]
+        self.workers: list[psutil.Popen] = []
+        for _ in range(workers):
+            self.add_worker()
+
+    def add_worker(self) -> None:
+        self.workers.append(self._start("worker", "--nthreads", "1", "--local-directory", self.folder))
 
     def _start(self, what: str, *options: object) -> psutil.Popen:
         common = ["--scheduler-file", self.file, "--host", "127.0.0.1", "--no-dashboard"]

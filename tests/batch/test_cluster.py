@@ -18,7 +18,7 @@ from distributed import Client
 
 from tests.batch.clusters import PATIENCE, ROOT, Cluster, alive, cluster, kill_group, until
 from verifier.batch import executors
-from verifier.batch.executors import cluster_executor
+from verifier.batch.executors import Workers, cluster_executor
 from verifier.batch.instances import read_instances
 from verifier.batch.outcome import Fault
 from verifier.batch.plan import Settings, planned
@@ -137,6 +137,17 @@ def test_a_run_goes_on_after_an_interruption_and_after_the_schedulers_end(benchm
     assert all(result.solved for result in results)
 
 
+def test_a_cluster_without_workers_is_told_and_waited_for(benchmarks: Path, tmp_path: Path) -> None:
+    with cluster(tmp_path, 0) as dask:
+        run = bench(benchmarks / "copy0", tmp_path / "r.db", "--cluster", dask.file)
+        assert run.stderr is not None
+        assert "the cluster has no workers" in run.stderr.readline()
+        dask.add_worker()
+        status, error = ended(run)
+    assert (status, error.count("\n"), "there are workers now: 1 at a time" in error) == (0, 1, True), error
+    assert all(result.solved for result in results_of(tmp_path / "r.db"))
+
+
 def tasks(dask_scheduler: Any) -> int:
     return len(dask_scheduler.tasks)
 
@@ -184,7 +195,7 @@ def worked_off(store: Path, executor: Executor) -> None:
     items = planned(read_instances(SPECS, "*/moons/*"), Settings())
     with Store(store) as opened:
         run = opened.begin(items, Settings(), {})
-        work_off(opened, run, Settings(), executor, lambda results: None)
+        work_off(opened, run, Settings(), Workers(executor, None, lambda: None), lambda results: None, print)
 
 
 def test_an_item_that_kills_its_workers_is_given_up(tmp_path: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
@@ -18,9 +21,9 @@ import numpy as np
 import psutil
 import pytest
 
-from verifier.batch import child, warm
+from verifier.batch import child, isolation, warm
 from verifier.batch.contents import network_hash, property_hash
-from verifier.batch.isolation import WarmProcess, run_isolated, stop_all
+from verifier.batch.isolation import WarmProcess, WarmProcesses, run_isolated
 from verifier.batch.job import Job
 from verifier.batch.outcome import Fault, Outcome
 from verifier.batch.warm import Assignment, Attempt
@@ -34,11 +37,11 @@ MOONS = SPECS / "onnx" / "moons.onnx", SPECS / "vnnlib" / "moons_upper.vnnlib"
 def attempted(monkeypatch: pytest.MonkeyPatch, act: Callable[..., Any], **limits: Any) -> Outcome:
     """The outcome of a job whose decision is `act`, in a fork of this process."""
     monkeypatch.setattr(child, "decide", act)
-    memory = limits.pop("memory", 2000.0)
+    memory, hashes = limits.pop("memory", 2000.0), limits.pop("hashes", ("", ""))
     ours, theirs = Pipe()
     with ours, theirs:
-        wake = warm.child_signals()
-        outcome = Attempt(Assignment(Job(*MOONS, timeout=limits.pop("timeout", 30.0)), memory), theirs, wake).outcome()
+        job = Job(*MOONS, timeout=limits.pop("timeout", 30.0))
+        outcome = Attempt(Assignment(job, memory, *hashes), theirs, warm.child_signals()).outcome()
     assert outcome is not None
     return outcome
 
@@ -62,25 +65,162 @@ def test_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "about to fail" in outcome.log
 
 
-def test_a_job_that_writes_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_writes_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(*_: Any) -> Any:
+        print("first words")
+        for _ in range(5000):
+            print("x" * 1000)
+        print("last words")
+        return Verdict(Status.UNSAT, "writer"), None
+
+    outcome = attempted(monkeypatch, write)
+    assert outcome.verdict.status is Status.UNSAT
+    assert outcome.log.startswith("first words")
+    assert "\n...\n" in outcome.log
+    assert outcome.log.endswith("last words\n")
+    assert len(outcome.log) < 5000
+
+
+def test_a_job_that_fills_a_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(child, "LARGEST_FILE", 1_000_000)
 
     def write(*_: Any) -> None:
-        print("first words")
-        while True:
-            print("x" * 1000, flush=True)
+        with (tmp_path / "large").open("wb") as file:
+            while True:
+                file.write(bytes(10_000))
 
-    outcome = attempted(monkeypatch, write)
-    assert outcome.verdict.status is Status.ERROR
-    assert outcome.log.startswith("first words")
-    assert len(outcome.log) < 5000
+    assert attempted(monkeypatch, write).verdict.status is Status.ERROR
+    assert (tmp_path / "large").stat().st_size == 1_000_000
+
+
+def test_an_answer_larger_than_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    detail = "a long story " * 100_000
+    outcome = attempted(monkeypatch, lambda *_: (Verdict(Status.UNKNOWN, "narrator", detail=detail), None))
+    assert outcome.verdict.detail == detail
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_job_that_is_told_to_stop_is_no_timeout(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+    def stop(job: Job, watchdog: Any, finish: Any) -> None:
+        watchdog.on_timeout(lambda: finish(Verdict(Status.TIMEOUT, "sleeper"), None))
+        os.kill(os.getpid(), number)
+        time.sleep(60)
+
+    outcome = attempted(monkeypatch, stop)
+    assert (outcome.verdict.status, outcome.fault) == (Status.ERROR, Fault.CRASH)
+    assert f"was ended by {number.name}" in outcome.verdict.detail
+
+
+def test_the_time_of_hashing_is_not_the_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warm, "LENIENCE", 0.2)
+    for of_files in ("network_hash", "property_hash"):
+        monkeypatch.setattr(child, of_files, lambda path: time.sleep(0.5) or "as planned")
+    decided = Verdict(Status.UNSAT, "quick"), None
+    outcome = attempted(monkeypatch, lambda *_: decided, timeout=0.5, hashes=("as planned", "as planned"))
+    assert (outcome.verdict.status, outcome.fault) == (Status.UNSAT, Fault.NONE)
+
+
+def test_files_that_are_never_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warm, "HASHING", 0.3)
+    monkeypatch.setattr(child, "network_hash", lambda path: time.sleep(60))
+    outcome = attempted(monkeypatch, lambda *_: None, hashes=("as planned", "as planned"))
+    assert (outcome.verdict.status, outcome.fault) == (Status.ERROR, Fault.INPUT)
+    assert "could not be read within 0.3 s" in outcome.verdict.detail
+
+
+def raising(error: Exception) -> Callable[..., Any]:
+    def act(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return act
+
+
+@pytest.mark.parametrize("place", ["os.fork", "os.pipe"])
+def test_a_machine_without_processes_or_files(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    with monkeypatch.context() as broken:
+        ours, theirs = Pipe()
+        attempt = Attempt(Assignment(Job(*MOONS), 2000), theirs, warm.child_signals())
+        broken.setattr(place, raising(OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))))
+        outcome = attempt.outcome()
+    ours.close()
+    theirs.close()
+    assert outcome is not None
+    assert outcome.fault is Fault.MACHINE
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def of_a_full_disk() -> Exception:
+    error = ModelError("cannot be read", "net.onnx", "")
+    error.__cause__ = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return error
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EMFILE, "Too many open files"), RuntimeError("can't start new thread"), of_a_full_disk()]
+)
+def test_what_the_machine_refuses_is_not_the_jobs_fault(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    assert attempted(monkeypatch, raising(error)).fault is Fault.MACHINE
+
+
+def test_no_thread_for_the_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading.Thread, "start", raising(RuntimeError("can't start new thread")))
+    assert attempted(monkeypatch, lambda *_: None).fault is Fault.MACHINE
+
+
+def test_a_disk_without_room_for_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "TemporaryFile", raising(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))))
+    outcome = attempted(monkeypatch, lambda *_: (Verdict(Status.UNSAT, "quick"), None))
+    assert outcome.verdict.status is Status.UNSAT
+
+
+def test_jobs_that_the_machine_refuses_have_no_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolation, "PAUSE", 0.0)
+    refused = Outcome.failed(Fault.MACHINE, "no room on the disk", "auto")
+    monkeypatch.setattr(WarmProcess, "run", lambda *_: refused)
+    with pytest.raises(UsageError, match=r"the workers cannot run jobs \(no room on the disk\)"):
+        run_isolated(Assignment(Job(*MOONS), 2000))
+
+
+def test_a_job_that_the_machine_refused_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolation, "PAUSE", 0.0)
+    decided = Outcome(Verdict(Status.UNSAT, "quick"))
+    outcomes = iter([Outcome.failed(Fault.MACHINE, "no room on the disk", "auto"), decided])
+    monkeypatch.setattr(WarmProcess, "run", lambda *_: next(outcomes))
+    assert run_isolated(Assignment(Job(*MOONS), 2000)) is decided
+
+
+def test_no_process_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    processes = WarmProcesses()
+    monkeypatch.setattr(subprocess, "Popen", raising(OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))))
+    with pytest.raises(UsageError, match="the workers cannot run jobs"):
+        processes.run(Assignment(Job(*MOONS), 2000))
+
+
+def test_the_current_folder_is_not_imported_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text("raise ImportError('not the real one')")
+    (tmp_path / "verifier").mkdir()
+    (tmp_path / "verifier" / "__init__.py").write_text("raise ImportError('not the real one')")
+    monkeypatch.chdir(tmp_path)
+    for path in ("", os.pathsep, str(tmp_path / "verifier")):
+        monkeypatch.setenv("PYTHONPATH", path)
+        with stopped_at_the_end() as processes:
+            assert processes.run(Assignment(Job(*MOONS, "crown"), 2000)).fault is Fault.NONE
+
+
+@contextlib.contextmanager
+def stopped_at_the_end() -> Iterator[WarmProcesses]:
+    processes = WarmProcesses()
+    try:
+        yield processes
+    finally:
+        processes.stop()
 
 
 def test_a_worker_that_cannot_start_says_nothing_of_the_job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "onnxruntime.py").write_text("raise ImportError('broken')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(UsageError, match="a worker process does not start"):
-        WarmProcess()
+        WarmProcesses().run(Assignment(Job(*MOONS), 2000))
 
 
 def test_an_exit_without_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,9 +318,20 @@ def test_a_lost_warm_process_is_replaced_and_its_job_repeated() -> None:
     assert _worker_process() != first
 
 
+def started() -> WarmProcess:
+    process = WarmProcess()
+    process.await_start()
+    return process
+
+
+def gone(process: WarmProcess) -> bool:
+    """Whether it has ended and was reaped."""
+    return not psutil.pid_exists(process.number)
+
+
 def test_a_job_ends_with_its_owner() -> None:
     """Closing the owner's end ends the warm process, the job's process and the wait for its outcome."""
-    process = WarmProcess()
+    process = started()
     hard = Job(SPECS / "onnx" / "digits_dense.onnx", SPECS / "vnnlib" / "digits_dense_close.vnnlib", "attack", 600.0)
     ended = threading.Event()
 
@@ -194,7 +345,60 @@ def test_a_job_ends_with_its_owner() -> None:
     while not family:
         time.sleep(0.05)
         family = owner.children()
-    stop_all()
+    process.close()
+    assert gone(process)
     assert ended.wait(10)
-    _, alive = psutil.wait_procs([owner, *family], timeout=10)
+    _, alive = psutil.wait_procs(family, timeout=10)
     assert not alive
+
+
+def test_a_process_that_does_not_answer_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolation, "SLACK", 2.0)
+    monkeypatch.setattr(isolation, "CLOSE", 0.2)
+    job = Job(*MOONS, "crown", timeout=1.0)
+    with stopped_at_the_end() as processes:
+        first = int(processes.run(Assignment(job, 2000)).worker.rpartition("/")[2])
+        os.kill(first, signal.SIGSTOP)
+        outcome = processes.run(Assignment(job, 2000))
+        assert outcome.fault is Fault.NONE
+        assert int(outcome.worker.rpartition("/")[2]) != first
+        assert not psutil.pid_exists(first)
+
+
+def test_closing_ends_a_process_that_hangs() -> None:
+    process = started()
+    os.kill(process.number, signal.SIGSTOP)
+    process.close(0.1)
+    assert gone(process)
+
+
+def test_an_answer_is_taken_for_its_own_job_only() -> None:
+    process = started()
+    process._pipe.send((7, Assignment(Job(*MOONS), 2000)))  # as if its owner had been disturbed before the answer
+    assert process._pipe.poll(30)
+    with pytest.raises(OSError, match="another assignment"):
+        process.run(Assignment(Job(MOONS[0], SPECS / "vnnlib" / "moons_everywhere.vnnlib"), 2000))
+    process.close()
+
+
+def test_no_process_is_started_after_the_stop() -> None:
+    processes = WarmProcesses()
+    processes.stop()
+    with pytest.raises(UsageError, match="were stopped"):
+        processes.run(Assignment(Job(*MOONS), 2000))
+
+
+def test_a_process_that_is_being_started_is_stopped() -> None:
+    processes, failed, before = WarmProcesses(), threading.Event(), set(psutil.Process().children())
+
+    def run() -> None:
+        with pytest.raises(UsageError):
+            processes.run(Assignment(Job(*MOONS), 2000))
+        failed.set()
+
+    threading.Thread(target=run, daemon=True).start()
+    while not (children := set(psutil.Process().children()) - before):
+        time.sleep(0.005)
+    processes.stop()
+    assert failed.wait(10)
+    assert not [child for child in children if psutil.pid_exists(child.pid)]

@@ -95,7 +95,8 @@ def test_fifty_kills_of_three_hundred_real_instances(tmp_path: Path) -> None:
     check(vnncomp.root() / "index.jsonl", tmp_path, kills=50, longest=1.6)
 
 
-def test_an_interrupted_run_ends_its_processes_and_says_how_to_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [None, 0.005, 0.02])
+def test_an_interrupted_run_ends_its_processes_and_says_how_to_go_on(tmp_path: Path, seconds: float | None) -> None:
     path, store = benchmarks(tmp_path / "all", 20), tmp_path / "s.db"
     process = subprocess.Popen(command(path, store), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -104,8 +105,11 @@ def test_an_interrupted_run_ends_its_processes_and_says_how_to_go_on(tmp_path: P
     family = psutil.Process(process.pid).children(recursive=True)
     assert len(family) >= int(WORKERS)
     process.send_signal(signal.SIGTERM)
+    if seconds is not None:  # a second time
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
-    assert process.returncode == 130
+    assert process.returncode in (130, -signal.SIGINT)
     assert f"--resume goes on with run 1 of {store}" in errors
     assert "Traceback" not in errors
     _, alive = psutil.wait_procs(family, timeout=10)

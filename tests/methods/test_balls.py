@@ -14,11 +14,12 @@ from onnx import helper
 import verifier
 from tests.networks import random_dag, random_relu_network
 from tests.readers.onnx_models import load, model_of
+from verifier.bounds.dual_network import DualNetwork
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.interval import interval_bounds
 from verifier.bounds.lagrangian import Lagrangian, Relaxation, Rows, first_choice
 from verifier.bounds.layout import layout
-from verifier.bounds.linear import linear_bounds, maps_of_ball, rows_minimum
+from verifier.bounds.linear import bounds_within, intervals_within, linear_bounds, outputs_minimum, rows_minimum
 from verifier.bounds.optimise import Ascent, AscentOptions, proven
 from verifier.deadline import Deadline
 from verifier.evidence.replay import own_class
@@ -28,7 +29,7 @@ from verifier.programs.margins import exact_margin, relaxed_margins
 from verifier.property.query import Box
 from verifier.property.robustness import Neighbourhood
 
-METHODS = ("auto", "alpha", "inputs", "neurons", "milp", "lp")
+METHODS = ("auto", "alpha", "inputs", "neurons", "milp", "lp", "dual")
 
 
 def classifier(rng: np.random.Generator, sizes: tuple[int, ...], folder: Path) -> Network:
@@ -138,8 +139,11 @@ def test_bounds_come_in_order(norm: int) -> None:
         box = Neighbourhood(rng.normal(size=5), 1.0, norm).box()
         assert box is not None
         ends = box.lower[None], box.upper[None]
-        interval = interval_bounds(network, *ends, maps_of_ball(network, Interval(*ends, box.ball)))[-1].lower[0, 0]
-        intervals = linear_bounds(network, *ends, ball=box.ball)
+        inputs = Interval(*ends, box.ball)
+        interval = intervals_within(network, inputs)[-1].lower[0, 0]
+        intervals = bounds_within(network, inputs)
+        dual = bounds_within(network, inputs, rule=DualNetwork)
+        dual = outputs_minimum(DualNetwork(network, dual), dual[-1].lower)[0, 0]
         crown = rows_minimum(network, intervals)[0, 0]
         alpha = optimised(network, intervals)
         one = np.array([0])
@@ -149,6 +153,8 @@ def test_bounds_come_in_order(norm: int) -> None:
         assert interval_bounds(network, *ends)[-1].lower[0, 0] <= interval + 1e-9
         assert rows_minimum(network, linear_bounds(network, *ends))[0, 0] <= crown + 1e-9
         assert interval <= crown + 1e-9
+        assert interval <= dual + 1e-9
+        assert dual <= lp.bound + 1e-5
         assert crown <= alpha + 1e-6
         assert alpha <= lp.bound + 1e-5
         assert lp.bound <= exact.bound + 50 + 1e-4
@@ -179,7 +185,7 @@ def test_every_node_stays_within_its_interval(norm: int) -> None:
         if box is None:
             continue
         with np.errstate(all="ignore"):
-            found = linear_bounds(network, box.lower[None], box.upper[None], ball=box.ball)
+            found = bounds_within(network, Interval(box.lower[None], box.upper[None], box.ball))
         values = network.values(points(box, rng, 500))
         for value, interval in zip(values, found, strict=True):
             slack = 1e-9 * (1 + np.abs(value))  # the points are in the ball up to rounding

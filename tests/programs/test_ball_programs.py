@@ -54,7 +54,7 @@ def test_any_multipliers_give_a_bound_below_all_points(seed: int, norm: int, cor
     for form in range(2):
         cost = np.zeros(program.rows.shape[1])
         cost[encoding.outputs.column[form]] = 1.0
-        honest = conic.ConicSession().solve(replace(program, cost=cost), NEVER).multipliers
+        honest = conic.ConicSession("CLARABEL").solve(replace(program, cost=cost), NEVER).multipliers
         assert honest is not None
         for scale in (0.0, 1e-6, 1.0, 1e12):
             lie = honest + scale * rng.normal(size=len(honest))
@@ -87,7 +87,7 @@ def test_without_cvxpy_the_bound_is_safe_and_still_knows_the_ball(monkeypatch: p
         bounds, asked = plain_bounds(network, box.lower, box.upper), [(np.array([0]), np.zeros(1))]
         (best,) = relaxed_margins(network, box, bounds, asked, NEVER)
         with monkeypatch.context() as patch:
-            patch.setattr(conic, "available", lambda: False)
+            patch.setattr(conic, "solver_for", lambda solver: "")
             (alone,) = relaxed_margins(network, box, bounds, asked, NEVER)
             exact = exact_margin(network, box, bounds, (np.array([0]), np.array([50.0])), NEVER)
         plain = Box(box.lower, box.upper, box.inner_lower, box.inner_upper)
@@ -103,7 +103,7 @@ def test_what_only_the_ball_makes_infeasible_has_a_proof() -> None:
     for low, empty in ((1.4, False), (1.5, True)):
         bounds = [(box.lower, box.upper), (np.array([low]), np.array([2.0]))]
         encoding = encode(network, box, bounds, exact=False)
-        outcome = conic.ConicSession().solve(encoding.program, NEVER)
+        outcome = conic.ConicSession("CLARABEL").solve(encoding.program, NEVER)
         assert (outcome.status is SolveStatus.INFEASIBLE) == empty
         (margin,) = relaxed_margins(network, box, bounds, [(np.array([0]), np.array([1.0]))], NEVER)
         assert (margin.bound > 1e300) == empty

@@ -1,4 +1,4 @@
-"""The life of a process that was forked for one job: it decides, leaves its outcome in a file, and ends."""
+"""The life of a process that was forked for one job: it decides, sends its outcome through a pipe, and ends."""
 
 from __future__ import annotations
 
@@ -9,31 +9,43 @@ import os
 import signal
 import sys
 import traceback
-from typing import IO, TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from verifier.batch.contents import network_hash, property_hash
-from verifier.batch.job import decide
+from verifier.batch.job import Job, decide
 from verifier.batch.outcome import Fault, Outcome
+from verifier.batch.refusals import refusal
 from verifier.batch.watchdog import EXIT_DEFECT, Watchdog
 from verifier.errors import VerifierError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from verifier.batch.warm import Assignment
     from verifier.methods import Task
     from verifier.verdict import Verdict
 
 LARGEST_FILE = 1 << 30
 """Bytes that a job may write to one file: one that writes for ever does not fill the disk."""
+BEGUN = b"*"
+"""What comes before the outcome, once the files have been looked at: the job's own time begins."""
 _PR_SET_PDEATHSIG = 1
 """Of Linux's prctl(2)."""
 
 
-def run_child(assignment: Assignment, answer: IO[bytes], log: IO[bytes]) -> NoReturn:
-    """Decides; `answer` then holds the packed outcome and the exit status is 0. Anything else is a crash."""
+def run_child(assignment: Assignment, answer: int, log: int) -> NoReturn:
+    """Decides. The packed outcome counts only where the exit status is 0; anything else is a crash.
+
+    Args:
+        answer: where `BEGUN` and the packed outcome are written, a descriptor.
+        log: what becomes standard output and error, a descriptor.
+    """
     status = EXIT_DEFECT
     try:
         _settle_in(log)
-        _leave(_changed(assignment) or _decided(assignment, answer), answer)
+        changed = _changed(assignment)
+        _write(answer, BEGUN)
+        _write(answer, (changed or _decided(assignment.job, answer)).packed())
         status = 0
     except BaseException:
         _log_exception()
@@ -48,17 +60,18 @@ def _log_exception() -> None:
         sys.stderr.flush()
 
 
-def _settle_in(log: IO[bytes]) -> None:
+def _settle_in(log: int) -> None:
     """Leaves the parent's group, signals and streams."""
     import resource  # which not every system has
 
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
     os.setpgid(0, 0)
     _end_with_parent()
-    os.dup2(log.fileno(), 1)
-    os.dup2(log.fileno(), 2)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
     sys.stdout = open(1, "w", 1, "utf-8", "replace", closefd=False)  # noqa: SIM115 - lives on
     sys.stderr = open(2, "w", 1, "utf-8", "replace", closefd=False)  # noqa: SIM115
     faulthandler.enable(sys.stderr)
@@ -86,35 +99,50 @@ def _changed(assignment: Assignment) -> Outcome | None:
             try:
                 found = hash_of(path)
             except OSError as error:
-                return Outcome.failed(Fault.INPUT, f"{path}: cannot be read ({error.strerror})", job.method)
+                fault = Fault.MACHINE if refusal(error) else Fault.INPUT
+                return Outcome.failed(fault, f"{path}: cannot be read ({error.strerror})", job.method)
             if found != planned:
                 return Outcome.failed(Fault.CHANGED, f"{path}: has changed since the run was planned", job.method)
     return None
 
 
-def _decided(assignment: Assignment, answer: IO[bytes]) -> Outcome:
-    job = assignment.job
-    watchdog = Watchdog(job.timeout, lambda text: print(text, file=sys.stderr, flush=True))
+def _decided(job: Job, answer: int) -> Outcome:
+    # A signal from outside is no timeout: it ends this process, and that is told as what it is.
+    watchdog = Watchdog(job.timeout, lambda text: print(text, file=sys.stderr, flush=True), on_signals=False)
 
     def finish(verdict: Verdict, task: Task | None) -> int:
-        _leave(Outcome.of(verdict, task), answer)
+        _write(answer, Outcome.of(verdict, task).packed())
         return 0
 
-    with watchdog:
-        try:
-            outcome = Outcome.of(*decide(job, watchdog, finish))
-        except VerifierError as error:
-            outcome = Outcome.refused(error, job.method, watchdog.elapsed)
-        except MemoryError:
-            outcome = Outcome.failed(Fault.MEMORY, "out of memory", job.method, watchdog.elapsed)
-        except Exception as error:
-            _log_exception()
-            told = f"a defect of verifier, please report it: {type(error).__name__}: {error}"
-            outcome = Outcome.failed(Fault.DEFECT, told, job.method, watchdog.elapsed)
-        watchdog.claim()
-    return outcome
+    try:
+        with watchdog:
+            outcome = _tried(job, watchdog, finish)
+            watchdog.claim()
+        return outcome
+    except RuntimeError as error:  # the watchdog's thread cannot be started
+        return _failure(error, job, watchdog.elapsed)
 
 
-def _leave(outcome: Outcome, answer: IO[bytes]) -> None:
-    answer.write(outcome.packed())
-    answer.flush()
+def _tried(job: Job, watchdog: Watchdog, finish: Callable[[Verdict, Task | None], int]) -> Outcome:
+    try:
+        return Outcome.of(*decide(job, watchdog, finish))
+    except Exception as error:
+        return _failure(error, job, watchdog.elapsed)
+
+
+def _failure(error: Exception, job: Job, seconds: float) -> Outcome:
+    """The outcome of a job that ended with an exception."""
+    if refused := refusal(error):
+        return Outcome.failed(Fault.MACHINE, f"{refused}: {error}", job.method, seconds)
+    if isinstance(error, VerifierError):
+        return Outcome.refused(error, job.method, seconds)
+    if isinstance(error, MemoryError):
+        return Outcome.failed(Fault.MEMORY, "out of memory", job.method, seconds)
+    _log_exception()
+    told = f"a defect of verifier, please report it: {type(error).__name__}: {error}"
+    return Outcome.failed(Fault.DEFECT, told, job.method, seconds)
+
+
+def _write(end: int, content: bytes) -> None:
+    with open(end, "wb", closefd=False) as pipe:
+        pipe.write(content)

@@ -1,6 +1,6 @@
 """Where a run's work is done: in threads here, each with a warm process, or by the workers of a Dask cluster.
 
-Both are executors of `concurrent.futures`, and what they execute is the same (`isolation.run_isolated`).
+Both have an executor of `concurrent.futures`, and what they execute is the same (`isolation.run_isolated`).
 """
 
 from __future__ import annotations
@@ -10,23 +10,42 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from verifier.batch.isolation import stop_all
+from verifier.batch.isolation import WarmProcesses, join
 from verifier.errors import UsageError
 
 CONNECT = 10.0
 """Seconds to wait for a cluster's scheduler."""
 CLOSE = 5.0
-"""Seconds for taking leave of it."""
+"""Seconds for an answer of it later on, and for taking leave of it."""
+AHEAD = 2
+"""Jobs that local threads are given for each of them: enough that none waits, few to take back at the end."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Who does a run's work.
+
+    Attributes:
+        executor: takes the jobs.
+        ahead: how many it is given at a time; None is all. A cluster is given all: it shares them out among its
+            workers, those that join later included, and takes back what has not begun in one message.
+        count: tells how many jobs they work on at a time just now; None where that is not known.
+    """
+
+    executor: Executor
+    ahead: int | None
+    count: Callable[[], int | None]
 
 
 @contextmanager
-def local_executor(workers: int) -> Iterator[Executor]:
+def local_executor(workers: int) -> Iterator[Workers]:
     """Threads of this process, each with a warm process of its own; what is under way at the end is ended.
 
     Raises:
@@ -34,16 +53,17 @@ def local_executor(workers: int) -> Iterator[Executor]:
     """
     if not hasattr(os, "fork"):
         raise UsageError("this system cannot fork", "bench", "use Linux, macOS or the Windows Subsystem for Linux")
-    pool = ThreadPoolExecutor(workers, "worker")
+    processes = WarmProcesses()
+    pool = ThreadPoolExecutor(workers, "worker", join, (processes,))
     try:
-        yield pool
+        yield Workers(pool, AHEAD * workers, lambda: workers)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        stop_all()
+        processes.stop()
 
 
 @contextmanager
-def cluster_executor(place: str) -> Iterator[Executor]:
+def cluster_executor(place: str) -> Iterator[Workers]:
     """The workers of a running Dask cluster, which see the same files under the same names.
 
     A job whose worker dies is given to another; one that has cost several workers their life is given up. At the end
@@ -58,13 +78,21 @@ def cluster_executor(place: str) -> Iterator[Executor]:
     client = _client(place)
     pool = client.get_executor(pure=False)  # a job is never another's, however alike they are
     try:
-        yield pool
+        yield Workers(pool, None, lambda: _threads(client))
     finally:
         with contextlib.suppress(Exception):  # the scheduler may be gone
             if client.status == "running":
                 pool.shutdown(wait=False)
         with contextlib.suppress(Exception):
             client.close(timeout=CLOSE)
+
+
+def _threads(client: Any) -> int | None:
+    """The threads of all workers that a cluster has just now."""
+    with contextlib.suppress(Exception):  # the scheduler may be gone for a moment
+        if client.status == "running":
+            return sum(client.sync(client.scheduler.ncores, callback_timeout=CLOSE).values())
+    return None
 
 
 def _client(place: str) -> Any:

@@ -9,89 +9,150 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import struct
 import subprocess
 import sys
 import threading
-import weakref
+import time
+from collections.abc import Sequence
 from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
 
 from verifier.batch.outcome import Fault, Outcome
-from verifier.batch.warm import READY, Assignment
+from verifier.batch.warm import HASHING, LENIENCE, READY, Assignment
+from verifier.batch.watchdog import GRACE
 from verifier.errors import UsageError
 
 START = 120.0
 """Seconds that a warm process may take to load everything."""
+SLACK = HASHING + GRACE + LENIENCE + 60.0
+"""Seconds beyond its job's timeout after which a warm process that has not answered counts as lost."""
+MESSAGE = 60
+"""Seconds that a message which has begun may take to be complete, a whole number."""
+LONGEST_POLL = 1e5
+"""Seconds; the system's own limit is at 24 days."""
+CLOSE = 2.0
+"""Seconds that warm processes have to end themselves before they are killed."""
 TRIES = 2
 """Times that a job is given to a warm process; each time but the last the process was lost with it."""
+PAUSE = 1.0
+"""Seconds before a job that the machine refused to run is tried again."""
 
-_SLOT = threading.local()
-"""Each thread's warm process. A Dask worker offers its threads nowhere else to keep one."""
-_RUNNING: weakref.WeakSet[WarmProcess] = weakref.WeakSet()
+_OF_THREAD = threading.local()
+"""Where each thread has its warm process. A Dask worker offers its threads nowhere else to keep one."""
 
 
 def run_isolated(assignment: Assignment) -> Outcome:
     """Runs a job in this thread's warm process; however it ends, the answer is an outcome.
 
     Raises:
-        UsageError: there is no warm process to be had, which says nothing of the job.
+        UsageError: there is no warm process to be had, or it cannot run jobs, which says nothing of the job.
     """
-    for _ in range(TRIES):
-        process = getattr(_SLOT, "process", None)
+    if not hasattr(_OF_THREAD, "processes"):
+        join(WarmProcesses())
+    processes: WarmProcesses = _OF_THREAD.processes
+    return processes.run(assignment)
+
+
+def join(processes: WarmProcesses) -> None:
+    """Makes this thread's warm process one of those, which are stopped together."""
+    _OF_THREAD.processes = processes
+
+
+class WarmProcesses:
+    """The warm processes of several threads, one for each; once they are stopped there are no more."""
+
+    def __init__(self) -> None:
+        self._of_thread = threading.local()
+        self._lock = threading.Lock()
+        self._running: set[WarmProcess] = set()
+        self._stopped = threading.Event()
+
+    def run(self, assignment: Assignment) -> Outcome:
+        """Runs a job in this thread's process, and again where the process was lost or the machine refused.
+
+        Raises:
+            UsageError: no process can be started, the machine refuses what a job needs, or all were stopped.
+        """
+        outcome = Outcome.failed(Fault.LOST, "the worker process that ran it was lost", assignment.job.method)
+        for _ in range(TRIES):
+            process = self._mine()
+            try:
+                outcome = process.run(assignment)
+            except (EOFError, OSError):
+                self._give_up(process)
+                continue
+            except BaseException:  # its answer may still be in the pipe
+                self._give_up(process)
+                raise
+            if outcome.fault is not Fault.MACHINE:
+                return outcome
+            self._stopped.wait(PAUSE)
+        if self._stopped.is_set():
+            raise _stopped()
+        if outcome.fault is Fault.MACHINE:
+            raise _unable(outcome.verdict.detail)
+        return outcome
+
+    def stop(self) -> None:
+        """Ends all of them, and what they have under way; within twice `CLOSE` seconds."""
+        with self._lock:
+            self._stopped.set()
+            running = list(self._running)
+        _close(running, CLOSE)
+
+    def _mine(self) -> WarmProcess:
+        process: WarmProcess | None = getattr(self._of_thread, "process", None)
         if process is None:
-            process = _SLOT.process = WarmProcess()
-        try:
-            return process.run(assignment)
-        except (EOFError, OSError):
-            _SLOT.process = None
-            if process.closed:
-                break
-            process.close()
-    return Outcome.failed(Fault.LOST, "the worker process that ran it was lost", assignment.job.method)
+            with self._lock:  # or one could be started while the others are stopped
+                if self._stopped.is_set():
+                    raise _stopped()
+                process = WarmProcess()
+                self._running.add(process)
+            try:
+                process.await_start()
+            except BaseException:
+                self._give_up(process)
+                raise
+            self._of_thread.process = process
+        return process
 
-
-def stop_all() -> None:
-    """Ends all warm processes of this process, and what they have under way; for the end of a run cut short."""
-    for process in list(_RUNNING):
+    def _give_up(self, process: WarmProcess) -> None:
+        self._of_thread.process = None
         process.close()
+        with self._lock:
+            self._running.discard(process)
 
 
 class WarmProcess:
-    """The owner's end of a warm process, which has started.
+    """The owner's end of a warm process.
 
     Raises:
         UsageError: it does not start.
-
-    Attributes:
-        closed: whether it was ended on purpose.
     """
 
     def __init__(self) -> None:
-        self.closed = False
-        ours, theirs = Pipe()
-        command = [sys.executable, "-m", "verifier.batch.warm", str(theirs.fileno())]
-        environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
-        self._pipe: Connection = ours
-        with theirs:
-            self._process = subprocess.Popen(
-                command,
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                env=environment,
-                start_new_session=True,
-            )
-        _RUNNING.add(self)
-        self._await_start()
+        self._sent = 0
+        try:
+            self._pipe, theirs = Pipe()
+            with theirs:
+                self._process = _started(theirs)
+            _limit_messages(self._pipe)
+        except OSError as error:
+            raise _unable(f"a worker process does not start: {error.strerror}") from error
 
-    def _await_start(self) -> None:
-        """Waits until the process has loaded what it needs."""
+    def await_start(self) -> None:
+        """Waits until the process has loaded what it needs.
+
+        Raises:
+            UsageError: it does not come to that.
+        """
         try:
             started = self._pipe.poll(START) and self._pipe.recv() == READY
         except (EOFError, OSError):
             started = False
         if not started:
-            self.close()
-            self._process.kill()
+            self.close(0.0)
             cause = "a worker process does not start"
             raise UsageError(cause, f"{sys.executable} on {socket.gethostname()}", "see what it wrote above")
 
@@ -101,18 +162,94 @@ class WarmProcess:
         return self._process.pid
 
     def run(self, assignment: Assignment) -> Outcome:
-        """Has a job run; waits for its outcome.
+        """Has a job run; waits for its outcome, but not for ever. After an exception it is of no more use.
 
         Raises:
-            EOFError, OSError: the process was lost.
+            EOFError, OSError: the process was lost, does not answer, or answers something else.
         """
-        self._pipe.send(assignment)
-        outcome = self._pipe.recv()
+        self._sent += 1
+        self._pipe.send((self._sent, assignment))
+        self._await_answer(assignment.job.timeout + SLACK)
+        number, outcome = self._pipe.recv()
+        if number != self._sent:
+            raise OSError("an answer to another assignment")
         assert isinstance(outcome, Outcome)
         return outcome
 
-    def close(self) -> None:
+    def _await_answer(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while True:
+            left = end - time.monotonic()
+            if self._pipe.poll(max(0.0, min(left, LONGEST_POLL))):
+                return
+            if left <= 0:  # having looked once more: this process may have been stopped meanwhile
+                raise TimeoutError("a warm process does not answer")
+
+    def hang_up(self) -> None:
         """Has the process end itself and its job; another thread that waits for an outcome gets an `EOFError`."""
-        self.closed = True
-        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._pipe.fileno())) as both_ends:
+        with contextlib.suppress(OSError), _socket_of(self._pipe) as both_ends:
             both_ends.shutdown(socket.SHUT_RDWR)  # closing would not wake a thread that reads
+
+    def close(self, patience: float = CLOSE) -> None:
+        """Ends the process with its job: kills it where it does not end itself within some seconds."""
+        _close([self], patience)
+
+    def kill(self) -> None:
+        """Kills the process; the system does so to its job then (`child.py`)."""
+        self._process.kill()
+
+    def has_ended(self, end: float) -> bool:
+        """Waits for the process until a moment of the monotonic clock; whether it has ended, and is reaped."""
+        try:
+            self._process.wait(max(0.0, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+
+def _close(processes: Sequence[WarmProcess], patience: float) -> None:
+    """Ends all processes, together."""
+    for process in processes:
+        process.hang_up()
+    for seconds in (patience, CLOSE):
+        end = time.monotonic() + seconds
+        left = [process for process in processes if not process.has_ended(end)]
+        for process in left:
+            process.kill()
+        if not left:
+            return
+
+
+def _started(theirs: Connection) -> subprocess.Popen[bytes]:
+    """A warm process that imports the very package that is running here, whatever the current folder holds."""
+    package = Path(__file__).resolve().parents[1]
+    places = [str(package.parent), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "verifier.batch.warm", str(theirs.fileno())],
+        pass_fds=[theirs.fileno()],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(places)},
+        start_new_session=True,
+    )
+
+
+def _socket_of(pipe: Connection) -> socket.socket:
+    """The pipe, which is a socket, as one; another descriptor, to be closed."""
+    return socket.socket(fileno=os.dup(pipe.fileno()))
+
+
+def _limit_messages(pipe: Connection) -> None:
+    """Bounds the time that a read or write may take: the other process may be stopped in the middle of a message."""
+    with _socket_of(pipe) as both_ends:
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            both_ends.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", MESSAGE, 0))
+
+
+def _unable(why: str) -> UsageError:
+    fix = "free what is used up; the same command with --resume goes on"
+    return UsageError(f"the workers cannot run jobs ({why})", socket.gethostname(), fix)
+
+
+def _stopped() -> UsageError:
+    return UsageError("the workers were stopped", "bench", "the same command with --resume goes on")

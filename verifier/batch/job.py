@@ -12,7 +12,7 @@ from verifier.errors import PropertyError, UsageError
 from verifier.verdict import Status, Verdict
 
 if TYPE_CHECKING:
-    from verifier.methods import Task
+    from verifier.methods import Options, Task
     from verifier.network.graph import Network
     from verifier.property.query import Query
 
@@ -44,7 +44,8 @@ class Job:
         network, prop: the files; without a property the query is that of `around`.
         method: by name.
         timeout: seconds from the start of reading.
-        device, seed, witness_tolerance, memory, threads: see `verifier.Options`.
+        device, seed, witness_tolerance, memory, threads, solver, tighten, tighten_share,
+            thorough: see `verifier.Options`.
         around: where to look, instead of or within the property's input set.
     """
 
@@ -57,7 +58,31 @@ class Job:
     witness_tolerance: float = 0.0
     memory: float = 4000.0
     threads: int = 1
+    solver: str = "highs"
+    tighten: str = "none"
+    tighten_share: float = 0.3
+    thorough: bool = False
     around: Around | None = None
+
+    @property
+    def asked(self) -> Path:
+        """The file that says what is asked: the property, or else the sample.
+
+        Raises:
+            UsageError: neither is given.
+        """
+        if self.prop is not None:
+            return self.prop
+        if self.around is None:
+            raise UsageError("no property", "verify", "give PROPERTY, or --around SAMPLE with --epsilon")
+        return self.around.sample
+
+    def options(self, seconds: float) -> Options:
+        """What is set for the method, `seconds` being left."""
+        from verifier.methods import Options
+
+        limits = seconds, self.seed, self.device, self.witness_tolerance, self.memory, self.threads
+        return Options(*limits, self.solver, self.tighten, self.tighten_share, self.thorough)
 
 
 def decide(
@@ -76,29 +101,29 @@ def decide(
         VerifierError: the files or options cannot be used.
     """
     watchdog.on_timeout(lambda: finish(interrupted(None, job, watchdog.elapsed), None))
-    from verifier.methods import Options, Task, method_named, run
+    from verifier.methods import Task, method_named, run
     from verifier.readers.onnx import load_network
 
     method = method_named(job.method)
     network = load_network(job.network)
-    query = _query(job, network)
-    limits = watchdog.remaining, job.seed, job.device, job.witness_tolerance, job.memory, job.threads
-    task = Task(network, query, Options(*limits))
+    query = query_of(job, network)
+    task = Task(network, query, job.options(watchdog.remaining))
     watchdog.on_timeout(lambda: finish(interrupted(task, job, watchdog.elapsed), task))
     watch(task)
     return replace(run(task, method), seconds=watchdog.elapsed), task
 
 
-def _query(job: Job, network: Network) -> Query:
-    """The property's query, that of robustness around a sample, or the former near the latter."""
+def query_of(job: Job, network: Network) -> Query:
+    """The property's query, that of robustness around a sample, or the former near the latter.
+
+    Raises:
+        VerifierError: the files cannot be used.
+    """
     from verifier.readers.vnnlib import load_property
 
-    query = None if job.prop is None else load_property(job.prop, network)
     around = job.around
     if around is None:
-        if query is None:
-            raise UsageError("no property", "verify", "give PROPERTY, or --around SAMPLE with --epsilon")
-        return query
+        return load_property(job.asked, network)
     from verifier.evidence.replay import own_class
     from verifier.property.robustness import Neighbourhood, near, robustness_query
     from verifier.readers.samples import load_sample
@@ -108,8 +133,8 @@ def _query(job: Job, network: Network) -> Query:
         cause = f"the sample has {len(sample)} entries, the network {network.input_size} inputs"
         raise PropertyError(cause, str(around.sample), "give the sample that belongs to this network")
     neighbourhood = Neighbourhood(sample, around.epsilon, around.norm, around.clip)
-    if query is not None:
-        return near(query, neighbourhood)
+    if job.prop is not None:
+        return near(load_property(job.prop, network), neighbourhood)
     label = own_class(network, sample) if around.label is None else around.label
     sizes = network.input_size, network.output_size
     return robustness_query(sizes, neighbourhood, label, str(around.sample))

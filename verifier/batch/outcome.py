@@ -34,6 +34,8 @@ class Fault(StrEnum):
     """An exception of ours: please report it."""
     LOST = "lost"
     """The worker that had it was lost, more than once."""
+    MACHINE = "machine"
+    """The machine refuses what any job needs (processes, files, room on a disk): no result, the job is still to do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +49,10 @@ class Outcome:
         history: how the searches went, as records of seconds, open, explored, bound.
         shapes: of the network's inputs, in its order.
         declarations: the tensors of a VNN-LIB 2.0 property; none for version 1.0.
+        undecided: neurons left open by the bounds that a thorough job ended with; None elsewhere.
         cpu_seconds: processor time, user and system, of the job's process and those it waited for.
         peak_memory: the most that its process held, megabytes, libraries included.
-        log: the end of what it wrote to its standard output and error.
+        log: what it wrote to its standard output and error; of much, the begin and the end.
         worker: where it ran, ``host/process``.
     """
 
@@ -59,6 +62,7 @@ class Outcome:
     history: tuple[dict[str, Any], ...] = ()
     shapes: tuple[tuple[int, ...], ...] = ()
     declarations: tuple[Declaration, ...] = field(default=())
+    undecided: int | None = None
     cpu_seconds: float = 0.0
     peak_memory: float = 0.0
     log: str = ""
@@ -71,7 +75,8 @@ class Outcome:
             return cls(verdict)
         shapes = tuple(tuple(port.shape) for port in task.network.inputs)
         history = tuple(history_records(task.history))
-        return cls(verdict, Fault.NONE, tuple(task.explanation), history, shapes, tuple(task.query.declarations))
+        declared = tuple(task.query.declarations)
+        return cls(verdict, Fault.NONE, tuple(task.explanation), history, shapes, declared, task.undecided)
 
     @classmethod
     def failed(cls, fault: Fault, detail: str, method: str, seconds: float = 0.0) -> Outcome:

@@ -33,7 +33,7 @@ class Settings:
         timeout: seconds for each instance; None takes the instance's own.
         memory: megabytes that the processes of one instance may hold; None for a fair share of the machine's.
         threads: processor cores for one instance.
-        device, seed, witness_tolerance: see `verifier.Options`.
+        device, seed, witness_tolerance, solver: see `verifier.Options`.
         shuffle: whether the order is drawn, by `seed`, rather than the lists'.
         only: the pattern of names that were chosen.
     """
@@ -47,6 +47,7 @@ class Settings:
     witness_tolerance: float = 0.0
     shuffle: bool = False
     only: str = "*"
+    solver: str = "highs"
 
     def __post_init__(self) -> None:
         """Checks the limits.
@@ -91,6 +92,7 @@ class Item:
             settings.witness_tolerance,
             memory * SEARCH_SHARE,
             settings.threads,
+            settings.solver,
         )
         return Assignment(job, memory, self.network_hash, self.property_hash)
 

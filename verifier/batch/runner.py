@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Executor, Future
+from concurrent.futures import CancelledError, Future
 from functools import partial
+from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
+from verifier.batch.executors import Workers
 from verifier.batch.isolation import run_isolated
 from verifier.batch.outcome import Fault, Outcome
 from verifier.batch.ownership import HEARTBEAT
 from verifier.batch.plan import Item, Settings
-from verifier.batch.store import Store
+from verifier.batch.signals import interruptions_held
+from verifier.batch.store import Store, StoreBusyError
+from verifier.batch.warm import Assignment
 from verifier.errors import UsageError
 
 Finished: TypeAlias = "tuple[Item, Future[Outcome]]"
@@ -22,31 +26,56 @@ def work_off(
     store: Store,
     run: int,
     settings: Settings,
-    executor: Executor,
+    workers: Workers,
     observe: Callable[[Sequence[tuple[Item, Outcome]]], None],
+    complain: Callable[[str], None],
 ) -> None:
     """Runs what is pending of a run; every result is in the store before it is shown.
 
     Args:
         observe: is shown the results as they come, and an empty list every few seconds when none does.
+        complain: is told while another process keeps the store locked; results wait, and are kept once it is free.
 
     Raises:
-        UsageError: the executor cannot do its work; what is not done stays pending.
+        UsageError: the workers cannot do their work; what is not done stays pending.
     """
     finished: SimpleQueue[Finished] = SimpleQueue()
-    left = 0
-    for item in store.pending(run):
-        future = executor.submit(run_isolated, item.assignment(settings))
-        future.add_done_callback(partial(_hand_over, finished, item))
-        left += 1
-    while left:
+    pending = iter(store.pending(run))
+    under_way = 0
+    while True:
+        for item in islice(pending, None if workers.ahead is None else workers.ahead - under_way):
+            future = _submitted(workers, item.assignment(settings))
+            future.add_done_callback(partial(_hand_over, finished, item))
+            under_way += 1
+        if not under_way:
+            return
         results = [(item, _outcome(item, future)) for item, future in _drained(finished)]
-        if results:
-            store.record(run, results)
-        else:
-            store.beat(run)
+        while not _kept(store, run, results, complain):
+            pass
         observe(results)
-        left -= len(results)
+        under_way -= len(results)
+
+
+def _kept(store: Store, run: int, results: Sequence[tuple[Item, Outcome]], complain: Callable[[str], None]) -> bool:
+    """Keeps results, or gives a sign of life where there are none; whether the store could be had."""
+    try:
+        with interruptions_held():
+            if results:
+                store.record(run, results)
+            else:
+                store.beat(run)
+    except StoreBusyError as error:
+        complain(f"verifier: waiting: {error}")
+        return False
+    return True
+
+
+def _submitted(workers: Workers, assignment: Assignment) -> Future[Outcome]:
+    try:
+        return workers.executor.submit(run_isolated, assignment)
+    except RuntimeError as error:  # no more threads, or the executor was shut down
+        fix = "free what is used up; the same command with --resume goes on"
+        raise UsageError(f"the workers cannot run jobs ({error})", "bench", fix) from error
 
 
 def _hand_over(finished: SimpleQueue[Finished], item: Item, future: Future[Outcome]) -> None:
@@ -68,7 +97,7 @@ def _outcome(item: Item, future: Future[Outcome]) -> Outcome:
     """What came of an item; a worker's own exception says nothing of the item, which stays pending.
 
     Raises:
-        UsageError: the executor cannot do its work.
+        UsageError: the workers cannot do their work.
     """
     try:
         error = future.exception()
@@ -79,6 +108,8 @@ def _outcome(item: Item, future: Future[Outcome]) -> Outcome:
         return future.result()
     if type(error).__name__ == "KilledWorker":  # Dask's, which need not be installed
         return Outcome.failed(Fault.LOST, "the workers that it was given to died, one after the other", item.method)
+    if isinstance(error, UsageError):
+        raise error
     cause = f"the workers cannot run jobs ({type(error).__name__}: {error})"
     fix = "they need the same verifier and Python as here; the same command with --resume goes on"
     raise UsageError(cause, "bench", fix) from error

@@ -4,8 +4,9 @@ Loading the libraries takes most of a second, a fork 10 to 20 ms. The forked pro
 hang or fill the memory, and this one, which does nothing but wait and look at clock and memory, ends it, keeps the
 reason and goes on. When its owner goes away, it ends what it had under way, and itself.
 
-It is started as ``python -m verifier.batch.warm FD`` with one end of a pipe, and talks in pickled objects:
-`READY` out once, then an `Assignment` in, an `Outcome` out. It runs no threads of its own, so that forks are safe.
+It is started as ``python -m verifier.batch.warm FD`` with one end of a pipe, and talks in pickled objects: `READY` out
+once, then a number with an `Assignment` in, the same number with an `Outcome` out. It runs no threads of its own, so
+that forks are safe.
 """
 
 from __future__ import annotations
@@ -13,25 +14,27 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import select
 import signal
 import socket
 import sys
-import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection
-from typing import IO, Any
+from multiprocessing.connection import Connection, wait
+from typing import Any
 
-from verifier.batch.child import run_child
+from verifier.batch.child import BEGUN, run_child
 from verifier.batch.job import Job
 from verifier.batch.outcome import Fault, Outcome
+from verifier.batch.streams import Stream
 from verifier.batch.watchdog import GRACE
 
+HASHING = 600.0
+"""Seconds that a job's process may take to see whether its files are what they were, before the job begins."""
 LENIENCE = 2.0
 """Seconds that a job has beyond its timeout and the watchdog's grace before its process is killed."""
 TICK = 0.05
-"""Seconds between two looks at a job's memory."""
+"""Seconds between two looks at a job's clock and memory."""
 LOG = 2000
 """Bytes that are kept of the begin and of the end of what a job wrote."""
 READY = "ready"
@@ -45,7 +48,8 @@ class Assignment:
 
     Attributes:
         job: what is asked.
-        memory: megabytes that its processes may hold together; more ends them.
+        memory: megabytes that its process may hold, or, of a job with several threads, all its processes together;
+            more ends it. A job with one thread is not expected to start others, and they are not looked for.
         network_hash, property_hash: SHA-256 of the files when the run was planned, hexadecimal; "" does not look.
     """
 
@@ -65,14 +69,14 @@ def main() -> None:
     owner.send(READY)
     while True:
         try:
-            assignment = owner.recv()
+            number, assignment = owner.recv()
         except (EOFError, OSError):
             return
         outcome = Attempt(assignment, owner, wake).outcome()
         if outcome is None:
             return
         try:
-            owner.send(outcome)
+            owner.send((number, outcome))
         except OSError:
             return
 
@@ -110,48 +114,68 @@ class Attempt:
 
     def __init__(self, assignment: Assignment, owner: Connection, wake: int) -> None:
         self._assignment, self._owner, self._wake = assignment, owner, wake
+        self._begun = False
         self._started = time.monotonic()
-        self._limit = self._started + assignment.job.timeout + GRACE + LENIENCE
+        self._limit = self._started + HASHING
 
     def outcome(self) -> Outcome | None:
         """Runs the job; None where the owner went away meanwhile."""
-        with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as log:
+        try:
+            with Stream() as answer, Stream(LOG) as log:
+                return self._run(answer, log)
+        except OSError as error:
+            return Outcome.failed(Fault.MACHINE, error.strerror or str(error), self._assignment.job.method)
+
+    def _run(self, answer: Stream, log: Stream) -> Outcome | None:
+        with _no_signals():  # until the child has done away with the handlers that it was forked with
             pid = os.fork()
             if pid == 0:
-                run_child(self._assignment, answer, log)
-            with contextlib.suppress(OSError):  # the child may have done so itself, or be gone
-                os.setpgid(pid, pid)
-            try:
-                ended = self._watch(pid)
-            finally:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(pid, signal.SIGKILL)  # whatever processes it has left behind
-            return None if ended is None else self._told(*ended, _content(answer), _ends(log))
+                run_child(self._assignment, answer.writing, log.writing)
+        answer.only_read()
+        log.only_read()
+        with contextlib.suppress(OSError):  # the child may have done so itself, or be gone
+            os.setpgid(pid, pid)
+        try:
+            fault = self._watch(pid, answer, log)
+        finally:
+            _end_group(pid)
+            _, status, usage = os.wait4(pid, 0)
+        answer.take_rest()
+        log.take_rest()
+        if fault is None:
+            return None
+        return self._told(fault, status, usage, answer.content, log.content.decode(errors="replace"))
 
-    def _watch(self, pid: int) -> tuple[Fault, int, Any] | None:
-        """Waits for the end: a fault that we ended it for, its status, its use of resources."""
-        fault = Fault.NONE
-        while True:
-            done, status, usage = os.wait4(pid, os.WNOHANG)
-            if done:
-                return fault, status, usage
-            ready, _, _ = select.select([self._owner.fileno(), self._wake], [], [], TICK)
+    def _watch(self, pid: int, answer: Stream, log: Stream) -> Fault | None:
+        """Waits until a job has come to its end, or has to; the reason for that, or None where the owner is gone."""
+        next_look = time.monotonic() + TICK
+        while not _has_ended(pid):
+            streams = [stream for stream in (answer, log) if stream.open]
+            ready = wait([self._owner, self._wake, *(stream.reading for stream in streams)], TICK)
+            if self._owner in ready:
+                return None  # it sends nothing while a job is under way: its end of the pipe is closed
             if self._wake in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._wake, 4096)
-            if self._owner.fileno() in ready:
-                # It sends nothing while a job is under way: its end of the pipe is closed.
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-                return None
-            if fault is Fault.NONE:
-                fault = self._offence(pid)
-                if fault is not Fault.NONE:
-                    os.kill(pid, signal.SIGKILL)
+            for stream in streams:
+                if stream.reading in ready:
+                    stream.take()
+            if answer.size and not self._begun:
+                self._begin()
+            if time.monotonic() >= next_look:
+                if (fault := self._offence(pid)) is not Fault.NONE:
+                    return fault
+                next_look = time.monotonic() + TICK
+        return Fault.NONE
+
+    def _begin(self) -> None:
+        """The job's own time begins: its files are what they were."""
+        self._begun, self._started = True, time.monotonic()
+        self._limit = self._started + self._assignment.job.timeout + GRACE + LENIENCE
 
     def _offence(self, pid: int) -> Fault:
         if time.monotonic() > self._limit:
-            return Fault.RUNAWAY
+            return Fault.RUNAWAY if self._begun else Fault.INPUT
         many = self._assignment.job.threads > 1
         return Fault.MEMORY if held(pid, many) > self._assignment.memory * MEGABYTE else Fault.NONE
 
@@ -170,11 +194,13 @@ class Attempt:
         method, seconds = self._assignment.job.method, time.monotonic() - self._started
         if fault is Fault.RUNAWAY:
             return Outcome.failed(fault, "it did not come back at its timeout and was killed", method, seconds)
+        if fault is Fault.INPUT:
+            return Outcome.failed(fault, f"its files could not be read within {HASHING:g} s", method, seconds)
         if fault is Fault.MEMORY:
             told = f"it took more than {self._assignment.memory:g} MB of memory and was ended; give more with --memory"
             return Outcome.failed(fault, told, method, seconds)
-        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0 and answer:
-            return Outcome.unpacked(answer)
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0 and len(answer) > len(BEGUN):
+            return Outcome.unpacked(answer.removeprefix(BEGUN))
         own_words = log.partition("Fatal Python error")[0]  # what follows is faulthandler's
         last = next((line for line in reversed(own_words.splitlines()) if line.strip()), "it wrote nothing")
         if os.WIFSIGNALED(status):
@@ -192,20 +218,30 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _content(file: IO[bytes]) -> bytes:
-    file.seek(0)
-    return file.read()
+@contextlib.contextmanager
+def _no_signals() -> Iterator[None]:
+    """Puts off SIGTERM and SIGINT."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _ends(file: IO[bytes]) -> str:
-    """What a job wrote, or the begin and the end of it."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    if size <= 2 * LOG:
-        return file.read().decode(errors="replace")
-    begin = file.read(LOG).decode(errors="replace")
-    file.seek(-LOG, os.SEEK_END)
-    return f"{begin}\n...\n{file.read().decode(errors='replace')}"
+def _has_ended(pid: int) -> bool:
+    """Whether a child has ended; it is not reaped, so that its number is no other process's or group's yet."""
+    if sys.platform != "darwin":
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    import psutil
+
+    return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+
+
+def _end_group(pid: int) -> None:
+    """Kills a child that is not reaped yet, and whatever processes of its group it has left behind."""
+    os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def held(pid: int, with_children: bool) -> int:

@@ -32,10 +32,12 @@ class Watchdog:
     Args:
         seconds: the timeout, counted from the making.
         complain: is told what goes wrong at the end.
+        on_signals: whether SIGTERM and SIGINT are such an end too; else they do what they did before.
     """
 
-    def __init__(self, seconds: float, complain: Callable[[str], None]) -> None:
+    def __init__(self, seconds: float, complain: Callable[[str], None], on_signals: bool = True) -> None:
         self._complain = complain
+        self._signals = (signal.SIGTERM, signal.SIGINT) if on_signals else ()
         self._started = time.monotonic()
         self._end = self._started + seconds
         self._finish: Callable[[], int] = lambda: 3
@@ -70,7 +72,7 @@ class Watchdog:
         self._wake.set()
 
     def __enter__(self) -> Watchdog:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in self._signals:
             with contextlib.suppress(ValueError):  # only the main thread may; elsewhere there is nothing to catch
                 self._handlers[number] = signal.signal(number, lambda *_: self._wake.set())
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()

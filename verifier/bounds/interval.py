@@ -6,7 +6,7 @@ and |M| is applied to r anyway; so the error is covered at no cost by applying |
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from verifier.arrays import Array, namespace
 from verifier.bounds.enclosure import Interval, intersected, repaired
@@ -16,19 +16,19 @@ from verifier.tolerances import UNDERFLOW, gamma
 
 
 def interval_bounds(
-    network: Network, lower: Array, upper: Array, known: Mapping[int, Interval] | None = None
+    network: Network, lower: Array, upper: Array, known: Sequence[Interval] | None = None
 ) -> list[Interval]:
     """An interval for every node.
 
     Args:
         network: with its weights in the array library of the bounds.
         lower, upper: input bounds of N boxes, shape (N, input_size), finite.
-        known: sound intervals of some nodes, shape (N, size), that may be tighter.
+        known: sound intervals of all nodes, shape (N, size), to go on from.
     """
     intervals = [Interval(lower, upper)]
     for k, node in enumerate(network.nodes[1:], start=1):
         interval = node_interval(node, [intervals[i] for i in node.operands], lower)
-        intervals.append(intersected(interval, known[k]) if known and k in known else interval)
+        intervals.append(interval if known is None else intersected(interval, known[k]))
     return intervals
 
 

@@ -133,3 +133,20 @@ def open_entries(consumer: Elementwise | Product, operand: Interval) -> Array:
             wanted = wanted | ((operand.lower < piece.start) & (operand.upper > piece.start))
         return wanted
     return operand.lower < operand.upper
+
+
+def operand_nodes(network: Network) -> list[int]:
+    """The nodes that a function or product works on, in their order."""
+    return sorted({i for node in network.nodes if isinstance(node, Elementwise | Product) for i in node.operands})
+
+
+def open_in(network: Network, intervals: Sequence[Interval], k: int) -> np.ndarray:
+    """Which entries of node k some function or product is not linear on, bool, shape (N, size)."""
+    consumers = [n for n in network.nodes if isinstance(n, Elementwise | Product) and k in n.operands]
+    return np.any([to_numpy(open_entries(node, intervals[k])) for node in consumers], axis=0)
+
+
+def undecided(network: Network, intervals: Sequence[Interval]) -> np.ndarray:
+    """Entries on whose interval some function or product is not linear, over N boxes: integers, shape (N,)."""
+    counts = [open_in(network, intervals, k).sum(axis=1) for k in operand_nodes(network)]
+    return np.sum(counts, axis=0) if counts else np.zeros(len(intervals[0].lower), np.int64)

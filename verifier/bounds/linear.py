@@ -7,22 +7,35 @@ Every interval is the intersection of both methods; a deadline only leaves some 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
 from verifier.arrays import Array, convert_like, namespace, to_numpy
 from verifier.bounds.backward import BackwardPass
-from verifier.bounds.enclosure import Interval, intersected
+from verifier.bounds.enclosure import Interval, Minimum, intersected
 from verifier.bounds.interval import node_interval
 from verifier.bounds.layout import open_entries
 from verifier.deadline import Deadline
 from verifier.network.graph import Affine, Elementwise, Network, Product
-from verifier.property.balls import Ball
 from verifier.relaxations.lines import Policy
 
 ROW_ENTRIES = 1 << 23
 """Rows are propagated for at most this many coefficients (64 MB of float64) at a time."""
+
+
+class RowBounder(Protocol):
+    """Bounds linear rows on the nodes of a network, given intervals of those."""
+
+    network: Network
+    intervals: Sequence[Interval]
+
+    def minimum(self, node: int, rows: Array) -> Minimum:
+        """Lower bounds of `rows`, shape (N, R, size) or (1, R, size), times the value of `node`."""
+
+
+RowRule: TypeAlias = Callable[[Network, Sequence[Interval]], RowBounder]
 
 
 def linear_bounds(
@@ -31,7 +44,7 @@ def linear_bounds(
     upper: Array,
     deadline: Deadline | None = None,
     known: Sequence[Interval] | None = None,
-    ball: Ball | None = None,
+    rule: RowRule = BackwardPass,
 ) -> list[Interval]:
     """An interval for every node, by backward linear bounds where they can pay and by propagation elsewhere.
 
@@ -40,46 +53,63 @@ def linear_bounds(
         lower, upper: input bounds of N boxes, shape (N, input_size), finite.
         deadline: when it expires, the remaining entries keep their propagated intervals.
         known: sound intervals of all nodes, shape (N, size), that need not be found again.
-        ball: which the inputs lie in as well.
+        rule: how rows are bounded.
     """
+    return bounds_within(network, Interval(lower, upper), deadline, known, rule)
+
+
+def bounds_within(
+    network: Network,
+    inputs: Interval,
+    deadline: Deadline | None = None,
+    known: Sequence[Interval] | None = None,
+    rule: RowRule = BackwardPass,
+) -> list[Interval]:
+    """What `linear_bounds` does, over inputs that may lie in a ball as well."""
     deadline = deadline or Deadline()
     consumers = _nonlinear_consumers(network)
-    intervals = [Interval(lower, upper, ball)]
+    intervals = [inputs]
     for k, node in enumerate(network.nodes[1:], start=1):
-        interval = node_interval(node, [intervals[i] for i in node.operands], lower)
+        interval = node_interval(node, [intervals[i] for i in node.operands], inputs.lower)
         if known is not None:
             interval = intersected(interval, known[k])
         intervals.append(interval)
-        if k in consumers and not (ball is None and _is_exact(network, k)):
+        if k in consumers and not (inputs.ball is None and _is_exact(network, k)):
             entries = _open_entries(interval, consumers[k])
             if len(entries) and not deadline.expired:
-                intervals[k] = intersected(interval, _tightened(network, intervals, entries, deadline))
+                intervals[k] = intersected(interval, _tightened(rule(network, intervals), entries, deadline))
+    return intervals
+
+
+def intervals_within(network: Network, inputs: Interval) -> list[Interval]:
+    """Interval propagation over box and ball: maps of the input are bounded exactly, the ball is forgotten then."""
+    intervals = [inputs]
+    for k, node in enumerate(network.nodes[1:], start=1):
+        interval = node_interval(node, [intervals[i] for i in node.operands], inputs.lower)
+        if node.operands and _is_exact(network, k) and inputs.ball is not None:
+            alone = BackwardPass(Network((network.nodes[0], node)), [inputs, interval])
+            interval = intersected(interval, _tightened(alone, np.arange(node.size), Deadline()))
+        intervals.append(interval)
     return intervals
 
 
 def rows_minimum(network: Network, intervals: Sequence[Interval], policies: Sequence[Policy] = tuple(Policy)) -> Array:
     """Lower bounds of the outputs, the best over `policies` of the relus' lower slopes; shape (N, outputs)."""
-    xp = namespace(intervals[0].lower)
-    last = len(network.nodes) - 1
-    best = xp.asarray(intervals[last].lower, copy=True)
+    best = namespace(intervals[-1].lower).asarray(intervals[-1].lower, copy=True)
     for policy in policies:
-        backward = BackwardPass(network, intervals, policy)
-        for entries in _chunks(np.arange(network.output_size), network, best.shape[0]):
-            found = backward.minimum(last, _unit_rows(entries, network.output_size, best)).bound
-            columns = convert_like(best)(entries)
-            best[:, columns] = xp.maximum(xp.take(best, columns, axis=1), found)
+        best = outputs_minimum(BackwardPass(network, intervals, policy), best)
     return best
 
 
-def maps_of_ball(network: Network, inputs: Interval) -> Mapping[int, Interval]:
-    """Intervals of the nodes that are one map of the input, exact for the input's box and ball, by index."""
-    known: dict[int, Interval] = {}
-    for k, node in enumerate(network.nodes):
-        if isinstance(node, Affine) and node.operands == (0,):
-            last = node_interval(node, [inputs], inputs.lower)
-            short = Network((network.nodes[0], node))
-            known[k] = intersected(last, _tightened(short, [inputs, last], np.arange(node.size), Deadline()))
-    return known
+def outputs_minimum(bounder: RowBounder, known: Array) -> Array:
+    """Lower bounds of the outputs by one rule, at least the `known` ones; shape (N, outputs)."""
+    network, xp = bounder.network, namespace(known)
+    best, last = xp.asarray(known, copy=True), len(network.nodes) - 1
+    for entries in _chunks(np.arange(network.output_size), network, best.shape[0]):
+        found = bounder.minimum(last, _unit_rows(entries, network.output_size, best)).bound
+        columns = convert_like(best)(entries)
+        best[:, columns] = xp.maximum(xp.take(best, columns, axis=1), found)
+    return best
 
 
 def _nonlinear_consumers(network: Network) -> dict[int, list[Elementwise | Product]]:
@@ -104,18 +134,17 @@ def _open_entries(interval: Interval, consumers: Sequence[Elementwise | Product]
     return np.flatnonzero(np.any(wanted, axis=0))
 
 
-def _tightened(network: Network, intervals: Sequence[Interval], entries: np.ndarray, deadline: Deadline) -> Interval:
-    """The last interval with `entries` replaced by backward bounds, as far as the deadline allows."""
-    xp = namespace(intervals[0].lower)
-    last = intervals[-1]
+def _tightened(bounder: RowBounder, entries: np.ndarray, deadline: Deadline) -> Interval:
+    """The last interval with `entries` replaced by bounds of their rows, as far as the deadline allows."""
+    last = bounder.intervals[-1]
+    xp = namespace(last.lower)
     lower, upper = xp.asarray(last.lower, copy=True), xp.asarray(last.upper, copy=True)
-    backward = BackwardPass(network, intervals)
-    k, size = len(intervals) - 1, lower.shape[1]
-    for part in _chunks(entries, network, 2 * lower.shape[0]):
+    k, size = len(bounder.intervals) - 1, lower.shape[1]
+    for part in _chunks(entries, bounder.network, 2 * lower.shape[0]):
         if deadline.expired:
             break
         rows = _unit_rows(part, size, lower)
-        found = backward.minimum(k, xp.concat([rows, -rows], axis=1)).bound
+        found = bounder.minimum(k, xp.concat([rows, -rows], axis=1)).bound
         columns = convert_like(lower)(part)
         lower[:, columns] = found[:, : len(part)]
         upper[:, columns] = -found[:, len(part) :]

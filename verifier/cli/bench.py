@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from verifier.cli.output import complain, say
-from verifier.cli.statuses import EXIT_INTERRUPTED, judged
-from verifier.errors import UsageError, VerifierError
-
-if TYPE_CHECKING:
-    from verifier.batch.plan import Item, Settings
-    from verifier.batch.records import Result
-    from verifier.batch.store import Store
-
-MEMORY_SHARE = 0.8
-"""Part of the machine's memory that its instances may take together."""
+from verifier.cli.statuses import judged
+from verifier.errors import UsageError
 
 
 def bench(
@@ -50,6 +36,9 @@ def bench(
         ),
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Processor cores for each instance.")] = 1,
+    solver: Annotated[
+        str, typer.Option(help="Of linear and mixed-integer programs, as `verifier solvers` lists them.")
+    ] = "highs",
     only: Annotated[str, typer.Option(metavar="GLOB", help="Only names benchmark/network/property like this.")] = "*",
     shuffle: Annotated[bool, typer.Option("--shuffle", help="Draw the order by --seed.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of attacks, and of the order with --shuffle.")] = 0,
@@ -84,7 +73,8 @@ def bench(
     from verifier.batch.plan import Settings, planned
     from verifier.batch.store import Store
     from verifier.batch.vnncomp import check_vnncomp, write_vnncomp
-    from verifier.methods import Options, example_array, method_named
+    from verifier.cli.bench_work import Work
+    from verifier.methods import Options, check_solver, example_array, method_named
 
     chosen = tuple(method_named(name.strip()).name for name in methods.split(",") if name.strip())
     if not chosen:
@@ -92,123 +82,14 @@ def bench(
     Options(timeout or 1.0, seed, device, witness_tolerance)  # says what is wrong with them
     if cluster is None:
         example_array(device)  # likewise; a cluster's machines may have others than this one
-    settings = Settings(chosen, timeout, memory, threads, device, seed, witness_tolerance, shuffle, only)
+        check_solver(solver, chosen)
+    settings = Settings(chosen, timeout, memory, threads, device, seed, witness_tolerance, shuffle, only, solver)
     items = planned(read_instances(path, only), settings)
     if vnncomp is not None:
         check_vnncomp(vnncomp, ((i.instance.benchmark, i.instance.network, i.instance.prop) for i in items))
     with Store(store) as opened:
-        work = _Work(opened, settings, workers or os.cpu_count() or 1, cluster)
+        work = Work(opened, settings, workers or os.cpu_count() or 1, cluster)
         results = work.done(items, resume)
     if vnncomp is not None:
         write_vnncomp(results, vnncomp)
     sys.exit(judged(results))
-
-
-def _fair_share(workers: int) -> float:
-    """Megabytes of memory for each of the instances that this machine works on at a time."""
-    import psutil
-
-    return float(round(psutil.virtual_memory().total * MEMORY_SHARE / workers / 1e6))
-
-
-@dataclass(frozen=True)
-class _Work:
-    """A run from its begin, or from where it was left, to its end.
-
-    Attributes:
-        store: where it is kept.
-        settings: what the user set.
-        workers: instances at a time, here.
-        cluster: where a Dask scheduler is, or None.
-    """
-
-    store: Store
-    settings: Settings
-    workers: int
-    cluster: str | None
-
-    def done(self, items: Sequence[Item], resume: bool) -> list[Result]:
-        """Works off the run; all its results."""
-        from verifier.cli.bench_display import summary_table
-
-        run = self._run(items, resume)
-        with _interruptible(), self._left_at_the_end(run):
-            self._work_off(run)
-        results = self._results(run)
-        summary_table(results)
-        return results
-
-    def _results(self, run: int) -> list[Result]:
-        from verifier.batch.records import read_results, read_runs
-
-        return read_results(self.store, read_runs(self.store, run)[0], whole=False)
-
-    def _run(self, items: Sequence[Item], resume: bool) -> int:
-        from verifier.batch.facts import facts
-
-        run = self.store.last_like(items, self.settings) if resume else None
-        if run is None:
-            run = self.store.begin(items, self.settings, facts() | {"memory_mb": self._memory})
-        else:
-            self.store.take_up(run)
-        return run
-
-    @contextmanager
-    def _left_at_the_end(self, run: int) -> Iterator[None]:
-        from verifier.batch.store import StoreBusyError
-
-        try:
-            yield
-        except KeyboardInterrupt:
-            judged(self._results(run))
-            complain(
-                f"verifier: interrupted; the same command with --resume goes on with run {run} of {self.store.path}"
-            )
-            sys.exit(EXIT_INTERRUPTED)
-        except VerifierError:
-            with contextlib.suppress(VerifierError):  # it may be the store itself that fails
-                judged(self._results(run))
-            raise
-        finally:
-            with contextlib.suppress(StoreBusyError):  # it is known to be left once this process has ended
-                self.store.leave(run)
-
-    @property
-    def _memory(self) -> float:
-        """Megabytes for each instance; what a cluster's machines have is not known here."""
-        from verifier.batch.plan import DEFAULT_MEMORY
-
-        return self.settings.memory or (DEFAULT_MEMORY if self.cluster else _fair_share(self.workers))
-
-    def _work_off(self, run: int) -> None:
-        from verifier.batch.executors import cluster_executor, local_executor
-        from verifier.batch.progress import Tally
-        from verifier.batch.runner import work_off
-        from verifier.cli.bench_display import display
-
-        tally = Tally(self.workers)
-        for result in self._results(run):
-            if result.verdict is None:
-                tally.expect(result.benchmark)
-            else:
-                tally.known(result.benchmark, result.verdict, result.truth)
-        if tally.total.done == tally.total.total:
-            say(f"run {run} of {self.store.path} is finished; nothing is left to do")
-            return
-        executor = cluster_executor(self.cluster) if self.cluster else local_executor(self.workers)
-        with display(tally) as observe, executor as pool:
-            work_off(self.store, run, replace(self.settings, memory=self._memory), pool, observe)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -44,7 +44,7 @@ def verify(
         Path | None, typer.Argument(metavar="[PROPERTY]", help="VNN-LIB property, .vnnlib or .vnnlib.gz.")
     ] = None,
     method: Annotated[
-        str, typer.Option(help="auto, interval, crown, alpha, lp, inputs, neurons, milp or attack.")
+        str, typer.Option(help="auto, interval, crown, dual, alpha, lp, inputs, neurons, milp or attack.")
     ] = "auto",
     timeout: Annotated[float, typer.Option(min=0.001, help="Wall time allowed, in seconds.")] = 300.0,
     result: Annotated[
@@ -60,6 +60,13 @@ def verify(
         float, typer.Option(min=1.0, help="Megabytes a search may keep; it narrows before it would take more.")
     ] = 4000.0,
     threads: Annotated[int, typer.Option(min=1, help="Processor cores a search works on.")] = 2,
+    solver: Annotated[
+        str, typer.Option(help="Of linear and mixed-integer programs, as `verifier solvers` lists them.")
+    ] = "highs",
+    tighten: Annotated[str, typer.Option(help="Sharpen the bounds of all neurons first: none, lp or milp.")] = "none",
+    tighten_share: Annotated[
+        float, typer.Option(min=0.001, max=1.0, help="Part of the time that this may take.")
+    ] = 0.3,
     explain: Annotated[bool, typer.Option("--explain", help="Say what auto chose, and why.")] = False,
     around: Annotated[
         Path | None,
@@ -83,14 +90,17 @@ def verify(
 
     verifier verify net.onnx prop.vnnlib --explain --memory 2000 --threads 4
 
+    verifier verify net.onnx prop.vnnlib --method milp --solver pulp:CBC
+
+    verifier verify net.onnx prop.vnnlib --method crown --tighten lp --tighten-share 0.9
+
     verifier verify net.onnx --around image.npy --norm 2 --epsilon 0.5 --clip 0,1
     """
     place = neighbourhood(around, epsilon, norm, clip, label)
-    job = Job(network, prop, method, timeout, device, seed, witness_tolerance, memory, threads, place)
-    if prop is None and place is None:
-        raise UsageError("no property", "verify", "give PROPERTY, or --around SAMPLE with --epsilon")
     if prop is not None and label is not None:
         raise UsageError("a label and a property", "--label", "give one of them")
+    limits = timeout, device, seed, witness_tolerance, memory, threads, solver, tighten, tighten_share
+    job = Job(network, prop, method, *limits, around=place)
     if not math.isfinite(timeout):
         raise UsageError(f"a timeout of {timeout} s", "--timeout", "give a number of seconds")
     watchdog = Watchdog(timeout, complain)
@@ -134,9 +144,7 @@ class Report:
         Raises:
             UsageError: one of the files cannot be written, or is also another of the files.
         """
-        taken = {self.job.network.resolve(): "NET"}
-        if self.job.prop is not None:
-            taken[self.job.prop.resolve()] = "PROPERTY"
+        taken = {self.job.network.resolve(): "NET", self.job.asked.resolve(): "PROPERTY"}
         if self.job.around is not None:
             taken[self.job.around.sample.resolve()] = "--around"
         for path, option in ((self.result, "--result"), (self.json, "--json")):
@@ -201,6 +209,9 @@ class Report:
             "witness_tolerance": job.witness_tolerance,
             "memory": job.memory,
             "threads": job.threads,
+            "solver": job.solver,
+            "tighten": job.tighten,
+            "tighten_share": job.tighten_share,
         } | ({} if job.around is None else {"around": described(job.around)})
 
     def failed(self, error: VerifierError) -> NoReturn:

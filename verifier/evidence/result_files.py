@@ -99,23 +99,26 @@ def shown(value: float | np.floating[Any]) -> str:
 
 def verdict_json(verdict: Verdict, question: dict[str, Any]) -> str:
     """The verdict with its evidence; `question` holds what was asked (network, property, options)."""
+    return json.dumps({**verdict_record(verdict), **question}, indent=1, allow_nan=False) + "\n"
+
+
+def verdict_record(verdict: Verdict) -> dict[str, Any]:
+    """The verdict with its evidence, for JSON."""
     witness = verdict.witness
-    record = {
+    shown = witness and {
+        "x": [json_number(v) for v in witness.x],
+        "y": [json_number(v) for v in witness.y],
+        "distance_from_input_set": witness.distance,
+    }
+    return {
         "verdict": verdict.status.value,
         "method": verdict.method,
-        "bound": verdict.bound if verdict.bound is not None and math.isfinite(verdict.bound) else None,
+        "bound": None if verdict.bound is None else json_number(verdict.bound),
+        **({} if verdict.reached is None else {"reached": json_number(verdict.reached)}),
         "seconds": round(verdict.seconds, 4),
         "detail": verdict.detail,
-        "witness": None
-        if witness is None
-        else {
-            "x": [json_number(v) for v in witness.x],
-            "y": [json_number(v) for v in witness.y],
-            "distance_from_input_set": witness.distance,
-        },
-        **question,
+        "witness": shown,
     }
-    return json.dumps(record, indent=1, allow_nan=False) + "\n"
 
 
 def history_records(history: Sequence[Progress]) -> list[dict[str, float | int | None]]:

@@ -1,6 +1,16 @@
 """Methods that decide a query, and their registry."""
 
-from verifier.methods.registry import METHODS, Method, decide, method_named, run
+from verifier.methods.registry import METHODS, Method, check_solver, decide, method_named, run
 from verifier.methods.task import Options, Task, example_array
 
-__all__ = ["METHODS", "Method", "Options", "Task", "decide", "example_array", "method_named", "run"]
+__all__ = [
+    "METHODS",
+    "Method",
+    "Options",
+    "Task",
+    "check_solver",
+    "decide",
+    "example_array",
+    "method_named",
+    "run",
+]

@@ -25,21 +25,29 @@ def milp(task: Task) -> None:
         for count, d in enumerate(waiting):
             if _ran_out_of_time(task, d, task.deadline.remaining / (len(waiting) - count)):
                 again.append(d)
-            if task.settled or task.deadline.expired:
+            if (task.settled and not task.options.thorough) or task.deadline.expired:
                 return
         waiting = again
 
 
 def _ran_out_of_time(task: Task, d: int, seconds: float) -> bool:
     """Works on disjunct `d`; whether it is still open only because the time was up."""
-    from verifier.programs.margins import exact_margin
+    from verifier.programs.margins import exact_margin, exact_optimum
+
+    thorough = task.options.thorough
 
     def accepted(point: np.ndarray) -> bool:
-        return task.judge(d, point) is not None
+        if not thorough:
+            return task.judge(d, point) is not None
+        if task.reaches(d, point) <= 0 and task.witness is None:
+            task.judge(d, point)
+        return False  # the optimum is wanted
 
     patterns, box, share = task.query.patterns, task.query.disjuncts[d].box, task.deadline.within(seconds)
     conjunction = (patterns.rows[d], patterns.thresholds[d])
-    outcome = exact_margin(task.forms, box, host(task.enclosure(box)), conjunction, share, accepted)
+    bounds = host(task.enclosure(box))
+    margin_of = exact_optimum if thorough else exact_margin
+    outcome = margin_of(task.forms, box, bounds, conjunction, share, accepted, solver=task.solver)
     task.margin_bounded(d, outcome.bound)
     if task.open[d] and outcome.finished and task.witness is None:
         task.notes.append(_explanation(outcome))

@@ -1,4 +1,4 @@
-"""Stages that prove by bounds, and cannot always: interval propagation, linear bounds and the triangle LP.
+"""Stages that prove by bounds, and cannot always: intervals, linear bounds, the dual network, the triangle LP.
 
 The LP's minimisers are tried as witnesses too, as they cost nothing more.
 """
@@ -10,9 +10,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from verifier.arrays import Array, convert_like, to_numpy
+from verifier.bounds.dual_network import DualNetwork, has_dual_network
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.interval import interval_bounds
-from verifier.bounds.linear import linear_bounds, maps_of_ball, rows_minimum
+from verifier.bounds.linear import bounds_within, intervals_within, linear_bounds, outputs_minimum, rows_minimum
 from verifier.methods.task import Task, host
 from verifier.property.query import Box
 
@@ -23,10 +24,12 @@ BATCH_ENTRIES = 1 << 22
 def interval(task: Task) -> None:
     """Interval bound propagation of all open boxes."""
     for group, lower, upper in _batches(task):
-        ball = group[0][0].ball
-        known = None if ball is None else maps_of_ball(task.forms, Interval(lower, upper, ball))
-        last = interval_bounds(task.forms, lower, upper, known)[-1]
-        _take_note(task, group, last.lower)
+        known, inputs = _sharpened(task, group), _inputs(group, lower, upper)
+        if known is None and inputs.ball is not None:
+            known = intervals_within(task.forms, inputs)
+        intervals = interval_bounds(task.forms, lower, upper, known)
+        task.enclosed([box for box, _ in group], intervals)
+        _take_note(task, group, intervals[-1].lower)
 
 
 def crown(task: Task) -> None:
@@ -38,7 +41,22 @@ def crown(task: Task) -> None:
             intervals = task.enclosure(group[0][0])
         else:
             intervals = linear_bounds(task.forms, lower, upper, task.deadline)
+        task.enclosed([box for box, _ in group], intervals)
         _take_note(task, group, rows_minimum(task.forms, intervals))
+
+
+def dual(task: Task) -> None:
+    """The dual network's bounds (Wong & Kolter) of all open boxes, on intermediate bounds of its own."""
+    if not has_dual_network(task.forms):
+        task.notes.append("the dual network is that of relus, and this network has other functions")
+        return
+    for group, lower, upper in _batches(task):
+        if task.deadline.expired:
+            return
+        known = _sharpened(task, group)
+        intervals = bounds_within(task.forms, _inputs(group, lower, upper), task.deadline, known, DualNetwork)
+        task.enclosed([box for box, _ in group], intervals)
+        _take_note(task, group, outputs_minimum(DualNetwork(task.forms, intervals), intervals[-1].lower))
 
 
 def lp(task: Task) -> None:
@@ -46,18 +64,21 @@ def lp(task: Task) -> None:
     from verifier.programs.margins import relaxed_margins
     from verifier.programs.solvers import conic
 
-    patterns = task.query.patterns
+    patterns, thorough = task.query.patterns, task.options.thorough
+    if task.solver is not None and not task.solver.capabilities.multipliers:
+        task.notes.append(f"{task.solver.name} gives no multipliers, so its linear programs prove nothing")
     for box, disjuncts in task.open_conjunctions():
         conjunctions = [(patterns.rows[d], patterns.thresholds[d]) for d in disjuncts]
         bounds = host(task.enclosure(box))
-        if box.ball is not None and box.ball.norm == 2 and not conic.available():
-            task.notes.append("CVXPY is not installed, so that the program knew the box around the ball alone")
-        for d, outcome in zip(
-            disjuncts, relaxed_margins(task.forms, box, bounds, conjunctions, task.deadline), strict=True
-        ):
+        if box.ball is not None and box.ball.norm == 2 and not conic.solver_for(task.solver):
+            task.notes.append("no solver for cones (CVXPY's are used), so that the program knew the ball's box alone")
+        outcomes = relaxed_margins(task.forms, box, bounds, conjunctions, task.deadline, solver=task.solver)
+        for d, outcome in zip(disjuncts, outcomes, strict=True):
             task.margin_bounded(d, outcome.bound)
-            if task.open[d] and outcome.point is not None and task.judge(d, outcome.point):
+            if task.open[d] and outcome.point is not None and task.judge(d, outcome.point) and not thorough:
                 return
+            if thorough and outcome.point is not None:
+                task.reaches(d, outcome.point)
         if task.deadline.expired:
             return
 
@@ -70,12 +91,22 @@ def _batches(task: Task) -> Iterator[tuple[list[tuple[Box, list[int]]], Array, A
     boxes = task.open_boxes()
     convert = convert_like(task.example)
     widest = max(node.size for node in task.forms.nodes) * max(1, task.query.patterns.count)
-    step = max(1, BATCH_ENTRIES // widest)
+    step = max(1, BATCH_ENTRIES // widest) if not task.tightens else 1
     plain, balls = [b for b in boxes if b[0].ball is None], [b for b in boxes if b[0].ball is not None]
     groups = [plain[start : start + step] for start in range(0, len(plain), step)]
     for group in (*groups, *([b] for b in balls)):
         lower, upper = np.stack([b.lower for b, _ in group]), np.stack([b.upper for b, _ in group])
         yield group, convert(lower), convert(upper)
+
+
+def _inputs(group: list[tuple[Box, list[int]]], lower: Array, upper: Array) -> Interval:
+    """The input set of a group."""
+    return Interval(lower, upper, group[0][0].ball)
+
+
+def _sharpened(task: Task, group: list[tuple[Box, list[int]]]) -> list[Interval] | None:
+    """What programs have found out about the nodes over a group of one box."""
+    return task.sharpened(group[0][0]) if len(group) == 1 else None
 
 
 def _take_note(task: Task, group: list[tuple[Box, list[int]]], lower: Array) -> None:

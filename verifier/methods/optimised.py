@@ -28,11 +28,11 @@ def alpha(task: Task, share: float = 0.3) -> None:
     """Optimised bounds: of every open pre-activation, as far as a share of the time goes, then of every disjunct."""
     boxes = task.open_conjunctions()
     for count, (box, disjuncts) in enumerate(boxes):
-        if task.settled or task.deadline.expired:
+        if task.witness is not None or task.deadline.expired:
             return
         _tighten(task, box, Deadline(task.deadline.remaining * share / (len(boxes) - count)))
         task.bounded(disjuncts, np.asarray(rows_minimum(task.forms, task.enclosure(box)))[0])
-        still = np.array([d for d in disjuncts if task.open[d]], np.int64)
+        still = np.array([d for d in disjuncts if task.open[d] or task.options.thorough], np.int64)
         if len(still):
             _bound(task, question_of(task, box), still)
 
@@ -51,7 +51,8 @@ def _tighten(task: Task, box: Box, deadline: Deadline) -> None:
 def _bound(task: Task, question: Question, disjuncts: np.ndarray) -> None:
     """Bounds the disjuncts once, without a cut; the minimisers of those left open are tried as witnesses."""
     options = _options(task)
-    bounder = Bounder(question, options.root, options.candidates)
+    enough = math.inf if task.options.thorough else 0.0
+    bounder = Bounder(question, options.root, options.candidates, enough)
     bounded = bounder.bound(roots(bounder, disjuncts))
     for d, bound in zip(disjuncts, bounded.domains.bound, strict=True):
         task.margin_bounded(int(d), float(bound))
@@ -61,7 +62,7 @@ def _bound(task: Task, question: Question, disjuncts: np.ndarray) -> None:
 
 
 def _options(task: Task) -> NeuronOptions:
-    return NeuronOptions(memory=task.options.memory * 1e6, threads=processes(task))
+    return NeuronOptions(memory=task.options.memory * 1e6, threads=processes(task), solver=task.solver)
 
 
 def split_neurons(task: Task, seconds: float = math.inf) -> None:

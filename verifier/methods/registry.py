@@ -17,7 +17,9 @@ from verifier.methods import complete, falsify, incomplete, optimised
 from verifier.methods.plan import auto, sequence
 from verifier.methods.split_inputs import split_inputs
 from verifier.methods.task import Options, Stage, Task
+from verifier.methods.tightening import tighten
 from verifier.network.graph import Network
+from verifier.programs.solvers.registry import DEFAULT, solver_named
 from verifier.property.query import Query
 from verifier.verdict import Verdict
 
@@ -43,11 +45,12 @@ _METHODS = (
     Method("auto", "a plan made for the query: attacks, bounds, branch and bound", True, auto),
     Method("interval", "interval bound propagation: fastest, loosest", False, sequence(incomplete.interval)),
     Method("crown", "linear bounds, propagated backward", False, sequence(incomplete.crown)),
+    Method("dual", "the dual network of relus, in closed form", False, sequence(incomplete.dual)),
     Method("alpha", "linear bounds with optimised slopes", False, sequence(optimised.alpha)),
-    Method("lp", "the triangle relaxation, solved by HiGHS", False, sequence(incomplete.lp)),
+    Method("lp", "the triangle relaxation as a linear program", False, sequence(incomplete.lp)),
     Method("inputs", "branch and bound on the inputs", True, sequence(incomplete.crown, split_inputs)),
     Method("neurons", "branch and bound on neurons", True, sequence(optimised.alpha, optimised.split_neurons)),
-    Method("milp", "the exact mixed-integer program, solved by HiGHS", True, sequence(complete.milp)),
+    Method("milp", "the exact mixed-integer program", True, sequence(complete.milp)),
     Method("attack", "projected gradient descent: can only falsify", False, sequence(falsify.attack_until)),
 )
 
@@ -65,13 +68,36 @@ def method_named(name: str) -> Method:
     return METHODS[name]
 
 
+def check_solver(solver: str, methods: Iterable[str]) -> None:
+    """Finds out before any work whether a solver is to be had and does for the methods.
+
+    Args:
+        solver: as `verifier solvers` lists it.
+        methods: names.
+
+    Raises:
+        UsageError: it is not, or does not.
+    """
+    if solver == DEFAULT:
+        return
+    backend = solver_named(solver)
+    if "milp" in methods and not backend.capabilities.milp:
+        cause = "it solves no mixed-integer programs, which --method milp needs"
+        raise UsageError(cause, f"--solver {backend.name}", "`verifier solvers` shows which do")
+
+
 def decide(network: Network, query: Query, method: Method, options: Options) -> Verdict:
     """Runs a method on a query about a network; the answer names the stage that settled it."""
     return run(Task(network, query, options), method)
 
 
 def run(task: Task, method: Method) -> Verdict:
-    """Runs a method on a task, whose state can be watched meanwhile."""
+    """Runs a method on a task, whose state can be watched meanwhile.
+
+    Raises:
+        UsageError: an option asks for what is not to be had.
+    """
+    check_solver(task.options.solver, [method.name])
     with np.errstate(all="ignore"):  # infinities and NaN are expected, and handled where they arise
         told = _run_stages(task, method)
     return task.verdict(told)
@@ -82,6 +108,9 @@ def _run_stages(task: Task, method: Method) -> str:
     falsify.judge_unconstrained(task)
     if task.settled or not task.query.patterns.count:
         return method.name
+    if task.tightens:
+        task.on_stage("tighten")
+        tighten(task)
     for count, stage in enumerate(method.stages(task)):
         if task.deadline.expired:
             break

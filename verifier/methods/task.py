@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -12,13 +12,16 @@ import numpy as np
 from verifier.arrays import Array, convert_like, to_numpy
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.forward import forward_bounds
-from verifier.bounds.linear import linear_bounds
+from verifier.bounds.layout import undecided
+from verifier.bounds.linear import bounds_within
 from verifier.bounds.zonotope import zonotope_bounds
 from verifier.deadline import Deadline
 from verifier.errors import UsageError
 from verifier.evidence.replay import Replay
 from verifier.network.graph import Network
 from verifier.network.quotients import centred_quotients
+from verifier.programs.solvers.backend import Backend
+from verifier.programs.solvers.registry import DEFAULT, solver_named
 from verifier.property.forms import with_forms
 from verifier.property.query import Box, Query
 from verifier.search.box_bounds import FORWARD_VALUES
@@ -27,6 +30,10 @@ from verifier.verdict import Progress, Status, Verdict, Witness
 FORWARD_INPUTS = 32
 """Varying inputs up to which forward linear bounds come first: they leave fewer entries to bound backward. In deep
 networks zonotopes leave fewer still: CROWN of cifar_biasfield 24 takes 7.3 s of CPU after them, 21.5 s otherwise."""
+
+
+TIGHTEN = ("none", "lp", "milp")
+"""The programs by which the bounds of all neurons may be sharpened before a method uses them."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,11 @@ class Options:
         witness_tolerance: how far a witness may lie outside the box and exceed the rows; 0.0 is exact.
         memory: what a search may keep, in megabytes; it narrows before it would take more.
         threads: processor cores that a search works on, with a process each.
+        solver: of linear and mixed-integer programs, as `verifier solvers` lists them.
+        tighten: whether, and by which programs, bounds of neurons are sharpened first.
+        tighten_share: the part of the time that this may take, above 0 and at most 1.
+        thorough: whether bounds are taken as far as a method can rather than until they decide, and what comparisons
+            want besides is taken note of.
     """
 
     timeout: float = math.inf
@@ -48,6 +60,10 @@ class Options:
     witness_tolerance: float = 0.0
     memory: float = 4000.0
     threads: int = 2
+    solver: str = DEFAULT
+    tighten: str = "none"
+    tighten_share: float = 0.3
+    thorough: bool = False
 
     def __post_init__(self) -> None:
         """Checks the values.
@@ -65,6 +81,10 @@ class Options:
             raise UsageError(f"a memory of {self.memory} MB", "memory", "give a positive number of megabytes")
         if self.threads < 1:
             raise UsageError(f"{self.threads} threads", "threads", "give a whole number from 1 on")
+        if self.tighten not in TIGHTEN:
+            raise UsageError(f"tightening by {self.tighten!r}", "--tighten", f"choose one of {', '.join(TIGHTEN)}")
+        if not 0 < self.tighten_share <= 1:
+            raise UsageError(f"a share of {self.tighten_share}", "tighten share", "give a number above 0, at most 1")
 
 
 @dataclass(eq=False)
@@ -82,6 +102,9 @@ class Task:
         explanation: what a plan chose, and why.
         history: how the searches went, in order of time.
         on_progress: called with every new entry of the history.
+        reached: the smallest margin that an input is known to reach; looked for in thorough tasks only.
+        undecided: entries on whose bounds some function is not linear, over all boxes, as the method ended with them;
+            None where nobody counted.
     """
 
     network: Network
@@ -99,12 +122,23 @@ class Task:
         self.explanation: list[str] = []
         self.history: list[Progress] = []
         self.on_progress: Callable[[Progress], None] = lambda progress: None
+        self.reached = math.inf
+        self._undecided: dict[int, int] = {}
         self._enclosures: dict[int, list[Interval]] = {}
         self._seeds = np.random.SeedSequence(self.options.seed)
 
     @cached_property
     def replay(self) -> Replay:
         return Replay(self.network, self.options.witness_tolerance)
+
+    @cached_property
+    def solver(self) -> Backend | None:
+        """The solver that was asked for; None is HiGHS, which is loaded only where it is needed.
+
+        Raises:
+            UsageError: it is not to be had.
+        """
+        return None if self.options.solver == DEFAULT else solver_named(self.options.solver)
 
     @cached_property
     def example(self) -> Array:
@@ -116,6 +150,11 @@ class Task:
         """The network with the query's linear forms as outputs, quotients centred, on the task's device."""
         forms = with_forms(self.network, self.query.patterns)
         return centred_quotients(forms, lambda: self.query.centre).like(self.example)
+
+    @property
+    def tightens(self) -> bool:
+        """Whether programs sharpen the bounds of neurons first."""
+        return self.options.tighten != "none"
 
     @property
     def settled(self) -> bool:
@@ -172,10 +211,39 @@ class Task:
         witness = self.replay.judge(self.query.disjuncts[disjunct], point)
         if witness is not None:
             self.witness = witness
+            if self.options.thorough and witness.distance == 0:
+                self.reaches(disjunct, witness.x.astype(np.float64))
             if self.options.witness_tolerance > 0:
                 told = f"the witness was accepted with a tolerance of {self.options.witness_tolerance:g}"
                 self.notes.append(f"{told}; it lies {witness.distance:g} outside the input set")
         return witness
+
+    def reaches(self, disjunct: int, point: np.ndarray) -> float:
+        """Takes note of the margin of a disjunct at an input in its box, float64, shape (input_size,).
+
+        An input outside the disjunct's ball, which programs may only nearly know, is moved into it.
+        """
+        box = self.query.disjuncts[disjunct].box
+        if box.ball is not None:
+            point = box.ball.retracted(point[None], box.lower, box.upper)[0]
+        forms = to_numpy(self.forms.forward(convert_like(self.example)(point[None])))[0]
+        margin = self.query.patterns.margin(disjunct, forms)
+        if not math.isnan(margin):
+            self.reached = min(self.reached, margin)
+        return margin
+
+    def enclosed(self, boxes: Sequence[Box], intervals: Sequence[Interval]) -> None:
+        """Takes note of how open the bounds of all nodes over boxes are, shape (N, size), where that is wanted."""
+        if self.options.thorough:
+            counts = undecided(self.forms, intervals)
+            self._undecided.update((id(box), int(n)) for box, n in zip(boxes, counts, strict=True))
+
+    @property
+    def undecided(self) -> int | None:
+        for box in {id(d.box): d.box for d in self.query.disjuncts}.values():
+            if self.options.thorough and id(box) not in self._undecided and id(box) in self._enclosures:
+                self.enclosed([box], self._enclosures[id(box)])
+        return sum(self._undecided.values()) if self._undecided else None
 
     def enclosure(self, box: Box) -> list[Interval]:
         """Linear bounds of every node of `forms` over one box, made once; arrays of shape (1, size) on the host."""
@@ -186,12 +254,16 @@ class Task:
             if int((box.lower < box.upper).sum()) <= FORWARD_INPUTS:
                 deep = sum(node.size for node in self.forms.nodes) > FORWARD_VALUES
                 known = (zonotope_bounds if deep else forward_bounds)(self.forms, *ends)
-            self._enclosures[id(box)] = linear_bounds(self.forms, *ends, self.deadline, known, box.ball)
+            self._enclosures[id(box)] = bounds_within(self.forms, Interval(*ends, box.ball), self.deadline, known)
         return self._enclosures[id(box)]
 
     def tightened(self, box: Box, intervals: list[Interval]) -> None:
         """Takes note of better bounds of every node over one box."""
         self._enclosures[id(box)] = intervals
+
+    def sharpened(self, box: Box) -> list[Interval] | None:
+        """The bounds of every node over one box where programs have sharpened them, else None."""
+        return self._enclosures.get(id(box)) if self.tightens else None
 
     def verdict(self, method: str) -> Verdict:
         """The answer as it stands."""
@@ -206,7 +278,9 @@ class Task:
             bound = None
         # Why a witness could not be found is of no interest once there is a proof that there is none.
         notes = [self.query.note] if status is Status.UNSAT else self.notes
-        return Verdict(status, method, bound, self.witness, self.deadline.elapsed, "; ".join(dict.fromkeys(notes)))
+        reached = self.reached if math.isfinite(self.reached) else None
+        detail = "; ".join(dict.fromkeys(notes))
+        return Verdict(status, method, bound, self.witness, self.deadline.elapsed, detail, reached)
 
 
 def example_array(device: str) -> Array:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from array_api_compat import is_numpy_array
@@ -22,13 +21,10 @@ from verifier.programs.encode import Bounds, Encoding, UnboundedRelaxation, enco
 from verifier.programs.program import Program
 from verifier.programs.safe_bound import safe_bound
 from verifier.programs.scaling import scaled
+from verifier.programs.solvers.backend import Backend, LinearSession
 from verifier.programs.solvers.outcome import SolveStatus
 from verifier.property.query import Box
-from verifier.tolerances import MILP_ABSOLUTE_MARGIN, MILP_RELATIVE_MARGIN, MILP_WIDENING
-
-if TYPE_CHECKING:
-    from verifier.programs.solvers.conic import ConicSession
-    from verifier.programs.solvers.highs import LpSession
+from verifier.tolerances import MILP_ABSOLUTE_MARGIN, MILP_RELATIVE_MARGIN, MILP_WIDENING, SOLVER_FEASIBILITY
 
 Conjunction = tuple[np.ndarray, np.ndarray]
 """Indices of forms, integers, shape (R,), and their thresholds, float64, shape (R,)."""
@@ -67,12 +63,14 @@ def relaxed_margins(
     conjunctions: Sequence[Conjunction],
     deadline: Deadline,
     kept: Mapping[int, np.ndarray] | None = None,
+    *,
+    solver: Backend | None = None,
 ) -> list[MarginOutcome]:
     """Margins over the triangle relaxation, one outcome per conjunction.
 
     Bounds are rebuilt from the solver's multipliers (`safe_bound`) and hold in real arithmetic. After the deadline the
-    outcomes left hold what `bounds` prove by themselves. Where the box has a ball of norm 2 it is a cone for CVXPY's
-    solvers; without CVXPY the multipliers are those of the box, but the bound made of them knows the ball.
+    outcomes left hold what `bounds` prove by themselves. Where the box has a ball of norm 2 it is a cone for one of
+    CVXPY's solvers; without one the multipliers are those of the box, but the bound made of them knows the ball.
 
     Args:
         network: its outputs are the forms.
@@ -82,6 +80,7 @@ def relaxed_margins(
         deadline: for all of them together.
         kept: entries whose bounds are constraints even where the forms do not depend on them (`encode`); where these
             contradict each other, which the solver's ray has to show, the margin is infinite.
+        solver: None is HiGHS.
     """
     known = [known_margin(bounds[-1][0], *conjunction) for conjunction in conjunctions]
     try:
@@ -89,7 +88,7 @@ def relaxed_margins(
     except UnboundedRelaxation as error:
         return [MarginOutcome(margin, detail=str(error)) for margin in known]
     programs = ConjunctionPrograms(encoding, *bounds[-1], several=any(len(rows) > 1 for rows, _ in conjunctions))
-    minima = _Minima(programs.program, encoding, deadline)
+    minima = _Minima(programs.program, encoding, deadline, solver or _highs())
     outcomes = []
     for conjunction, margin in zip(conjunctions, known, strict=True):
         objective = programs.of(*conjunction)
@@ -100,19 +99,18 @@ def relaxed_margins(
 class _Minima:
     """Minima of the relaxations of one encoding; a single form is minimised once for all its thresholds."""
 
-    def __init__(self, program: Program, encoding: Encoding, deadline: Deadline) -> None:
-        self._program, self._encoding, self._deadline = program, encoding, deadline
+    def __init__(self, program: Program, encoding: Encoding, deadline: Deadline, solver: Backend) -> None:
+        self._program, self._encoding, self._deadline, self._solver = program, encoding, deadline, solver
         self._of_form: dict[int, MarginOutcome] = {}
 
     @cached_property
-    def _session(self) -> LpSession | ConicSession:
+    def _session(self) -> LinearSession:
         from verifier.programs.solvers import conic
-        from verifier.programs.solvers.highs import LpSession
 
         within = self._program.ball
-        if within is not None and within.ball.norm == 2 and conic.available():
-            return conic.ConicSession()
-        return LpSession(self._program)
+        if within is not None and within.ball.norm == 2 and (name := conic.solver_for(self._solver)):
+            return conic.ConicSession(name)
+        return self._solver.session(self._program)
 
     def of(self, objective: Objective, known: float) -> MarginOutcome:
         """The margin of one conjunction, at least `known`."""
@@ -147,22 +145,29 @@ def exact_margin(
     conjunction: Conjunction,
     deadline: Deadline,
     on_candidate: Callable[[np.ndarray], bool] | None = None,
+    *,
+    solver: Backend | None = None,
 ) -> MarginOutcome:
     """The margin of one conjunction by mixed-integer programming.
 
     The bound is the solver's proven dual bound less the margins of `tolerances`; it is refused where the solver
-    reported any trouble. The solve stops as soon as the bound is positive, or a candidate is accepted. A ball of norm 2
-    is held by tangents (`programs.ball_rows`); while the solution lies outside it, tangents there are added and the
-    program is solved again (outer approximation; Duran & Grossmann, Math. Programming 36, 1986).
+    reported any trouble, or where a point's margin is seen to lie below it. A solver with callbacks stops as soon
+    as the bound is positive, or a candidate is accepted. A ball of norm 2 is held by tangents (`programs.ball_rows`);
+    while the solution lies outside it, tangents there are added and the program is solved again (outer approximation;
+    Duran & Grossmann, Math. Programming 36, 1986).
 
     Args:
         network: its outputs are the forms.
         box: of inputs.
         bounds: sound on `box`, one pair per node, shape (size,).
         conjunction: the forms and thresholds.
-        deadline: HiGHS looks at it between its steps, which can take seconds on thousands of rows.
+        deadline: solvers look at it between their steps, which can take seconds on thousands of rows.
         on_candidate: called with the inputs, float64, shape (input_size,), of improving solutions; True accepts one.
+        solver: None is HiGHS.
     """
+    known = known_margin(bounds[-1][0], *conjunction)
+    if known > 0:
+        return MarginOutcome(known, finished=True)
     accepted = False
 
     def accepts(point: np.ndarray) -> bool:
@@ -170,12 +175,13 @@ def exact_margin(
         accepted = accepted or (on_candidate is not None and on_candidate(point))
         return accepted
 
+    exact = _Exact(network, box, bounds, conjunction, deadline, solver or _highs())
     touching, best = np.zeros((0, box.size)), -np.inf
     while True:
-        outcome = _exact_round(network, (box, touching), bounds, conjunction, deadline, accepts)
+        outcome = exact.round(touching, accepts)
         best = max(best, outcome.bound)  # a round that was cut short may know less than an earlier one
         outcome = replace(outcome, bound=best)
-        if accepted or outcome.bound > 0 or not outcome.finished or _in_ball(box, outcome.point):
+        if accepted or best > 0 or not outcome.finished or _in_ball(box, outcome.point):
             return outcome
         assert outcome.point is not None
         if len(touching) == MOST_TANGENTS or (touching == outcome.point).all(axis=1).any():
@@ -190,59 +196,116 @@ def _in_ball(box: Box, point: np.ndarray | None) -> bool:
     return box.ball.excess(point) <= (1e-6 + MILP_WIDENING * box.size) * box.ball.radius
 
 
-def _exact_round(
+@dataclass(frozen=True, eq=False)
+class _Exact:
+    """What `exact_margin` is asked."""
+
+    network: Network
+    box: Box
+    bounds: Bounds
+    conjunction: Conjunction
+    deadline: Deadline
+    solver: Backend
+
+    def round(self, touching: np.ndarray, accepts: Callable[[np.ndarray], bool]) -> MarginOutcome:
+        """The margin over the box, its ball of norm 2 held by tangents at some points too, shape (T, input_size)."""
+        forms, solver = self.bounds[-1], self.solver
+        known = known_margin(forms[0], *self.conjunction)
+        try:
+            encoding = encode(_on_host(self.network), self.box, self.bounds, exact=True, touching=touching)
+        except UnboundedRelaxation as error:
+            return MarginOutcome(known, detail=str(error))
+        several = len(self.conjunction[0]) > 1
+        objective = ConjunctionPrograms(encoding, *forms, several=several).of(*self.conjunction)
+        if objective is None:
+            return MarginOutcome(known, None, encoding.complete, finished=True)
+        if not encoding.program.integrality.any() and solver.capabilities.multipliers:
+            # All relus are decided: a linear program, with a safe bound.
+            outcome = _Minima(objective.program, encoding, self.deadline, solver).of(objective, known)
+            accepted = outcome.bound <= 0 and outcome.point is not None and accepts(outcome.point)
+            return replace(outcome, complete=encoding.complete, finished=outcome.finished or accepted)
+        slack = _milp_slack(forms, self.conjunction)
+        try:
+            outcome = _MilpMargin(solver, encoding, self.deadline, accepts).of(objective, known, slack)
+        except SolverError as error:
+            return MarginOutcome(known, None, encoding.complete, detail=str(error))
+        attained = _margin_at(self.network, _some_points(self.box, outcome.point), self.conjunction)
+        if outcome.bound > known and outcome.bound > attained:
+            told = f"the solver's bound {outcome.bound:.6g} is wrong: a point has the margin {attained:.6g}"
+            return MarginOutcome(known, outcome.point, encoding.complete, detail=told)
+        return outcome
+
+
+def exact_optimum(
     network: Network,
-    inputs: tuple[Box, np.ndarray],
+    box: Box,
     bounds: Bounds,
     conjunction: Conjunction,
     deadline: Deadline,
-    accepts: Callable[[np.ndarray], bool],
+    on_candidate: Callable[[np.ndarray], bool] | None = None,
+    *,
+    solver: Backend | None = None,
 ) -> MarginOutcome:
-    """`exact_margin` over a box with tangents of its ball at some points, shape (T, input_size)."""
-    known = known_margin(bounds[-1][0], *conjunction)
-    if known > 0:
-        return MarginOutcome(known, finished=True)
-    try:
-        encoding = encode(_on_host(network), inputs[0], bounds, exact=True, touching=inputs[1])
-    except UnboundedRelaxation as error:
-        return MarginOutcome(known, detail=str(error))
-    objective = ConjunctionPrograms(encoding, *bounds[-1], several=len(conjunction[0]) > 1).of(*conjunction)
-    if objective is None:
-        return MarginOutcome(known, None, encoding.complete, finished=True)
-    if not encoding.program.integrality.any():  # all relus are decided: a linear program, with a safe bound
-        outcome = _Minima(objective.program, encoding, deadline).of(objective, known)
-        accepted = outcome.bound <= 0 and outcome.point is not None and accepts(outcome.point)
-        return replace(outcome, complete=encoding.complete, finished=outcome.finished or accepted)
-    slack = _milp_slack(bounds[-1], conjunction)
-    try:
-        return _milp_margin(objective, encoding, known, slack, deadline, accepts)
-    except SolverError as error:
-        return MarginOutcome(known, None, encoding.complete, detail=str(error))
+    """As `exact_margin`, but no sign of the margin ends the solve: it goes on to the optimum.
+
+    The thresholds are raised until no margin can be positive, and the bound by as much.
+    """
+    rows, thresholds = conjunction
+    raised = float(np.max(bounds[-1][1][rows] - thresholds, initial=0.0))
+    if not np.isfinite(raised):
+        return exact_margin(network, box, bounds, conjunction, deadline, on_candidate, solver=solver)
+    above = rows, np.nextafter(thresholds + raised, np.inf)
+    outcome = exact_margin(network, box, bounds, above, deadline, on_candidate, solver=solver)
+    shift = np.nextafter(np.min(above[1] - thresholds), -np.inf)
+    bound = float(np.nextafter(outcome.bound + shift, -np.inf))
+    return replace(outcome, bound=max(known_margin(bounds[-1][0], *conjunction), bound))
 
 
-def _milp_margin(
-    objective: Objective,
-    encoding: Encoding,
-    known: float,
-    slack: float,
-    deadline: Deadline,
-    accepts: Callable[[np.ndarray], bool],
-) -> MarginOutcome:
-    from verifier.programs.solvers.highs import solve_milp
+class _MilpMargin:
+    """The margin of one conjunction by a mixed-integer solve; what the solver overlooks is taken off in proportion."""
 
-    units = scaled(objective.program)
-    slack = slack + MILP_RELATIVE_MARGIN * units.cost_unit
-    enough = units.scaled_objective(objective.threshold + slack * 1.001)
+    def __init__(
+        self, solver: Backend, encoding: Encoding, deadline: Deadline, accepts: Callable[[np.ndarray], bool]
+    ) -> None:
+        self._solver, self._encoding, self._deadline, self._accepts = solver, encoding, deadline, accepts
+        self._lenience = max(1.0, solver.capabilities.tolerance / SOLVER_FEASIBILITY)
 
-    def point_of(x: np.ndarray) -> np.ndarray:
-        return encoding.point(units.original(x))
+    def of(self, objective: Objective, known: float, slack: float) -> MarginOutcome:
+        """The margin, at least `known`; `slack` is taken off for a solver that keeps `SOLVER_FEASIBILITY`."""
+        units = scaled(objective.program, MILP_WIDENING * self._lenience)
+        slack = self._lenience * (slack + MILP_RELATIVE_MARGIN * units.cost_unit)
+        enough = units.scaled_objective(objective.threshold + slack * 1.001)
 
-    outcome = solve_milp(units.program, deadline, enough, lambda x: accepts(point_of(x)))
-    bound = max(known, units.objective(outcome.dual_bound) - objective.threshold - slack)
-    point = None if outcome.primal is None else point_of(outcome.primal)
-    finished = bound > 0 or outcome.accepted or outcome.status is SolveStatus.OPTIMAL
-    detail = "" if finished else f"the MILP {outcome.status} {outcome.warning}".rstrip()
-    return MarginOutcome(bound, point, encoding.complete, finished, detail)
+        def point_of(x: np.ndarray) -> np.ndarray:
+            return self._encoding.point(units.original(x))
+
+        outcome = self._solver.solve_milp(units.program, self._deadline, enough, lambda x: self._accepts(point_of(x)))
+        bound = units.objective(outcome.dual_bound) - objective.threshold - slack
+        bound = known if np.isnan(bound) else max(known, bound)
+        point = None if outcome.primal is None else point_of(outcome.primal)
+        finished = bound > 0 or outcome.accepted or outcome.status is SolveStatus.OPTIMAL
+        detail = "" if finished else f"the MILP {outcome.status} {outcome.warning}".rstrip()
+        return MarginOutcome(bound, point, self._encoding.complete, finished, detail)
+
+
+def _some_points(box: Box, point: np.ndarray | None) -> np.ndarray:
+    """Inputs at which a bound can be seen to be wrong, shape (N, input_size): the middle, and the solver's own."""
+    middle = box.middle
+    return np.stack([middle] if point is None or not np.isfinite(point).all() else [middle, point])
+
+
+def _margin_at(network: Network, points: np.ndarray, conjunction: Conjunction) -> float:
+    """The least margin at some points; it rests on float64, against which `_milp_slack` is large."""
+    rows, thresholds = conjunction
+    values = _on_host(network).forward(points)[:, rows] - thresholds
+    return float(np.min(np.max(values, axis=1)))
+
+
+def _highs() -> Backend:
+    """The solver where none is asked for, loaded only where it is needed."""
+    from verifier.programs.solvers.highs import Highs
+
+    return Highs()
 
 
 def _milp_slack(forms: tuple[np.ndarray, np.ndarray], conjunction: Conjunction) -> float:

@@ -55,8 +55,13 @@ class Scaled:
         return (value - self.cost_middle) / self.cost_unit
 
 
-def scaled(program: Program) -> Scaled:
-    """The program in new units, its sides and bounds widened; every column must be bounded."""
+def scaled(program: Program, widening: float = MILP_WIDENING) -> Scaled:
+    """The program in new units, its sides and bounds widened; every column must be bounded.
+
+    Args:
+        program: in the units of the network.
+        widening: more than `MILP_WIDENING` for solvers that overlook more.
+    """
     from scipy.sparse import csr_array, diags_array
 
     integral = program.integrality
@@ -67,10 +72,10 @@ def scaled(program: Program) -> Scaled:
     unit = 1.0 / _power_of_two_above(abs(rows).max(axis=1).toarray().ravel()) if rows.shape[0] else np.zeros(0)
     rows = csr_array(diags_array(unit) @ rows)
     rows.sort_indices()
-    rows, dropped = _without_small(rows)
-    row_lower, row_upper = _sides(program, middle, unit, dropped)
-    lower = np.where(integral, program.lower, _rounded_out((program.lower - middle) / radius, -1) - MILP_WIDENING)
-    upper = np.where(integral, program.upper, _rounded_out((program.upper - middle) / radius, +1) + MILP_WIDENING)
+    rows, dropped = _without_small(rows, widening)
+    row_lower, row_upper = _sides(program, middle, unit, dropped, widening)
+    lower = np.where(integral, program.lower, _rounded_out((program.lower - middle) / radius, -1) - widening)
+    upper = np.where(integral, program.upper, _rounded_out((program.upper - middle) / radius, +1) + widening)
     cost_unit = float(_power_of_two_above(np.abs(program.cost * radius).max(initial=0.0)))
     cost_error = gamma(len(middle)) * float(np.abs(program.cost) @ np.abs(middle)) + UNDERFLOW
     return Scaled(
@@ -83,14 +88,14 @@ def scaled(program: Program) -> Scaled:
 
 
 def _sides(
-    program: Program, middle: np.ndarray, unit: np.ndarray, dropped: np.ndarray
+    program: Program, middle: np.ndarray, unit: np.ndarray, dropped: np.ndarray, widening: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The sides in new units, moved outward by all that rounding may do; inequalities by `MILP_WIDENING` too."""
+    """The sides in new units, moved outward by all that rounding may do; inequalities by `widening` too."""
     shift = program.rows @ middle
     longest = int(np.diff(program.rows.indptr).max(initial=0))
     error = program.row_error + gamma(longest) * (abs(program.rows) @ np.abs(middle)) + UNDERFLOW
     equation = program.row_lower == program.row_upper
-    slack = np.where(equation, 0.0, MILP_WIDENING) + dropped
+    slack = np.where(equation, 0.0, widening) + dropped
     lower = _rounded_out((program.row_lower - shift - error) * unit, -1) - slack
     upper = _rounded_out((program.row_upper - shift + error) * unit, +1) + slack
     # An equation stays one where what rounding may do is far below what the solver overlooks anyway.
@@ -99,11 +104,11 @@ def _sides(
     return np.where(exact, right, lower), np.where(exact, right, upper)
 
 
-def _without_small(rows: csr_array) -> tuple[csr_array, np.ndarray]:
+def _without_small(rows: csr_array, widening: float) -> tuple[csr_array, np.ndarray]:
     """The rows without entries that solvers drop, and for each row what those can add up to on columns in [-1, 1]."""
     small = np.abs(rows.data) <= SMALLEST_COEFFICIENT
     row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
-    dropped = np.bincount(row[small], np.abs(rows.data[small]), rows.shape[0]) * (1 + 2 * MILP_WIDENING)
+    dropped = np.bincount(row[small], np.abs(rows.data[small]), rows.shape[0]) * (1 + 2 * widening)
     kept = rows.copy()
     kept.data[small] = 0.0
     kept.eliminate_zeros()

@@ -109,10 +109,11 @@ class Bounder:
         question: what is asked.
         options: of the ascents.
         candidates: how many entries to name for the next cut.
+        enough: an ascent ends once all bounds exceed this.
     """
 
-    def __init__(self, question: Question, options: AscentOptions, candidates: int) -> None:
-        self.question, self.options, self.candidates = question, options, candidates
+    def __init__(self, question: Question, options: AscentOptions, candidates: int, enough: float = 0.0) -> None:
+        self.question, self.options, self.candidates, self.enough = question, options, candidates, enough
         engines = question.engines
         self._exact = convert_like(question.intervals[0].lower)
         self._fast = convert_like(engines.example)
@@ -152,7 +153,7 @@ class Bounder:
         relaxation = self.relaxation(domains)
         lagrangian = self.lagrangian(domains, relaxation)
         ascent = Ascent(lagrangian, self.choice(domains), self.options)
-        ascent.run()
+        ascent.run(self.enough)
         best = ascent.best
         minimum = proven(relaxation, self._rows(domains, self._exact), best)
         bound = np.maximum(to_numpy(minimum.bound), domains.bound)

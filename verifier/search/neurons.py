@@ -16,6 +16,7 @@ from verifier.arrays import to_numpy
 from verifier.bounds.lagrangian import first_choice
 from verifier.bounds.optimise import AscentOptions
 from verifier.deadline import Deadline
+from verifier.programs.solvers.backend import Backend
 from verifier.search.bounding import Bounded, Bounder, Minimisers, Question
 from verifier.search.branching import children, chosen
 from verifier.search.crew import Crew
@@ -50,6 +51,7 @@ class NeuronOptions:
         batch_seconds: a batch is kept small enough to take about this long.
         memory: bytes the open domains may take.
         threads: processes that work on batches.
+        solver: of the linear programs of leaves; None is HiGHS.
     """
 
     root: AscentOptions = field(default_factory=lambda: AscentOptions(steps=40, decay=0.95))
@@ -61,6 +63,7 @@ class NeuronOptions:
     batch_seconds: float = 0.7
     memory: float = 4e9
     threads: int = 2
+    solver: Backend | None = None
 
 
 class NeuronSearch:
@@ -213,7 +216,7 @@ class NeuronSearch:
         for n in np.flatnonzero(open_ones & ~kept):
             leaf = domains.take(np.array([n]))
             if not self.found and not self.deadline.expired:
-                leaf, self.found = solved(self._bounder, leaf, self.observer, self.deadline)
+                leaf, self.found = solved(self._bounder, leaf, self.observer, self.deadline, self.options.solver)
             if leaf.bound[0] > 0:
                 self._close(leaf)
             else:

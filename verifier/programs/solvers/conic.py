@@ -15,6 +15,7 @@ import numpy as np
 from verifier.deadline import Deadline
 from verifier.errors import SolverError
 from verifier.programs.program import Program
+from verifier.programs.solvers.backend import Backend
 from verifier.programs.solvers.outcome import LpOutcome, SolveStatus
 
 SOLVERS = ("CLARABEL", "ECOS", "SCS")
@@ -24,21 +25,31 @@ LONGEST_LIMIT = 1e6
 """Seconds given to a solver for "no limit"."""
 
 
-def available() -> bool:
-    """Whether CVXPY is installed."""
-    return find_spec("cvxpy") is not None
+def solver_for(solver: Backend | None) -> str:
+    """CVXPY's name of the solver for cones where `solver` is asked for (None: HiGHS); empty where there is none.
+
+    HiGHS, which knows no cones, makes room for the best that is installed; any other is taken at its word.
+    """
+    if solver is not None and not solver.name.startswith("highs"):
+        layer, _, name = solver.name.partition(":")
+        return name if layer == "cvxpy" and solver.capabilities.socp else ""
+    if find_spec("cvxpy") is None:
+        return ""
+    import cvxpy
+
+    installed = cvxpy.installed_solvers()
+    return next((name for name in SOLVERS if name in installed), "")
 
 
 class ConicSession:
-    """Solves programs with a ball, each from scratch."""
+    """Solves programs with a ball, each from scratch.
 
-    def __init__(self) -> None:
-        import cvxpy
+    Args:
+        solver: CVXPY's name of it.
+    """
 
-        installed = [name for name in SOLVERS if name in cvxpy.installed_solvers()]
-        if not installed:
-            raise SolverError("CVXPY has no solver for second-order cones", fix="pip install clarabel")
-        self._solver = installed[0]
+    def __init__(self, solver: str) -> None:
+        self._solver = solver
 
     def solve(self, program: Program, deadline: Deadline) -> LpOutcome:
         """Minimises the relaxation of `program`; columns are bounded, integrality is ignored.

@@ -6,8 +6,11 @@ A warning counts as a failure: HiGHS warns, among others, where it has changed t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum
+from importlib.metadata import version
 from typing import Any, TypeAlias
 
 import highspy
@@ -16,6 +19,8 @@ import numpy as np
 from verifier.deadline import Deadline
 from verifier.errors import SolverError
 from verifier.programs.program import Program
+from verifier.programs.solvers.backend import Candidates, Capabilities, DualBound
+from verifier.programs.solvers.claims import GAP
 from verifier.programs.solvers.outcome import LpOutcome, MilpOutcome, SolveStatus
 from verifier.tolerances import SOLVER_FEASIBILITY
 
@@ -31,9 +36,6 @@ each further one, simplex against interior point: with 39,000 entries (verivital
 PRESOLVED_ENTRIES = 100_000
 """Mixed-integer programs with more entries are not presolved: on the dense rows of mnist_fc presolve ran for 10 s
 without a look at the clock or the callbacks, and removed 7 rows of 4,491."""
-
-MILP_GAP = 1e-6
-"""Absolute and relative gap at which a solve ends: a tenth of what is taken off its dual bound anyway."""
 
 ADVICE = "Problem has some excessively small"
 """How HiGHS's remarks on small sides and bounds begin. They advise to rescale and change nothing in the model (entries
@@ -52,11 +54,58 @@ class LpMethod(Enum):
 
     The simplex method goes on from the last optimal basis: after a new objective, which leaves that basis feasible, by
     primal simplex; after new sides by dual simplex. The interior point method stops without crossover: its multipliers
-    are a little off, which `safe_bound` forgives, and presolve took longer than the solve.
+    are a little off, which `safe_bound` forgives, and presolve took longer than the solve. PDLP is a first-order method
+    (Applegate et al., arXiv 2106.04756): cheap steps on programs too large for the others, rough multipliers.
     """
 
     SIMPLEX = "simplex"
     INTERIOR_POINT = "ipx"
+    PDLP = "pdlp"
+
+
+FIRST_ORDER_ACCURACY = 1e-6
+"""Relative accuracy asked of PDLP, whose steps for each further digit are many."""
+
+
+@dataclass(frozen=True)
+class Highs:
+    """HiGHS as a backend.
+
+    Attributes:
+        method: for linear programs; None for what is quicker on programs of their size.
+    """
+
+    method: LpMethod | None = None
+
+    @property
+    def name(self) -> str:
+        """As users give it."""
+        kind = {LpMethod.SIMPLEX: ":simplex", LpMethod.INTERIOR_POINT: ":ipm", LpMethod.PDLP: ":pdlp", None: ""}
+        return f"highs{kind[self.method]}"
+
+    @property
+    def version(self) -> str:
+        return version("highspy")
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """All but cones; only the simplex method has rays."""
+        ray = self.method in (None, LpMethod.SIMPLEX)
+        return Capabilities(milp=True, multipliers=True, ray=ray, dual_bound=DualBound.ALWAYS, callbacks=True)
+
+    def session(self, program: Program) -> LpSession:
+        """See `LpSession`."""
+        return LpSession(program, self.method)
+
+    def solve_milp(
+        self,
+        program: Program,
+        deadline: Deadline,
+        stop_above: float = np.inf,
+        on_candidate: Candidates | None = None,
+    ) -> MilpOutcome:
+        """See `solve_milp`."""
+        return solve_milp(program, deadline, stop_above, on_candidate)
 
 
 class LpSession:
@@ -77,8 +126,10 @@ class LpSession:
             method = LpMethod.SIMPLEX if program.rows.nnz <= SIMPLEX_ENTRIES else LpMethod.INTERIOR_POINT
         self._method, self._last = method, program
         self._solved = False
-        if method is LpMethod.INTERIOR_POINT:
+        if method is not LpMethod.SIMPLEX:
             _set_options(self._model, solver=method.value, run_crossover="off", presolve="off")
+        if method is LpMethod.PDLP:
+            _set_options(self._model, pdlp_optimality_tolerance=FIRST_ORDER_ACCURACY)
 
     def solve(self, program: Program, deadline: Deadline) -> LpOutcome:
         """Minimises the relaxation of `program`, whose `rows` are those of the session; all else may differ.
@@ -128,7 +179,7 @@ def solve_milp(
     program: Program,
     deadline: Deadline,
     stop_above: float = np.inf,
-    on_candidate: Callable[[np.ndarray], bool] | None = None,
+    on_candidate: Candidates | None = None,
     threads: int = 1,
 ) -> MilpOutcome:
     """Minimises a mixed-integer program, until the proven dual bound exceeds `stop_above` or a candidate is accepted.
@@ -150,7 +201,7 @@ def solve_milp(
     model = _model(program, threads, integer=True)
     presolve = "choose" if program.rows.nnz <= PRESOLVED_ENTRIES else "off"
     _set_options(model, output_flag=True, presolve=presolve)
-    _set_options(model, mip_rel_gap=MILP_GAP, mip_abs_gap=MILP_GAP, mip_feasibility_tolerance=SOLVER_FEASIBILITY)
+    _set_options(model, mip_rel_gap=GAP, mip_abs_gap=GAP, mip_feasibility_tolerance=SOLVER_FEASIBILITY)
     model.cbLogging.subscribe(watch.on_message)
     model.cbMipInterrupt.subscribe(watch.on_interrupt)
     model.cbMipImprovingSolution.subscribe(watch.on_solution)
@@ -172,9 +223,7 @@ def solve_milp(
 class _Watch:
     """What the callbacks of a mixed-integer solve see and decide. An exception must not reach HiGHS's own frames."""
 
-    def __init__(
-        self, size: int, deadline: Deadline, stop_above: float, on_candidate: Callable[[np.ndarray], bool] | None
-    ) -> None:
+    def __init__(self, size: int, deadline: Deadline, stop_above: float, on_candidate: Candidates | None) -> None:
         self._size, self._deadline, self._stop_above, self._on_candidate = size, deadline, stop_above, on_candidate
         self.warning = ""
         self.accepted: np.ndarray | None = None
@@ -210,6 +259,17 @@ class _QuietHighs(highspy.Highs):
     def enableCallbacks(self) -> None:
         self.setOptionValue("output_flag", False)
         super().enableCallbacks()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """While other libraries make instances of HiGHS, they get silent ones."""
+    loud = highspy.Highs
+    highspy.Highs = _QuietHighs  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        highspy.Highs = loud  # type: ignore[misc]
 
 
 def _model(program: Program, threads: int, integer: bool) -> Model:

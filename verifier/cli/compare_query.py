@@ -1,0 +1,185 @@
+"""All methods on one query: asked in turn, shown as a table, kept as JSON, a picture, evidence of contradictions."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from verifier.cli.output import complain, say, say_table
+from verifier.cli.statuses import EXIT_CONTRADICTION
+from verifier.errors import UsageError
+from verifier.evidence.result_files import check_writable, json_number, verdict_record, write_whole
+from verifier.verdict import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from verifier.batch.job import Job
+    from verifier.batch.outcome import Outcome
+    from verifier.methods.comparison import Answer, Comparison
+
+MEMORY = 8000.0
+"""Megabytes for the processes of one method."""
+SMALL = 1e-100
+"""A bound below it says that the margin is positive, and no more."""
+STYLES = {Status.UNSAT: "green", Status.SAT: "cyan", Status.ERROR: "red"}
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where a comparison goes, besides the terminal.
+
+    Attributes:
+        json: the whole of it, or None.
+        picture: its bounds on a line, or None.
+        evidence: both sides of contradictions, where there are any.
+    """
+
+    json: Path | None
+    picture: Path | None
+    evidence: Path
+
+
+def on_query(job: Job, methods: Sequence[str], files: Files) -> int:
+    """Compares the methods on one query; the exit status."""
+    from verifier.batch.side_by_side import side_by_side
+
+    if files.picture is not None:
+        from verifier.pictures.bounds import check_picture
+
+        check_picture(files.picture, "--picture")
+        check_writable(files.picture, "--picture")
+    check_writable(files.evidence, "--evidence")
+    _require_readable(job)
+    comparison, outcomes = side_by_side(job, methods, MEMORY, _observe)
+    say_table(_table(comparison))
+    say(_conclusion(comparison))
+    record = _record(comparison, outcomes, job)
+    if files.json is not None:
+        write_whole(files.json, json.dumps(record, indent=1, allow_nan=False) + "\n")
+    if files.picture is not None:
+        from verifier.pictures.bounds import bounds_picture
+
+        title = f"{job.network.name}, {job.asked.name}"
+        write_whole(files.picture, bounds_picture(comparison, title, files.picture.suffix))
+    if not comparison.contradictions:
+        return 0
+    write_whole(files.evidence, json.dumps(record, indent=1, allow_nan=False) + "\n")
+    for found in comparison.contradictions:
+        complain(f"verifier: CONTRADICTION: {found.told}")
+    complain(f"verifier: one of them is wrong, please report it with {files.evidence}")
+    return EXIT_CONTRADICTION
+
+
+def _require_readable(job: Job) -> None:
+    """Says what is wrong with the files once, rather than for each method.
+
+    Raises:
+        VerifierError: they cannot be used.
+    """
+    from verifier.batch.job import query_of
+    from verifier.readers.onnx import load_network
+
+    query_of(job, load_network(job.network))
+
+
+def _observe(method: str, seconds: float, outcome: Outcome | None) -> None:
+    """Shows on a terminal which method is at work."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return
+    told = "" if outcome is not None else f"{method}, up to {seconds:.0f} s"
+    print(f"\r\x1b[2K{told}", end="", file=sys.stderr, flush=True)
+
+
+def _table(comparison: Comparison) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    table.add_column("method")
+    table.add_column("kind")
+    table.add_column("verdict")
+    for heading in ("lower bound", "gap", "reached", "open neurons", "seconds"):
+        table.add_column(heading, justify="right")
+    table.add_column("remark")
+    for answer in comparison.answers:
+        verdict = answer.verdict
+        table.add_row(
+            answer.method,
+            "complete" if answer.complete else "incomplete",
+            Text(verdict.status, STYLES.get(verdict.status, "yellow")),
+            _shown(verdict.bound),
+            _shown(comparison.gap(answer)),
+            _shown(verdict.reached),
+            "" if answer.undecided is None else str(answer.undecided),
+            f"{verdict.seconds:.2f}",
+            Text(_remark(answer)),
+        )
+    return table
+
+
+def _shown(value: float | None) -> str:
+    if value is None:
+        return ""
+    return "> 0" if 0 < value < SMALL else f"{value:.4g}"
+
+
+def _remark(answer: Answer) -> str:
+    verdict = answer.verdict
+    if verdict.status is Status.TIMEOUT and not verdict.detail:
+        return "its share of the time was up"
+    return verdict.detail
+
+
+def _conclusion(comparison: Comparison) -> str:
+    if comparison.contradictions:
+        return "the answers contradict each other"
+    said = {Status.UNSAT: "the property is proved", Status.SAT: "the property is refuted"}
+    verdict = comparison.verdict
+    told = "nobody could decide" if verdict is None else f"{verdict}: {said[verdict]}"
+    if comparison.optimum is not None:
+        return f"{told}; the exact margin is {comparison.optimum:.6g}"
+    least, most = comparison.bound, comparison.reached
+    return f"{told}; the margin lies between {least:.6g} and {most:.6g}"
+
+
+def _record(comparison: Comparison, outcomes: Sequence[Outcome], job: Job) -> dict[str, Any]:
+    """The comparison for JSON: what was asked, of whom, and everything that was answered."""
+    from verifier.batch.contents import network_hash, property_hash
+    from verifier.batch.facts import facts
+
+    try:
+        hashes = {"network_sha256": network_hash(job.network), "property_sha256": property_hash(job.asked)}
+    except OSError as error:
+        raise UsageError(f"cannot be read ({error.strerror})", str(job.network), "leave it in its place") from error
+    answers = [
+        {
+            "method": answer.method,
+            "complete": answer.complete,
+            "gap": comparison.gap(answer),
+            "undecided": answer.undecided,
+            **verdict_record(answer.verdict),
+            "fault": str(outcome.fault),
+            "explanation": list(outcome.explanation),
+            "log": outcome.log,
+        }
+        for answer, outcome in zip(comparison.answers, outcomes, strict=True)
+    ]
+    asked = {"network": str(job.network), "property": str(job.prop), **hashes, "timeout": job.timeout}
+    options = {"seed": job.seed, "threads": job.threads, "solver": job.solver, "tighten": job.tighten}
+    return {
+        "verdict": comparison.verdict,
+        "optimum": comparison.optimum,
+        "bound": json_number(comparison.bound),
+        "reached": json_number(comparison.reached),
+        "contradictions": [found.told for found in comparison.contradictions],
+        "answers": answers,
+        **asked,
+        **options,
+        **facts(),
+    }

@@ -1,0 +1,69 @@
+"""`verifier solvers`: which solvers are here, what each can do, and how to get others."""
+
+from __future__ import annotations
+
+import json as json_text
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from verifier.programs.solvers.backend import Backend
+
+
+def solvers(
+    json: Annotated[Path | None, typer.Option(help="Also write the table as JSON.")] = None,
+) -> None:
+    """List the solvers of linear and mixed-integer programs that are installed, and others that could be.
+
+    Any of their names goes with --solver. Multipliers are what a linear program's bound is rebuilt from; a dual bound is
+    what proves by a mixed-integer program. SOCP and SDP are cones, used through CVXPY.
+
+    Examples:
+
+    verifier solvers
+
+    verifier verify net.onnx prop.vnnlib --method milp --solver pulp:CBC
+    """
+    from rich.console import Console
+
+    from verifier.evidence.result_files import check_writable, write_whole
+    from verifier.programs.solvers.registry import installed_solvers, missing_solvers
+
+    if json is not None:
+        check_writable(json, "--json")
+    here, absent = installed_solvers(), missing_solvers()
+    console = Console()
+    console.print(_table(here))
+    if absent:
+        console.print("Not installed:")
+        for missing in absent:
+            console.print(f"  {missing.name:<16} {missing.install}", markup=False, highlight=False, soft_wrap=True)
+    if json is not None:
+        found = {"installed": [record(b) for b in here], "missing": {m.name: m.install for m in absent}}
+        write_whole(json, json_text.dumps(found, indent=2) + "\n")
+
+
+def _table(backends: list[Backend]) -> Table:
+    from rich.table import Table
+
+    table = Table(title="Solvers", title_justify="left")
+    for column in ("name", "version", "LP", "multipliers", "ray", "MILP", "dual bound", "stops early", "cones"):
+        table.add_column(column, no_wrap=column == "name")
+    for backend in backends:
+        can = backend.capabilities
+        marks = ("yes" if known else "-" for known in (can.lp, can.multipliers, can.ray, can.milp))
+        cones = " ".join(name for name, known in (("SOCP", can.socp), ("SDP", can.sdp)) if known)
+        bound = can.dual_bound.value if can.milp else "-"
+        table.add_row(backend.name, backend.version, *marks, bound, "yes" if can.callbacks else "-", cones or "-")
+    return table
+
+
+def record(backend: Backend) -> dict[str, object]:
+    """A solver as JSON has it."""
+    from dataclasses import asdict
+
+    return {"name": backend.name, "version": backend.version, **asdict(backend.capabilities)}

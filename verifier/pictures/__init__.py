@@ -1,0 +1,1 @@
+"""Pictures of what methods say, drawn by Matplotlib into files."""

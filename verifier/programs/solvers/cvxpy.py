@@ -1,0 +1,336 @@
+"""Every linear, conic or mixed-integer solver that CVXPY finds.
+
+S. Diamond, S. Boyd: CVXPY: A Python-embedded modeling language for convex optimization, JMLR 17 (2016). A problem is
+compiled once for a session; objectives and sides are its parameters. CVXPY's multipliers of inequalities are not
+negative and belong to the Lagrangian cost . x + sum y (g(x) <= 0), those of equations to cost . x + y (A x - b).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from verifier.deadline import Deadline
+from verifier.errors import SolverError
+from verifier.programs.program import Program
+from verifier.programs.solvers.backend import Candidates, Capabilities, DualBound
+from verifier.programs.solvers.claims import GAP, concluded, objective_at_optimum
+from verifier.programs.solvers.outcome import LpOutcome, MilpOutcome, SolveStatus
+from verifier.programs.solvers.scratch import LONGEST_WAIT
+from verifier.programs.solvers.sides import Sides, contradiction
+from verifier.tolerances import SOLVER_FEASIBILITY
+
+FIRST_ORDER = 1e-6
+"""Accuracy asked of first-order methods."""
+
+DEFAULT_TOLERANCE = 1e-6
+"""Feasibility that mixed-integer solvers work with where nothing is known of their options."""
+
+Setting = Callable[[float], dict[str, Any]]
+"""Options for a solve of so many seconds at most."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What CVXPY does not tell of a solver.
+
+    Attributes:
+        package: the distribution that holds it.
+        linear, integer: options of linear and of mixed-integer solves.
+        bound: reads the proven bound from the solver's statistics; None where it has none before the optimum.
+        gap: whether `integer` sets the gap, so that an optimum is one.
+        tolerance: feasibility of mixed-integer solves under these options.
+        ray: whether infeasible programs come with multipliers.
+    """
+
+    package: str = ""
+    linear: Setting = lambda seconds: {}
+    integer: Setting = lambda seconds: {}
+    bound: Callable[[Any], float] | None = None
+    gap: bool = False
+    tolerance: float = DEFAULT_TOLERANCE
+    ray: bool = False
+
+
+def _highs(seconds: float) -> dict[str, Any]:
+    return {
+        "time_limit": seconds,
+        "threads": 1,
+        "primal_feasibility_tolerance": SOLVER_FEASIBILITY,
+        "dual_feasibility_tolerance": SOLVER_FEASIBILITY,
+        "mip_feasibility_tolerance": SOLVER_FEASIBILITY,
+        "mip_rel_gap": GAP,
+        "mip_abs_gap": GAP,
+    }
+
+
+def _scip(seconds: float) -> dict[str, Any]:
+    exact = {"numerics/feastol": SOLVER_FEASIBILITY, "numerics/dualfeastol": SOLVER_FEASIBILITY}
+    return {"scip_params": {"limits/time": seconds, "limits/gap": GAP, "limits/absgap": GAP, **exact}}
+
+
+def _glpk(seconds: float) -> dict[str, Any]:
+    return {"tm_lim": int(1000 * seconds) + 1, "msg_lev": "GLP_MSG_OFF"}
+
+
+TRAITS: Mapping[str, Traits] = MappingProxyType(
+    {
+        "CLARABEL": Traits("clarabel", lambda s: {"time_limit": s}),
+        "SCS": Traits("scs", lambda s: {"time_limit_secs": s, "eps_abs": FIRST_ORDER, "eps_rel": FIRST_ORDER}),
+        "OSQP": Traits("osqp", lambda s: {"time_limit": s, "eps_abs": FIRST_ORDER, "eps_rel": FIRST_ORDER}),
+        "HIGHS": Traits(
+            "highspy", _highs, _highs, lambda s: s.mip_dual_bound, gap=True, tolerance=SOLVER_FEASIBILITY, ray=True
+        ),
+        "SCIPY": Traits(
+            "scipy",
+            lambda s: {"scipy_options": {"time_limit": s}},
+            lambda s: {"scipy_options": {"time_limit": s, "mip_rel_gap": GAP}},
+            lambda s: s["mip_dual_bound"],
+            gap=True,
+        ),
+        "SCIP": Traits(
+            "pyscipopt", _scip, _scip, lambda s: s["model"].getDualbound(), gap=True, tolerance=SOLVER_FEASIBILITY
+        ),
+        "GLPK": Traits("cvxopt", lambda s: {"glpk": _glpk(s)}),
+        "GLPK_MI": Traits("cvxopt", _glpk, _glpk, gap=True, tolerance=1e-7),  # its gap is 0
+        "CVXOPT": Traits("cvxopt"),
+        "ECOS": Traits("ecos"),
+        "MOSEK": Traits("mosek", lambda s: {"mosek_params": {"MSK_DPAR_OPTIMIZER_MAX_TIME": s}}),
+        "GUROBI": Traits(
+            "gurobipy",
+            lambda s: {"TimeLimit": s},
+            lambda s: {"TimeLimit": s, "MIPGap": GAP, "MIPGapAbs": GAP, "FeasibilityTol": SOLVER_FEASIBILITY},
+            lambda model: model.ObjBound,
+            gap=True,
+            tolerance=SOLVER_FEASIBILITY,
+        ),
+    }
+)
+"""Those that were tried, and some that follow their manuals. Of any other, multipliers of linear programs are used,
+which are never trusted, and nothing of mixed-integer programs."""
+
+WITHOUT_MULTIPLIERS = frozenset({"GLPK_MI", "CBC", "ECOS_BB"})
+
+
+@dataclass(frozen=True)
+class Cvxpy:
+    """A solver behind CVXPY.
+
+    Attributes:
+        solver: CVXPY's name of it, ``"CLARABEL"``.
+    """
+
+    solver: str
+
+    @property
+    def name(self) -> str:
+        """As users give it."""
+        return f"cvxpy:{self.solver}"
+
+    @property
+    def version(self) -> str:
+        """Of the package that holds the solver."""
+        try:
+            return version(self.traits.package) if self.traits.package else ""
+        except PackageNotFoundError:
+            return ""
+
+    @property
+    def traits(self) -> Traits:
+        return TRAITS.get(self.solver, Traits())
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        """By CVXPY's own tables."""
+        from cvxpy.reductions.solvers.defines import SOLVER_MAP_CONIC, SOLVER_MAP_QP
+
+        classes = [m[self.solver] for m in (SOLVER_MAP_CONIC, SOLVER_MAP_QP) if self.solver in m]
+        cones = {cone.__name__ for c in classes for cone in c.SUPPORTED_CONSTRAINTS}
+        milp = any(c.MIP_CAPABLE for c in classes)
+        bound = DualBound.ALWAYS if self.traits.bound else DualBound.AT_OPTIMUM if self.traits.gap else DualBound.NEVER
+        return Capabilities(
+            milp=milp,
+            multipliers=self.solver not in WITHOUT_MULTIPLIERS,
+            ray=self.traits.ray,
+            dual_bound=bound if milp else DualBound.NEVER,
+            socp="SOC" in cones,
+            sdp="PSD" in cones or "SvecPSD" in cones,
+            tolerance=self.traits.tolerance,
+        )
+
+    def session(self, program: Program) -> Session:
+        """Compiled at the first solve."""
+        return Session(self, program)
+
+    def solve_milp(
+        self,
+        program: Program,
+        deadline: Deadline,
+        stop_above: float = np.inf,
+        on_candidate: Candidates | None = None,
+    ) -> MilpOutcome:
+        """Solves to the optimum or the deadline; the proven bound is the solver's own where it tells one.
+
+        Raises:
+            SolverError: CVXPY or the solver broke down.
+        """
+        if deadline.expired:
+            return MilpOutcome(SolveStatus.STOPPED)
+        if contradiction(program) is not None:
+            return MilpOutcome(SolveStatus.INFEASIBLE)
+        compiled = _Compiled.of(program, integer=True)
+        compiled.set(program)
+        status = compiled.run(self.solver, self.traits.integer(min(deadline.remaining, LONGEST_WAIT)))
+        if status is SolveStatus.FAILED:
+            return MilpOutcome(status)
+        primal = compiled.primal()
+        return concluded(program, status, self._bound(compiled, program, status, primal), primal, on_candidate)
+
+    def _bound(self, compiled: _Compiled, program: Program, status: SolveStatus, primal: np.ndarray | None) -> float:
+        statistics = getattr(compiled.problem.solver_stats, "extra_stats", None)
+        if self.traits.bound is not None:
+            return -np.inf if statistics is None else float(self.traits.bound(statistics))
+        if status is SolveStatus.OPTIMAL and self.traits.gap:
+            return objective_at_optimum(program, primal, float(compiled.problem.value))
+        return -np.inf
+
+
+class Session:
+    """Linear programs over the same rows; compiled anew where other rows have sides or columns other bounds.
+
+    Args:
+        backend: the solver.
+        program: whose rows every program solved here shares.
+    """
+
+    def __init__(self, backend: Cvxpy, program: Program) -> None:
+        self._backend, self._rows = backend, program.rows
+        self._compiled: _Compiled | None = None
+
+    def solve(self, program: Program, deadline: Deadline) -> LpOutcome:
+        """See `LinearSession`.
+
+        Raises:
+            SolverError: CVXPY or the solver broke down.
+        """
+        if program.rows is not self._rows:
+            raise ValueError("the program's rows are not the session's")
+        if deadline.expired:
+            return LpOutcome(SolveStatus.STOPPED)
+        ray = contradiction(program)
+        if ray is not None:
+            return LpOutcome(SolveStatus.INFEASIBLE, multipliers=ray)
+        if self._compiled is None or not self._compiled.fits(program):
+            self._compiled = _Compiled.of(program, integer=False)
+        self._compiled.set(program)
+        seconds = min(deadline.remaining, LONGEST_WAIT)
+        status = self._compiled.run(self._backend.solver, self._backend.traits.linear(seconds))
+        if status is SolveStatus.FAILED:  # what CVXPY holds then are the last solve's values
+            return LpOutcome(status)
+        return LpOutcome(status, self._compiled.primal(), self._compiled.multipliers(len(program.row_lower)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Compiled:
+    """A program as a problem of CVXPY, with its objective and sides as parameters."""
+
+    sides: Sides
+    lower: np.ndarray
+    upper: np.ndarray
+    problem: Any
+    variable: Any
+    cost: Any
+    constraints: list[tuple[np.ndarray, float, Any, Any]] = field(default_factory=list)  # rows, sign, side, constraint
+
+    @classmethod
+    def of(cls, program: Program, integer: bool) -> _Compiled:
+        """The sides and bounds that exist are those of `program`.
+
+        Raises:
+            SolverError: bounds of a column cross, which CVXPY refuses.
+        """
+        import cvxpy
+
+        if (program.lower > program.upper).any():
+            raise SolverError("bounds that cross", "CVXPY")
+        sides, size = Sides.of(program), len(program.cost)
+        integers = np.flatnonzero(program.integrality) if integer else np.zeros(0, np.int64)
+        x = cvxpy.Variable(
+            size,
+            bounds=[program.lower, program.upper],
+            **({"integer": (integers.tolist(),)} if len(integers) else {}),
+        )
+        cost, constraints = cvxpy.Parameter(size), []
+        for rows, sign in ((sides.equal, -1.0), (sides.above, 1.0), (sides.below, -1.0)):
+            side = cvxpy.Parameter(len(rows)) if len(rows) else None
+            if side is None:
+                constraints.append((rows, sign, None, None))
+                continue
+            activity = program.rows[rows] @ x
+            made = activity == side if rows is sides.equal else activity >= side if sign > 0 else activity <= side
+            constraints.append((rows, sign, side, made))
+        problem = cvxpy.Problem(cvxpy.Minimize(cost @ x), [c for *_, c in constraints if c is not None])
+        return cls(sides, program.lower, program.upper, problem, x, cost, constraints)
+
+    def fits(self, program: Program) -> bool:
+        """Whether `program` differs in objective and sides only."""
+        same = np.array_equal(self.lower, program.lower) and np.array_equal(self.upper, program.upper)
+        return same and self.sides.same_as(Sides.of(program))
+
+    def set(self, program: Program) -> None:
+        """Hands over objective and sides."""
+        self.cost.value = program.cost
+        for (rows, _, side, _), values in zip(
+            self.constraints, (program.row_lower, program.row_lower, program.row_upper), strict=True
+        ):
+            if side is not None:
+                side.value = values[rows]
+
+    def run(self, solver: str, options: dict[str, Any]) -> SolveStatus:
+        """Solves.
+
+        Raises:
+            SolverError: anything was raised meanwhile.
+        """
+        import cvxpy
+
+        from verifier.programs.solvers.highs import quiet
+
+        try:
+            with warnings.catch_warnings(), quiet():
+                warnings.simplefilter("ignore")
+                self.problem.solve(solver=solver, verbose=False, **options)
+        except cvxpy.error.SolverError:
+            return SolveStatus.FAILED
+        except Exception as error:  # solvers raise what they like
+            raise SolverError(f"{solver} broke down ({error})", "CVXPY", "choose another --solver") from error
+        known = {
+            cvxpy.OPTIMAL: SolveStatus.OPTIMAL,
+            cvxpy.INFEASIBLE: SolveStatus.INFEASIBLE,
+            cvxpy.UNBOUNDED: SolveStatus.UNBOUNDED,
+            cvxpy.OPTIMAL_INACCURATE: SolveStatus.STOPPED,
+            cvxpy.USER_LIMIT: SolveStatus.STOPPED,
+        }
+        return known.get(self.problem.status, SolveStatus.FAILED)
+
+    def primal(self) -> np.ndarray | None:
+        """The columns' values, shape (n,)."""
+        value = self.variable.value
+        return None if value is None else np.asarray(value, np.float64).reshape(-1)
+
+    def multipliers(self, count: int) -> np.ndarray | None:
+        """The rows' multipliers, shape (count,), positive where a lower side presses."""
+        values = []
+        for rows, sign, _, constraint in self.constraints:
+            dual = np.zeros(0) if constraint is None else constraint.dual_value
+            if dual is None:
+                return None
+            values.append(sign * np.asarray(dual, np.float64).reshape(-1) if len(rows) else np.zeros(0))
+        return self.sides.multipliers(count, *values)
