@@ -9,7 +9,19 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("verifier", "numpy", "scipy", "onnx", "onnxruntime", "highspy", "torch", "vnnlib", "distributed")
+PACKAGES = (
+    "verifier",
+    "numpy",
+    "scipy",
+    "onnx",
+    "onnxruntime",
+    "highspy",
+    "torch",
+    "vnnlib",
+    "distributed",
+    "cvxpy",
+    "pulp",
+)
 
 
 def facts() -> dict[str, object]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import os
 import signal
 import socket
@@ -28,6 +29,7 @@ from verifier.batch.job import Job
 from verifier.batch.outcome import Fault, Outcome
 from verifier.batch.streams import Stream
 from verifier.batch.watchdog import GRACE
+from verifier.programs.solvers.registry import LAYERS
 
 HASHING = 600.0
 """Seconds that a job's process may take to see whether its files are what they were, before the job begins."""
@@ -72,6 +74,7 @@ def main() -> None:
             number, assignment = owner.recv()
         except (EOFError, OSError):
             return
+        _load_layer(assignment.job.solver)
         outcome = Attempt(assignment, owner, wake).outcome()
         if outcome is None:
             return
@@ -97,6 +100,15 @@ def _load() -> None:
     del highspy, onnxruntime, psutil, scipy
     gc.collect()
     gc.freeze()
+
+
+def _load_layer(solver: str) -> None:
+    """Imports what a solver needs beyond HiGHS, once for all jobs; where that fails, each job says why."""
+    layer = solver.partition(":")[0].lower()
+    if layer in LAYERS and layer not in sys.modules:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(layer)
+            gc.freeze()
 
 
 def child_signals() -> int:

@@ -88,4 +88,5 @@ def compare(
         raise UsageError("no network and property are given", "compare", "give NET PROPERTY, or --instances LIST")
     limit = timeout or TIMEOUT
     job = Job(network, prop, timeout=limit, seed=seed, threads=threads, solver=solver, tighten=tighten)
+    job.options(limit)  # says what is wrong with them
     sys.exit(on_query(job, chosen, Files(json, picture, evidence)))

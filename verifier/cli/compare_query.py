@@ -132,7 +132,7 @@ def _shown(value: float | None) -> str:
 def _remark(answer: Answer) -> str:
     verdict = answer.verdict
     if verdict.status is Status.TIMEOUT and not verdict.detail:
-        return "its share of the time was up"
+        return "out of its time"
     return verdict.detail
 
 

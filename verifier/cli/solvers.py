@@ -19,8 +19,8 @@ def solvers(
 ) -> None:
     """List the solvers of linear and mixed-integer programs that are installed, and others that could be.
 
-    Any of their names goes with --solver. Multipliers are what a linear program's bound is rebuilt from; a dual bound is
-    what proves by a mixed-integer program. SOCP and SDP are cones, used through CVXPY.
+    Any of their names goes with --solver. Multipliers are what a linear program's bound is rebuilt from; a dual bound
+    is what proves by a mixed-integer program. SOCP and SDP are cones, used through CVXPY.
 
     Examples:
 
@@ -48,17 +48,31 @@ def solvers(
 
 
 def _table(backends: list[Backend]) -> Table:
-    from rich.table import Table
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Column, Table
 
-    table = Table(title="Solvers", title_justify="left")
-    for column in ("name", "version", "LP", "multipliers", "ray", "MILP", "dual bound", "stops early", "cones"):
-        table.add_column(column, no_wrap=column == "name")
+    table = Table(
+        Column("name", no_wrap=True),
+        "version",
+        "LP",
+        "multipliers",
+        "MILP",
+        "dual bound",
+        "SOCP",
+        "SDP",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
     for backend in backends:
         can = backend.capabilities
-        marks = ("yes" if known else "-" for known in (can.lp, can.multipliers, can.ray, can.milp))
-        cones = " ".join(name for name, known in (("SOCP", can.socp), ("SDP", can.sdp)) if known)
         bound = can.dual_bound.value if can.milp else "-"
-        table.add_row(backend.name, backend.version, *marks, bound, "yes" if can.callbacks else "-", cones or "-")
+        table.add_row(
+            backend.name,
+            backend.version,
+            *("yes" if known else "-" for known in (can.lp, can.multipliers, can.milp)),
+            bound,
+            *("yes" if known else "-" for known in (can.socp, can.sdp)),
+        )
     return table
 
 

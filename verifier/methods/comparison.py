@@ -104,9 +104,7 @@ class Comparison:
                 if (proof.verdict.status, other.verdict.status) == (Status.UNSAT, Status.SAT):
                     yield Contradiction(proof, other, f"{proof.method} says unsat, {other.method} says sat")
                 elif bound is not None and reached is not None and bound > reached + _room(bound, reached):
-                    told = (
-                        f"{proof.method} proves a margin of at least {bound:.9g}, {other.method} reached {reached:.9g}"
-                    )
+                    told = f"{proof.method} proves a margin from {bound:.9g} on, {other.method} reached {reached:.9g}"
                     yield Contradiction(proof, other, told)
 
     @property

@@ -49,6 +49,8 @@ def _ran_out_of_time(task: Task, d: int, seconds: float) -> bool:
     margin_of = exact_optimum if thorough else exact_margin
     outcome = margin_of(task.forms, box, bounds, conjunction, share, accepted, solver=task.solver)
     task.margin_bounded(d, outcome.bound)
+    if outcome.detail and not share.expired:
+        task.notes.append(outcome.detail)
     if task.open[d] and outcome.finished and task.witness is None:
         task.notes.append(_explanation(outcome))
     return bool(task.open[d]) and not outcome.finished and share.expired

@@ -65,8 +65,7 @@ def lp(task: Task) -> None:
     from verifier.programs.solvers import conic
 
     patterns, thorough = task.query.patterns, task.options.thorough
-    if task.solver is not None and not task.solver.capabilities.multipliers:
-        task.notes.append(f"{task.solver.name} gives no multipliers, so its linear programs prove nothing")
+    note_multipliers(task)
     for box, disjuncts in task.open_conjunctions():
         conjunctions = [(patterns.rows[d], patterns.thresholds[d]) for d in disjuncts]
         bounds = host(task.enclosure(box))
@@ -79,8 +78,16 @@ def lp(task: Task) -> None:
                 return
             if thorough and outcome.point is not None:
                 task.reaches(d, outcome.point)
+            if outcome.detail and not task.deadline.expired:
+                task.notes.append(outcome.detail)
         if task.deadline.expired:
             return
+
+
+def note_multipliers(task: Task) -> None:
+    """Tells the user where linear programs are solved in vain."""
+    if task.solver is not None and not task.solver.capabilities.multipliers:
+        task.notes.append(f"{task.solver.name} gives no multipliers, so its linear programs prove nothing")
 
 
 def _batches(task: Task) -> Iterator[tuple[list[tuple[Box, list[int]]], Array, Array]]:

@@ -13,6 +13,7 @@ from verifier.bounds.linear import rows_minimum
 from verifier.bounds.optimise import AscentOptions
 from verifier.bounds.reduced import reduced
 from verifier.deadline import Deadline
+from verifier.methods.incomplete import note_multipliers
 from verifier.methods.task import Task
 from verifier.network.graph import Network
 from verifier.property.query import Box
@@ -68,6 +69,7 @@ def _options(task: Task) -> NeuronOptions:
 def split_neurons(task: Task, seconds: float = math.inf) -> None:
     """Branch and bound on the neurons of each open box, from the bounds known so far, for so long at most."""
     deadline = task.deadline.within(seconds)
+    note_multipliers(task)
     boxes = task.open_conjunctions()
     for count, (box, disjuncts) in enumerate(boxes):
         if task.settled or deadline.expired:

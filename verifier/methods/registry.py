@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 
 from verifier.errors import UsageError
-from verifier.methods import complete, falsify, incomplete, optimised
+from verifier.methods import complete, falsify, incomplete, optimised, semidefinite
 from verifier.methods.plan import auto, sequence
 from verifier.methods.split_inputs import split_inputs
 from verifier.methods.task import Options, Stage, Task
@@ -48,6 +48,7 @@ _METHODS = (
     Method("dual", "the dual network of relus, in closed form", False, sequence(incomplete.dual)),
     Method("alpha", "linear bounds with optimised slopes", False, sequence(optimised.alpha)),
     Method("lp", "the triangle relaxation as a linear program", False, sequence(incomplete.lp)),
+    Method("sdp", "the semidefinite relaxation of a small relu network", False, sequence(semidefinite.sdp)),
     Method("inputs", "branch and bound on the inputs", True, sequence(incomplete.crown, split_inputs)),
     Method("neurons", "branch and bound on neurons", True, sequence(optimised.alpha, optimised.split_neurons)),
     Method("milp", "the exact mixed-integer program", True, sequence(complete.milp)),

@@ -83,7 +83,7 @@ def _scale(axes: Axes, comparison: Comparison) -> None:
     values = [abs(v) for verdict in verdicts for v in (verdict.bound, verdict.reached) if v is not None]
     sizes = [value for value in values if math.isfinite(value) and value > 1e-3]
     if sizes and max(sizes) > SPREAD * min(sizes):
-        axes.set_xscale("symlog", linthresh=max(min(sizes), max(sizes) / 1e4))
+        axes.set_xscale("symlog", linthresh=max(min(sizes), max(sizes) / 300))
 
 
 def _key(axes: Axes) -> None:

@@ -95,9 +95,9 @@ def encode(
         UnboundedRelaxation: where a needed entry has a bound that is infinite or beyond `tolerances.LARGEST_VALUE`.
         ValueError: where the bounds do not fit the network, are NaN, or cross.
     """
-    bounds = _with_box(network, box, bounds)
+    bounds = bounds_in_box(network, box, bounds)
     cone = dependency_cone(network, bounds, kept)
-    _require_finite(network, bounds, cone)
+    require_finite(network, bounds, cone)
     writer = _Writer(bounds, cone, exact)
     for k, node in enumerate(network.nodes):
         writer.add(k, node)
@@ -118,8 +118,12 @@ def _column_ball(inputs: Entries, ball: Ball) -> ColumnBall | None:
     return ColumnBall(inputs.column[live], Ball(ball.centre[live], ball.radius, ball.norm))
 
 
-def _with_box(network: Network, box: Box, bounds: Bounds) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The bounds in float64, the input's intersected with the box, after checks."""
+def bounds_in_box(network: Network, box: Box, bounds: Bounds) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The bounds in float64, the input's intersected with the box.
+
+    Raises:
+        ValueError: where they do not fit the network, are NaN, or cross.
+    """
     if len(bounds) != len(network.nodes):
         raise ValueError(f"{len(bounds)} bounds for {len(network.nodes)} nodes")
     pairs = [(np.asarray(low, np.float64), np.asarray(high, np.float64)) for low, high in bounds]
@@ -132,7 +136,12 @@ def _with_box(network: Network, box: Box, bounds: Bounds) -> list[tuple[np.ndarr
     return pairs
 
 
-def _require_finite(network: Network, bounds: Bounds, cone: Cone) -> None:
+def require_finite(network: Network, bounds: Bounds, cone: Cone) -> None:
+    """Checks that all entries that matter have finite bounds.
+
+    Raises:
+        UnboundedRelaxation: one has none.
+    """
     for k, (low, high) in enumerate(bounds):
         loose = cone.live[k] & ((low < -LARGEST_VALUE) | (high > LARGEST_VALUE))
         if loose.any():

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeGuard
 
 import numpy as np
 from array_api_compat import is_numpy_array
@@ -84,7 +85,7 @@ def relaxed_margins(
     """
     known = [known_margin(bounds[-1][0], *conjunction) for conjunction in conjunctions]
     try:
-        encoding = encode(_on_host(network), box, bounds, exact=False, kept=kept)
+        encoding = encode(on_host(network), box, bounds, exact=False, kept=kept)
     except UnboundedRelaxation as error:
         return [MarginOutcome(margin, detail=str(error)) for margin in known]
     programs = ConjunctionPrograms(encoding, *bounds[-1], several=any(len(rows) > 1 for rows, _ in conjunctions))
@@ -132,7 +133,7 @@ class _Minima:
             bound = safe_bound(program, program.cost, outcome.multipliers)
             if safe_bound(program, np.zeros_like(program.cost), outcome.multipliers) > 0:
                 bound = np.inf  # nothing at all is feasible
-        if outcome.primal is not None:
+        if _usable(outcome.primal, program):
             point = self._encoding.point(outcome.primal)
         finished = outcome.status is SolveStatus.OPTIMAL
         return MarginOutcome(bound, point, False, finished, "" if finished else f"the LP ended {outcome.status}")
@@ -212,7 +213,7 @@ class _Exact:
         forms, solver = self.bounds[-1], self.solver
         known = known_margin(forms[0], *self.conjunction)
         try:
-            encoding = encode(_on_host(self.network), self.box, self.bounds, exact=True, touching=touching)
+            encoding = encode(on_host(self.network), self.box, self.bounds, exact=True, touching=touching)
         except UnboundedRelaxation as error:
             return MarginOutcome(known, detail=str(error))
         several = len(self.conjunction[0]) > 1
@@ -279,25 +280,32 @@ class _MilpMargin:
         def point_of(x: np.ndarray) -> np.ndarray:
             return self._encoding.point(units.original(x))
 
-        outcome = self._solver.solve_milp(units.program, self._deadline, enough, lambda x: self._accepts(point_of(x)))
+        def accepts(x: np.ndarray) -> bool:
+            return _usable(x, units.program) and self._accepts(point_of(x))
+
+        outcome = self._solver.solve_milp(units.program, self._deadline, enough, accepts)
         bound = units.objective(outcome.dual_bound) - objective.threshold - slack
         bound = known if np.isnan(bound) else max(known, bound)
-        point = None if outcome.primal is None else point_of(outcome.primal)
+        point = point_of(outcome.primal) if _usable(outcome.primal, units.program) else None
         finished = bound > 0 or outcome.accepted or outcome.status is SolveStatus.OPTIMAL
         detail = "" if finished else f"the MILP {outcome.status} {outcome.warning}".rstrip()
         return MarginOutcome(bound, point, self._encoding.complete, finished, detail)
 
 
+def _usable(primal: np.ndarray | None, program: Program) -> TypeGuard[np.ndarray]:
+    """Whether a solver's solution is a vector of numbers of the right length."""
+    return primal is not None and primal.shape == program.cost.shape and bool(np.isfinite(primal).all())
+
+
 def _some_points(box: Box, point: np.ndarray | None) -> np.ndarray:
     """Inputs at which a bound can be seen to be wrong, shape (N, input_size): the middle, and the solver's own."""
-    middle = box.middle
-    return np.stack([middle] if point is None or not np.isfinite(point).all() else [middle, point])
+    return np.stack([box.middle] if point is None else [box.middle, point])
 
 
 def _margin_at(network: Network, points: np.ndarray, conjunction: Conjunction) -> float:
     """The least margin at some points; it rests on float64, against which `_milp_slack` is large."""
     rows, thresholds = conjunction
-    values = _on_host(network).forward(points)[:, rows] - thresholds
+    values = on_host(network).forward(points)[:, rows] - thresholds
     return float(np.min(np.max(values, axis=1)))
 
 
@@ -315,7 +323,7 @@ def _milp_slack(forms: tuple[np.ndarray, np.ndarray], conjunction: Conjunction) 
     return MILP_ABSOLUTE_MARGIN + MILP_RELATIVE_MARGIN * float(np.max(size))
 
 
-def _on_host(network: Network) -> Network:
+def on_host(network: Network) -> Network:
     """The network with NumPy weights."""
     arrays = [node.bias for node in network.nodes if isinstance(node, Affine)]
     return network if all(is_numpy_array(a) for a in arrays) else network.like(np.zeros(0))

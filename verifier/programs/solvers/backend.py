@@ -22,7 +22,7 @@ class DualBound(StrEnum):
     """When a solver has a proven lower bound of a mixed-integer program's optimum."""
 
     NEVER = "never"
-    AT_OPTIMUM = "at the optimum"  # its objective, less the gap it was asked for
+    AT_OPTIMUM = "at optimum"  # its objective, less the gap it was asked for
     ALWAYS = "always"  # also where it was cut short
 
 
@@ -99,7 +99,7 @@ class Backend(Protocol):
         """Minimises a mixed-integer program; the solve may end once its bound exceeds `stop_above`.
 
         Args:
-            program: a minimisation, in units of its columns (`programs.scaling`).
+            program: a minimisation, in units of its columns (`programs.scaling`), which are bounded.
             deadline: kept as well as the solver keeps limits.
             stop_above: the bound that is enough, where the solver can be told.
             on_candidate: called with improving solutions, or with the last one only.

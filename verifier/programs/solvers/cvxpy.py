@@ -43,7 +43,7 @@ class Traits:
 
     Attributes:
         package: the distribution that holds it.
-        linear, integer: options of linear and of mixed-integer solves.
+        linear, integer: options of linear and of mixed-integer solves; None where these are left alone.
         bound: reads the proven bound from the solver's statistics; None where it has none before the optimum.
         gap: whether `integer` sets the gap, so that an optimum is one.
         tolerance: feasibility of mixed-integer solves under these options.
@@ -52,7 +52,7 @@ class Traits:
 
     package: str = ""
     linear: Setting = lambda seconds: {}
-    integer: Setting = lambda seconds: {}
+    integer: Setting | None = None
     bound: Callable[[Any], float] | None = None
     gap: bool = False
     tolerance: float = DEFAULT_TOLERANCE
@@ -73,7 +73,7 @@ def _highs(seconds: float) -> dict[str, Any]:
 
 def _scip(seconds: float) -> dict[str, Any]:
     exact = {"numerics/feastol": SOLVER_FEASIBILITY, "numerics/dualfeastol": SOLVER_FEASIBILITY}
-    return {"scip_params": {"limits/time": seconds, "limits/gap": GAP, "limits/absgap": GAP, **exact}}
+    return {"scip_params": {"limits/time": seconds, **exact}}  # its gap is 0
 
 
 def _glpk(seconds: float) -> dict[str, Any]:
@@ -84,17 +84,13 @@ TRAITS: Mapping[str, Traits] = MappingProxyType(
     {
         "CLARABEL": Traits("clarabel", lambda s: {"time_limit": s}),
         "SCS": Traits("scs", lambda s: {"time_limit_secs": s, "eps_abs": FIRST_ORDER, "eps_rel": FIRST_ORDER}),
-        "OSQP": Traits("osqp", lambda s: {"time_limit": s, "eps_abs": FIRST_ORDER, "eps_rel": FIRST_ORDER}),
+        "OSQP": Traits(
+            "osqp", lambda s: {"time_limit": s, "eps_abs": FIRST_ORDER, "eps_rel": FIRST_ORDER, "max_iter": 10**6}
+        ),
         "HIGHS": Traits(
             "highspy", _highs, _highs, lambda s: s.mip_dual_bound, gap=True, tolerance=SOLVER_FEASIBILITY, ray=True
         ),
-        "SCIPY": Traits(
-            "scipy",
-            lambda s: {"scipy_options": {"time_limit": s}},
-            lambda s: {"scipy_options": {"time_limit": s, "mip_rel_gap": GAP}},
-            lambda s: s["mip_dual_bound"],
-            gap=True,
-        ),
+        "SCIPY": Traits("scipy", lambda s: {"scipy_options": {"time_limit": s}}),  # HiGHS, its tolerances not to be set
         "SCIP": Traits(
             "pyscipopt", _scip, _scip, lambda s: s["model"].getDualbound(), gap=True, tolerance=SOLVER_FEASIBILITY
         ),
@@ -113,8 +109,8 @@ TRAITS: Mapping[str, Traits] = MappingProxyType(
         ),
     }
 )
-"""Those that were tried, and some that follow their manuals. Of any other, multipliers of linear programs are used,
-which are never trusted, and nothing of mixed-integer programs."""
+"""Those that were tried, and some that follow their manuals. Any other is used for the multipliers of linear
+programs, which are never trusted, and not for mixed-integer programs."""
 
 WITHOUT_MULTIPLIERS = frozenset({"GLPK_MI", "CBC", "ECOS_BB"})
 
@@ -153,7 +149,7 @@ class Cvxpy:
 
         classes = [m[self.solver] for m in (SOLVER_MAP_CONIC, SOLVER_MAP_QP) if self.solver in m]
         cones = {cone.__name__ for c in classes for cone in c.SUPPORTED_CONSTRAINTS}
-        milp = any(c.MIP_CAPABLE for c in classes)
+        milp = self.traits.integer is not None and any(c.MIP_CAPABLE for c in classes)
         bound = DualBound.ALWAYS if self.traits.bound else DualBound.AT_OPTIMUM if self.traits.gap else DualBound.NEVER
         return Capabilities(
             milp=milp,
@@ -179,8 +175,10 @@ class Cvxpy:
         """Solves to the optimum or the deadline; the proven bound is the solver's own where it tells one.
 
         Raises:
-            SolverError: CVXPY or the solver broke down.
+            SolverError: the solver solves none, or it or CVXPY broke down.
         """
+        if self.traits.integer is None:
+            raise SolverError(f"{self.name} solves no mixed-integer programs", "--solver")
         if deadline.expired:
             return MilpOutcome(SolveStatus.STOPPED)
         if contradiction(program) is not None:
@@ -265,9 +263,10 @@ class _Compiled:
         x = cvxpy.Variable(
             size,
             bounds=[program.lower, program.upper],
-            **({"integer": (integers.tolist(),)} if len(integers) else {}),
+            integer=(integers.tolist(),) if len(integers) else False,
         )
-        cost, constraints = cvxpy.Parameter(size), []
+        cost = cvxpy.Parameter(size)
+        constraints: list[tuple[np.ndarray, float, Any, Any]] = []
         for rows, sign in ((sides.equal, -1.0), (sides.above, 1.0), (sides.below, -1.0)):
             side = cvxpy.Parameter(len(rows)) if len(rows) else None
             if side is None:

@@ -24,7 +24,9 @@ def with_digits(program: Program, digits: int) -> tuple[Program, float]:
     """
     rows = program.rows.copy()
     rows.data = rounded(rows.data, digits)
-    lost = abs(program.rows - rows) @ program.column_magnitude
+    change = abs(program.rows - rows)
+    change.eliminate_zeros()  # so that no 0 meets an infinite bound
+    lost = change @ program.column_magnitude
     unit = 10.0 ** (1 - digits)
     low, high = (_outward(side, lost, unit, sign) for side, sign in ((program.row_lower, -1), (program.row_upper, 1)))
     kept = (program.row_lower == program.row_upper) & (lost + unit * np.abs(program.row_lower) < SOLVER_FEASIBILITY)
@@ -42,7 +44,8 @@ def with_digits(program: Program, digits: int) -> tuple[Program, float]:
         row_upper=rounded(high, digits),
     )
     off = np.abs(program.cost - cost)
-    return made, float(np.sum(np.where(off > 0, off * program.column_magnitude, 0.0)) * (1.0 + unit))
+    lost_cost = off[off > 0] @ program.column_magnitude[off > 0]
+    return made, float(lost_cost * (1.0 + unit))
 
 
 def rounded(values: np.ndarray, digits: int) -> np.ndarray:

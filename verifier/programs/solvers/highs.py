@@ -145,6 +145,8 @@ class LpSession:
         model = self._model
         _set_time_limit(model, deadline)
         status = _status(model, model.run())
+        if self._method is LpMethod.PDLP and model.getModelStatus() == highspy.HighsModelStatus.kUnknown:
+            status = SolveStatus.STOPPED  # short of the accuracy that it was asked for
         self._solved = status is SolveStatus.OPTIMAL
         solution = model.getSolution()
         primal = np.array(solution.col_value) if solution.value_valid else None

@@ -148,21 +148,22 @@ class _Model:
             kinds = [pulp.LpInteger if w else pulp.LpContinuous for w in whole]
             columns = [pulp.LpVariable(f"x{j}", cat=kind) for j, kind in enumerate(kinds)]
             problem = pulp.LpProblem("program", pulp.LpMinimize)
-            problem.addVariables(columns)
             sides = Sides.of(program)
             senses = (pulp.LpConstraintEQ, pulp.LpConstraintGE, pulp.LpConstraintLE)
             rows: list[list[Any]] = []
             for chosen, sense in zip((sides.equal, sides.above, sides.below), senses, strict=True):
                 rows.append([pulp.LpConstraint(_expression(program, i, columns), sense, rhs=0.0) for i in chosen])
-                for row in rows[-1]:
-                    problem.addConstraint(row)
+                for row in rows[-1]:  # PuLP writes rows in the order of their names
+                    problem.addConstraint(row, f"r{len(problem.constraints):09d}")
         return cls(sides, columns, (rows[0], rows[1], rows[2]), problem)
 
     def set(self, program: Program) -> None:
         """Hands over objective, sides and bounds."""
         import pulp
 
-        terms = np.flatnonzero(program.cost)
+        # PuLP stumbles over columns that nothing mentions.
+        mentioned = np.bincount(program.rows.indices, minlength=len(program.cost)) > 0
+        terms = np.flatnonzero((program.cost != 0) | ~mentioned)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self.problem.objective = pulp.LpAffineExpression([(self.columns[j], float(program.cost[j])) for j in terms])
@@ -231,6 +232,6 @@ def _expression(program: Program, row: int, columns: list[Any]) -> Any:
 
 
 def _idle(column: Any) -> float:
-    """A value for a column that the solver was not told of, as nothing mentions it."""
+    """A value for a column that the solver gave none, as nothing depends on it."""
     ends = [end for end in (column.lowBound, column.upBound) if end is not None]
     return float(min(ends, key=abs, default=0.0))

@@ -17,7 +17,7 @@ from verifier.deadline import Deadline
 
 GUARD = """
 read -r _
-for file in $(grep -ls -- "$1" /proc/[0-9]*/cmdline); do
+for file in $(grep -Fls -- "$1" /proc/[0-9]*/cmdline); do
   number=${file#/proc/}; number=${number%/cmdline}
   [ "$number" = "$$" ] || kill -9 "$number"
 done
