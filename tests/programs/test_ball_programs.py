@@ -40,7 +40,7 @@ def inner(rng: np.random.Generator, box: Box, count: int = 300) -> np.ndarray:
         box.upper - box.lower
     )
     x = box.ball.retracted(x, box.lower, box.upper)
-    return np.array([row for row in x if box.ball.contains(row)])
+    return np.array([row for row in x if box.ball.contains(row)]).reshape(-1, box.size)
 
 
 @given(SEEDS, NORMS, st.booleans())
@@ -92,7 +92,7 @@ def test_without_cvxpy_the_bound_is_safe_and_still_knows_the_ball(monkeypatch: p
             exact = exact_margin(network, box, bounds, (np.array([0]), np.array([50.0])), NEVER)
         plain = Box(box.lower, box.upper, box.inner_lower, box.inner_upper)
         (around,) = relaxed_margins(network, plain, bounds, asked, NEVER)
-        assert around.bound - 1e-6 <= alone.bound <= best.bound + 1e-6
+        assert max(around.bound - 1e-6, best.bound - 0.2) <= alone.bound <= best.bound + 1e-6
         assert best.bound - 1e-4 <= exact.bound + 50 <= network.forward(inner(rng, box))[:, 0].min()
 
 

@@ -193,3 +193,16 @@ def test_a_ball_in_an_infinite_box_or_of_another_size_is_refused() -> None:
         Box(ends, np.ones(2), point, point, Ball(np.zeros(2), 1.0, 2))
     with pytest.raises(PropertyError, match="dimensions"):
         Box(np.zeros(2), np.ones(2), point, point, Ball(np.zeros(3), 1.0, 2))
+
+
+@given(SEEDS, NORMS, st.sampled_from([1e-200, 1e-160, 1e-30, 1.0, 1e30, 1e200]))
+@settings(max_examples=200, deadline=None)
+def test_membership_near_the_sphere_is_that_of_fractions(seed: int, norm: int, scale: float) -> None:
+    rng = np.random.default_rng(seed)
+    centre, radius = scale * rng.normal(size=3), scale * float(rng.choice([0.0, 1e-10, 1.0, 1e5]))
+    gaps = rng.normal(size=3)
+    gaps *= radius / np.linalg.norm(gaps, norm)
+    x = centre + gaps * rng.choice([0.5, 1 - 1e-15, 1.0, 1 + 1e-15, 2.0])
+    exact = sum(abs(Fraction(a) - Fraction(b)) ** norm for a, b in zip(x.tolist(), centre.tolist(), strict=True))
+    with np.errstate(over="ignore"):
+        assert Ball(centre, radius, norm).contains(x) == (exact <= Fraction(radius) ** norm)

@@ -62,15 +62,12 @@ def dual(task: Task) -> None:
 def lp(task: Task) -> None:
     """The triangle LP of each open box, solved for its open disjuncts; minimisers are tried as witnesses."""
     from verifier.programs.margins import relaxed_margins
-    from verifier.programs.solvers import conic
 
     patterns, thorough = task.query.patterns, task.options.thorough
     note_multipliers(task)
     for box, disjuncts in task.open_conjunctions():
         conjunctions = [(patterns.rows[d], patterns.thresholds[d]) for d in disjuncts]
         bounds = host(task.enclosure(box))
-        if box.ball is not None and box.ball.norm == 2 and not conic.solver_for(task.solver):
-            task.notes.append("no solver for cones (CVXPY's are used), so that the program knew the ball's box alone")
         outcomes = relaxed_margins(task.forms, box, bounds, conjunctions, task.deadline, solver=task.solver)
         for d, outcome in zip(disjuncts, outcomes, strict=True):
             task.margin_bounded(d, outcome.bound)

@@ -17,8 +17,9 @@ from verifier.programs.program import ColumnBall
 from verifier.programs.rows import Entries, ProgramBuilder
 from verifier.tolerances import UNDERFLOW, gamma
 
-FIRST_TANGENTS = (-0.8, -0.4, -0.15, 0.15, 0.4, 0.8)
-"""Where tangents touch at first, as shares of the radius; q_j >= 0 is the one at 0."""
+FIRST_TANGENTS = (0.4, 0.8, 1.4, 2.2, 4.0)
+"""Where tangents touch at first, on both sides: in units of radius / sqrt(n), the size of an entry where all n are alike.
+q_j >= 0 is the tangent at 0."""
 
 
 def add_ball(builder: ProgramBuilder, within: ColumnBall, touching: np.ndarray | None) -> None:
@@ -50,7 +51,7 @@ def _add_two_norm(builder: ProgramBuilder, within: ColumnBall, touching: np.ndar
         touching: points at which tangents touch, beside the first ones, shape (T, columns).
     """
     count, centre, radius = len(within.columns), within.ball.centre, within.ball.radius
-    first = np.outer(FIRST_TANGENTS, np.full(count, radius))
+    first = np.outer([*FIRST_TANGENTS, *(-t for t in FIRST_TANGENTS)], np.full(count, radius / np.sqrt(count)))
     x, one = _entries(within.columns), np.ones(count)
     q = _entries(builder.columns(np.zeros(count), one))
     for gaps in (*first, *(touching - centre)):

@@ -24,6 +24,7 @@ from verifier.programs.safe_bound import safe_bound
 from verifier.programs.scaling import scaled
 from verifier.programs.solvers.backend import Backend, LinearSession
 from verifier.programs.solvers.outcome import SolveStatus
+from verifier.property.balls import Ball
 from verifier.property.query import Box
 from verifier.tolerances import MILP_ABSOLUTE_MARGIN, MILP_RELATIVE_MARGIN, MILP_WIDENING, SOLVER_FEASIBILITY
 
@@ -71,7 +72,7 @@ def relaxed_margins(
 
     Bounds are rebuilt from the solver's multipliers (`safe_bound`) and hold in real arithmetic. After the deadline the
     outcomes left hold what `bounds` prove by themselves. Where the box has a ball of norm 2 it is a cone for one of
-    CVXPY's solvers; without one the multipliers are those of the box, but the bound made of them knows the ball.
+    CVXPY's solvers; without one it is held by tangents, and the bound made of the multipliers knows the ball.
 
     Args:
         network: its outputs are the forms.
@@ -84,12 +85,14 @@ def relaxed_margins(
         solver: None is HiGHS.
     """
     known = [known_margin(bounds[-1][0], *conjunction) for conjunction in conjunctions]
+    solver = solver or _highs()
+    touching = None if _cone_solver(box.ball, solver) else np.zeros((0, box.size))
     try:
-        encoding = encode(on_host(network), box, bounds, exact=False, kept=kept)
+        encoding = encode(on_host(network), box, bounds, exact=False, kept=kept, touching=touching)
     except UnboundedRelaxation as error:
         return [MarginOutcome(margin, detail=str(error)) for margin in known]
     programs = ConjunctionPrograms(encoding, *bounds[-1], several=any(len(rows) > 1 for rows, _ in conjunctions))
-    minima = _Minima(programs.program, encoding, deadline, solver or _highs())
+    minima = _Minima(programs.program, encoding, deadline, solver)
     outcomes = []
     for conjunction, margin in zip(conjunctions, known, strict=True):
         objective = programs.of(*conjunction)
@@ -106,12 +109,11 @@ class _Minima:
 
     @cached_property
     def _session(self) -> LinearSession:
-        from verifier.programs.solvers import conic
+        from verifier.programs.solvers.conic import ConicSession
 
         within = self._program.ball
-        if within is not None and within.ball.norm == 2 and (name := conic.solver_for(self._solver)):
-            return conic.ConicSession(name)
-        return self._solver.session(self._program)
+        cones = "" if within is None else _cone_solver(within.ball, self._solver)
+        return ConicSession(cones) if cones else self._solver.session(self._program)
 
     def of(self, objective: Objective, known: float) -> MarginOutcome:
         """The margin of one conjunction, at least `known`."""
@@ -307,6 +309,13 @@ def _margin_at(network: Network, points: np.ndarray, conjunction: Conjunction) -
     rows, thresholds = conjunction
     values = on_host(network).forward(points)[:, rows] - thresholds
     return float(np.min(np.max(values, axis=1)))
+
+
+def _cone_solver(ball: Ball | None, solver: Backend) -> str:
+    """CVXPY's name of the solver that takes a ball of norm 2 as a cone; empty where none does, or there is none."""
+    from verifier.programs.solvers.conic import solver_for
+
+    return "" if ball is None or ball.norm != 2 else solver_for(solver)
 
 
 def _highs() -> Backend:
