@@ -191,3 +191,22 @@ def test_every_node_stays_within_its_interval(norm: int) -> None:
             slack = 1e-9 * (1 + np.abs(value))  # the points are in the ball up to rounding
             assert (value >= interval.lower - slack).all()
             assert (value <= interval.upper + slack).all()
+
+
+@pytest.mark.parametrize("norm", [1, 2])
+def test_a_comparison_sees_no_contradiction_in_a_ball(norm: int, tmp_path: Path) -> None:
+    """Margins that methods reach are those of points in the ball, and the exact one is the same for all."""
+    rng = np.random.default_rng(norm)
+    network = classifier(rng, (3, 6, 5, 3), tmp_path)
+    sample = rng.normal(size=3)
+    query = verifier.robustness_query(network, sample, None, 0.4, norm)
+    methods = ("interval", "crown", "dual", "alpha", "lp", "milp")
+    comparison = verifier.compare(network, query, methods, verifier.Options(timeout=60, threads=1))
+    assert not comparison.contradictions
+    assert comparison.optimum is not None
+    lowest = least_margin(network, query.disjuncts[0].box, own_class(network, sample), rng)
+    assert comparison.optimum == pytest.approx(lowest, abs=0.01)
+    bounds = {a.method: a.verdict.bound for a in comparison.answers}
+    assert bounds["interval"] <= bounds["crown"] + 1e-9
+    assert bounds["crown"] <= bounds["lp"] + 1e-6
+    assert bounds["lp"] <= bounds["milp"] + 1e-4
