@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from verifier.arrays import Array, namespace, zeros
-from verifier.bounds.enclosure import Interval, Minimum, minimum
+from verifier.bounds.enclosure import Interval, minimum
 from verifier.bounds.interval import affine_magnitude
 from verifier.network.graph import Affine, Elementwise, Network, Node, Product
+from verifier.property.support import Minimum
 from verifier.relaxations.lines import Policy, lines
 from verifier.relaxations.products import chosen_planes
 from verifier.tolerances import UNDERFLOW, UNIT_ROUNDOFF, gamma

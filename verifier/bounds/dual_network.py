@@ -21,10 +21,11 @@ import math
 from collections.abc import Sequence
 
 from verifier.arrays import Array, namespace, zeros
-from verifier.bounds.enclosure import Interval, Minimum, minimum
+from verifier.bounds.enclosure import Interval, minimum
 from verifier.bounds.interval import affine_magnitude
 from verifier.network.functions.relu import Relu
 from verifier.network.graph import Affine, Elementwise, Input, Network
+from verifier.property.support import Minimum
 from verifier.relaxations.lines import Policy
 from verifier.relaxations.rectifier import relu_lines
 from verifier.tolerances import UNDERFLOW, UNIT_ROUNDOFF, gamma

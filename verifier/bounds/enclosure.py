@@ -8,7 +8,7 @@ from functools import cached_property
 
 from verifier.arrays import Array, namespace
 from verifier.property.balls import Ball
-from verifier.property.support import least
+from verifier.property.support import Minimum, least
 from verifier.tolerances import LARGEST_VALUE
 
 
@@ -31,19 +31,6 @@ class Interval:
         return xp.maximum(xp.abs(self.lower), xp.abs(self.upper))
 
 
-@dataclass(frozen=True, eq=False)
-class Minimum:
-    """Lower bounds of R rows for N subproblems.
-
-    Attributes:
-        bound: shape (N, R).
-        point: where each row is least on the input set, shape (N, R, input_size).
-    """
-
-    bound: Array
-    point: Array
-
-
 def minimum(inputs: Interval, rows: Array) -> Minimum:
     """The least values of `rows`, shape (N, R, input_size), over box and ball.
 
@@ -51,8 +38,7 @@ def minimum(inputs: Interval, rows: Array) -> Minimum:
     magnitudes. With one, rounding is covered.
     """
     if inputs.ball is not None:
-        found = least(rows, inputs.lower, inputs.upper, inputs.ball)
-        return Minimum(found.bound, found.point)
+        return least(rows, inputs.lower, inputs.upper, inputs.ball)
     xp = namespace(rows)
     point = xp.where(rows > 0, inputs.lower[:, None, :], inputs.upper[:, None, :])
     return Minimum(xp.sum(rows * point, axis=-1), point)

@@ -14,11 +14,12 @@ import numpy as np
 
 from verifier.arrays import Array, convert_like, namespace, to_numpy
 from verifier.bounds.backward import BackwardPass
-from verifier.bounds.enclosure import Interval, Minimum, intersected
+from verifier.bounds.enclosure import Interval, intersected
 from verifier.bounds.interval import node_interval
 from verifier.bounds.layout import open_entries
 from verifier.deadline import Deadline
 from verifier.network.graph import Affine, Elementwise, Network, Product
+from verifier.property.support import Minimum
 from verifier.relaxations.lines import Policy
 
 ROW_ENTRIES = 1 << 23

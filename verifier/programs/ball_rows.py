@@ -18,8 +18,8 @@ from verifier.programs.rows import Entries, ProgramBuilder
 from verifier.tolerances import UNDERFLOW, gamma
 
 FIRST_TANGENTS = (0.4, 0.8, 1.4, 2.2, 4.0)
-"""Where tangents touch at first, on both sides: in units of radius / sqrt(n), the size of an entry where all n are alike.
-q_j >= 0 is the tangent at 0."""
+"""Where tangents touch at first, on both sides: in units of radius / sqrt(n), the size of an entry where all n are
+alike. The tangent at 0 is q_j >= 0."""
 
 
 def add_ball(builder: ProgramBuilder, within: ColumnBall, touching: np.ndarray | None) -> None:

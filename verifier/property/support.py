@@ -27,7 +27,7 @@ CLOSE = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
-class Least:
+class Minimum:
     """The least values of R linear functions for each of N boxes.
 
     Attributes:
@@ -39,7 +39,7 @@ class Least:
     point: Array
 
 
-def least(rows: Array, lower: Array, upper: Array, ball: Ball) -> Least:
+def least(rows: Array, lower: Array, upper: Array, ball: Ball) -> Minimum:
     """Bounds of the least values of `rows` over box and ball.
 
     Args:
@@ -60,7 +60,7 @@ def least(rows: Array, lower: Array, upper: Array, ball: Ball) -> Least:
     else:
         gaps = xp.zeros_like(gaps)
     point = xp.minimum(xp.maximum(centre + gaps, lower), upper)
-    return Least(_bound(share, rest, corner, centre, ball), point)
+    return Minimum(_bound(share, rest, corner, centre, ball), point)
 
 
 def _bound(share: Array, rest: Array, corner: Array, centre: Array, ball: Ball) -> Array:
