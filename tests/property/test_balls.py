@@ -118,6 +118,24 @@ def test_boxes_of_a_batch_and_libraries_agree() -> None:
         np.testing.assert_allclose(fast.point, together.point, atol=1e-2)
 
 
+@pytest.mark.parametrize("norm", [1, 2])
+def test_many_sparse_rows_are_bounded_as_each_alone(norm: int) -> None:
+    """They go in blocks, on the inputs that they have."""
+    rng = np.random.default_rng(norm)
+    ball = Ball(rng.normal(size=3000), 2.0, norm)
+    lower, upper = ball.centre - rng.random((1, 3000)), ball.centre + rng.random((1, 3000))
+    rows = np.zeros((1, 90, 3000))
+    for r in range(90):
+        rows[0, r, 25 * r : 25 * r + 60] = rng.normal(size=60)
+    rows[0, 40] = rng.normal(size=3000)
+    found = least(rows, lower, upper, ball)
+    for r in range(90):
+        alone = least(rows[:, r : r + 1], lower, upper, ball)
+        assert found.bound[0, r] == pytest.approx(alone.bound[0, 0], abs=1e-8)
+        assert rows[0, r] @ found.point[0, r] == pytest.approx(alone.bound[0, 0], abs=1e-5)
+        assert ball.excess(found.point[0, r]) <= 1e-4
+
+
 def test_rows_that_are_not_finite_bound_nothing() -> None:
     ball = Ball(np.zeros(2), 1.0, 2)
     rows = np.array([[[np.inf, 1.0], [np.nan, 0.0], [1e300, 1e300]]])

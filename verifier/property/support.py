@@ -15,6 +15,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from array_api_compat import is_numpy_array
+
 from verifier.arrays import Array, convert_like, namespace
 from verifier.property.balls import Ball
 from verifier.tolerances import UNDERFLOW, gamma
@@ -24,6 +27,10 @@ STEPS = 30
 
 CLOSE = 1e-5
 """Relative change of the multiplier at which the steps end: the bound is flat there, so it loses the square of this."""
+
+
+BLOCK_ENTRIES = 1 << 16
+"""Coefficients that are worked on at a time on the host: what a core's cache holds a few copies of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +54,30 @@ def least(rows: Array, lower: Array, upper: Array, ball: Ball) -> Minimum:
         lower, upper: of the boxes, finite, shape (N, input_size) or (1, input_size).
         ball: the same for all. Where a box misses it, any bound is right.
     """
+    count, width, size = rows.shape
+    step = max(1, BLOCK_ENTRIES // (count * size))
+    if not is_numpy_array(rows) or width <= step:
+        return _least(rows, lower, upper, ball)
+    blocks = [_least_of_block(rows[:, i : i + step], lower, upper, ball) for i in range(0, width, step)]
+    return Minimum(
+        *(np.concatenate(parts, axis=1) for parts in zip(*((b.bound, b.point) for b in blocks), strict=True))
+    )
+
+
+def _least_of_block(rows: np.ndarray, lower: np.ndarray, upper: np.ndarray, ball: Ball) -> Minimum:
+    """The same for few rows: of a convolution these have but few inputs. The others only make the ball smaller."""
+    used = np.flatnonzero((rows != 0).any(axis=(0, 1)))
+    if not 0 < 2 * len(used) < rows.shape[2]:
+        return _least(rows, lower, upper, ball)
+    shadow = Ball(ball.centre[used], ball.radius, ball.norm)
+    found = _least(rows[:, :, used], lower[:, used], upper[:, used], shadow)
+    nearest = np.clip(ball.centre, lower, upper).astype(rows.dtype)
+    point = np.broadcast_to(nearest[:, None, :], rows.shape).copy()
+    point[:, :, used] = found.point
+    return Minimum(found.bound, point)
+
+
+def _least(rows: Array, lower: Array, upper: Array, ball: Ball) -> Minimum:
     xp = namespace(rows)
     centre = convert_like(rows)(ball.centre)
     lower, upper = lower[:, None, :], upper[:, None, :]
