@@ -44,7 +44,7 @@ def verify(
         Path | None, typer.Argument(metavar="[PROPERTY]", help="VNN-LIB property, .vnnlib or .vnnlib.gz.")
     ] = None,
     method: Annotated[
-        str, typer.Option(help="auto, interval, crown, dual, alpha, lp, inputs, neurons, milp or attack.")
+        str, typer.Option(help="auto, interval, crown, dual, alpha, lp, sdp, inputs, neurons, milp or attack.")
     ] = "auto",
     timeout: Annotated[float, typer.Option(min=0.001, help="Wall time allowed, in seconds.")] = 300.0,
     result: Annotated[
