@@ -13,16 +13,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from verifier.api import compare, load_network, load_property, verify
+    from verifier.api import compare, load_network, load_property, robustness_query, verify
     from verifier.errors import VerifierError
     from verifier.methods import Options
+    from verifier.property.balls import Ball
     from verifier.verdict import Status, Verdict, Witness
 
 _HOMES = {
     "compare": "verifier.api",
     "load_network": "verifier.api",
     "load_property": "verifier.api",
+    "robustness_query": "verifier.api",
     "verify": "verifier.api",
+    "Ball": "verifier.property.balls",
     "Options": "verifier.methods",
     "Status": "verifier.verdict",
     "Verdict": "verifier.verdict",
@@ -31,6 +34,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Ball",
     "Options",
     "Status",
     "Verdict",
@@ -39,6 +43,7 @@ __all__ = [
     "compare",
     "load_network",
     "load_property",
+    "robustness_query",
     "verify",
 ]
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from verifier.errors import PropertyError
+from verifier.evidence.replay import own_class
 from verifier.methods import Options, decide, method_named
 from verifier.methods.comparison import Comparison, all_methods, compared
 from verifier.network.graph import Network
 from verifier.property.query import Query
+from verifier.property.robustness import Neighbourhood
+from verifier.property.robustness import robustness_query as _robustness_query
 from verifier.readers.onnx import load_network as _load_network
 from verifier.readers.vnnlib import load_property as _load_property
 from verifier.verdict import Verdict
@@ -47,6 +52,41 @@ def load_property(path: str | Path, network: Network | None = None) -> Query:
         UsageError: there is no such file.
     """
     return _load_property(path, network)
+
+
+def robustness_query(
+    network: Network,
+    sample: np.ndarray,
+    label: int | None,
+    epsilon: float,
+    norm: float,
+    clip: tuple[float, float] | None = None,
+) -> Query:
+    """Asks whether an input near a sample makes some other class's output at least that of the sample's label.
+
+    Args:
+        network: a classifier, one output a class.
+        sample: any shape of `network.input_size` numbers, in the order of the network's flattened inputs.
+        label: the sample's class; None for the network's own, as ONNX Runtime computes it.
+        epsilon: the ball's radius. It and the sample are taken as the float64 numbers that they are, exactly.
+        norm: 1, 2 or `math.inf`.
+        clip: the smallest and the largest value that any input can have, or None.
+
+    >>> import numpy as np
+    >>> network = load_network("vnnlib_specs/onnx/digits_dense.onnx")
+    >>> query = robustness_query(network, np.full(64, 0.5), None, epsilon=0.01, norm=2)
+    >>> verify(network, query).status.value
+    'unsat'
+
+    Raises:
+        PropertyError: the sample does not fit the network, a number is out of range or not finite.
+    """
+    sample = np.asarray(sample, np.float64).ravel()
+    neighbourhood = Neighbourhood(sample, float(epsilon), float(norm), clip)
+    if label is None and len(sample) == network.input_size:
+        label = own_class(network, sample)
+    sizes = network.input_size, network.output_size
+    return _robustness_query(sizes, neighbourhood, 0 if label is None else int(label))
 
 
 def verify(network: Network, query: Query, method: str = "auto", options: Options | None = None) -> Verdict:

@@ -18,6 +18,9 @@ scaling), each a relative error of one unit roundoff; no chain of the reader's h
 UNDERFLOW = 1e-290
 """Absolute error that covers gradual underflow, which the relative bound of `gamma` does not see."""
 
+TINY_NORM = 1e-150
+"""Added to norms whose squares may have underflowed."""
+
 SMALLEST_FORM_COEFFICIENT = 1e-100
 """Coefficients of a property below this, or above its reciprocal, are refused: their products could underflow."""
 

@@ -136,11 +136,19 @@ def moons_instances() -> list[tuple[str, str]]:
     ]
 
 
+def write_sample() -> None:
+    """A digit of class 3, 8 rows of 8 pixels, to ask around."""
+    path = HERE / "samples" / "three.csv"
+    path.parent.mkdir(exist_ok=True)
+    np.savetxt(path, load_digits().images[3] / 16, fmt="%.4f", delimiter=",")
+
+
 def main() -> None:
     torch.manual_seed(0)
     instances = digits_instances() + moons_instances()
     with (HERE / "instances.csv").open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows((network, prop, 60) for network, prop in instances)
+    write_sample()
     with (HERE / "truth.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("network", "property", "verdict", "weakest_method"))

@@ -1,9 +1,10 @@
 """Projected gradient descent on the margins of disjuncts, many at once (Madry et al., arXiv 1706.06083).
 
 A disjunct is violated where all its rows' excesses (form - threshold) are at most 0; the worst of them is its margin.
-Every start moves by signed steps in proportion to the box's widths, which a cosine schedule shrinks. Points that seem
-to violate are given to the judge, which replays them; the descent goes on where the judge says no, so that a start
-that only touches the boundary gets a strict witness.
+Every start moves by signed steps in proportion to the box's widths, which a cosine schedule shrinks. In a ball it moves
+along the steepest way that box and ball allow (for norm 2 the gradient's, for norm 1 that of its largest entries) and
+is held in both. Points that seem to violate are given to the judge, which replays them; the descent goes on where the
+judge says no, so that a start that only touches the boundary gets a strict witness.
 
 What makes starts differ, each found to matter: half begin around the best point known of their disjunct; an eighth,
 but at least one, first follows a random mixture of the forms, which leads off plateaus that all random points share
@@ -23,7 +24,9 @@ from verifier.arrays import Array, convert_like, namespace, to_numpy
 from verifier.attacks.gradient import outputs_and_gradient
 from verifier.deadline import Deadline
 from verifier.network.graph import Network
+from verifier.property.balls import Ball
 from verifier.property.query import Query
+from verifier.property.support import least
 from verifier.verdict import Witness
 
 Judge = Callable[[int, np.ndarray], Witness | None]
@@ -86,10 +89,10 @@ def attack(
         chosen = best.ranked(disjuncts)[: max(1, len(disjuncts) >> number % HALVINGS)]
         starts = min(options.most_starts, max(options.starts, rows // max(1, len(chosen))))
         size = max(1, rows // starts)
-        for first in range(0, len(chosen), size):
+        for part in _batches(target.query, chosen, size):
             if deadline.expired:
                 return None
-            descent = _Descent(target, chosen[first : first + size], starts, best, rng)
+            descent = _Descent(target, part, starts, best, rng)
             if number:  # most violations are found without
                 descent.wander(options, deadline)
             witness = descent.run(options, deadline)
@@ -97,6 +100,15 @@ def attack(
                 return witness
             best.update(descent)
     return None
+
+
+def _batches(query: Query, disjuncts: Sequence[int], size: int) -> Iterator[list[int]]:
+    """The disjuncts in order, `size` at a time; those of different balls apart."""
+    sharing: dict[int, list[int]] = {}
+    for d in disjuncts:
+        sharing.setdefault(id(query.disjuncts[d].box.ball), []).append(d)
+    for group in sharing.values():
+        yield from (group[first : first + size] for first in range(0, len(group), size))
 
 
 @dataclass
@@ -133,8 +145,8 @@ class Best:
 
     def point(self, disjunct: int) -> np.ndarray:
         """The best point known of a disjunct, float64, shape (input_size,)."""
-        box = self.target.query.disjuncts[disjunct].box
-        return self.points.get(disjunct, 0.5 * box.lower + 0.5 * box.upper)
+        found = self.points.get(disjunct)
+        return self.target.query.disjuncts[disjunct].box.middle if found is None else found
 
     def update(self, descent: _Descent) -> None:
         """Takes over what a descent has found."""
@@ -145,7 +157,7 @@ class Best:
 
 
 class _Descent:
-    """One batch of starts: row n works on disjunct `owners[n]`.
+    """One batch of starts: row n works on disjunct `owners[n]`; all these have the same ball, or none.
 
     Attributes:
         lowest, lowest_at: the lowest margin that each start has come by, shape (N,), and where, shape (N, input_size).
@@ -159,12 +171,16 @@ class _Descent:
         boxes = [target.query.disjuncts[d].box for d in self.owners]
         lower, upper = np.stack([b.lower for b in boxes]), np.stack([b.upper for b in boxes])
         number = np.tile(np.arange(starts), len(disjuncts))
+        self.ball: Ball | None = boxes[0].ball
         self.lowest_at = _starting_points(
             lower, upper, number, np.stack([best.point(int(d)) for d in self.owners]), rng
         )
+        if self.ball is not None:
+            self.lowest_at = self.ball.retracted(self.lowest_at, lower, upper)
         self.lowest, self.judged = np.full(len(self.owners), math.inf), np.full(len(self.owners), math.inf)
         self.x, self.width = convert(self.lowest_at.copy()), convert(upper - lower)
         self.lower, self.upper = convert(lower), convert(upper)
+        self.middle = convert(np.stack([b.middle for b in boxes]))
         self.thresholds = convert(self._table_of_thresholds())
         self.mixture = convert(rng.normal(size=self.thresholds.shape))
         self.wanders = convert((number % 8 == 3).astype(np.float64)[:, None])
@@ -200,10 +216,20 @@ class _Descent:
         return None
 
     def _move(self, gradient: Array, size: float | Array) -> None:
-        """A signed step against the gradient, held in the box; `size` is a share of its widths."""
+        """The steepest step against the gradient, held in box and ball; `size` is a share of their widths.
+
+        In a box each entry moves by its width. In a ball the step is towards where the gradient's linear function is
+        least, seen from the middle.
+        """
         xp = namespace(self.x)
-        moved = self.x - size * self.width * xp.sign(gradient)
-        self.x = xp.minimum(xp.maximum(moved, self.lower), self.upper)
+        if self.ball is None:
+            moved = self.x - size * self.width * xp.sign(gradient)
+            self.x = xp.minimum(xp.maximum(moved, self.lower), self.upper)
+            return
+        gradient = xp.where(xp.isfinite(gradient), gradient, 0.0)
+        lowest = least(gradient[:, None, :], self.lower, self.upper, self.ball).point[:, 0, :]
+        moved = self.x + 2 * size * (lowest - self.middle)
+        self.x = self.ball.retracted(moved, self.lower, self.upper)
 
     def _weights(self, forms: Array) -> Array:
         """1 for the worst row, and for every other start also for the other rows still in excess."""

@@ -95,7 +95,7 @@ def _changed(assignment: Assignment) -> Outcome | None:
         (job.prop, property_hash, assignment.property_hash),
     )
     for path, hash_of, planned in files:
-        if planned:
+        if planned and path is not None:
             try:
                 found = hash_of(path)
             except OSError as error:

@@ -8,10 +8,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verifier.batch.watchdog import Watchdog
+from verifier.errors import PropertyError, UsageError
 from verifier.verdict import Status, Verdict
 
 if TYPE_CHECKING:
     from verifier.methods import Options, Task
+    from verifier.network.graph import Network
+    from verifier.property.query import Query
+
+
+@dataclass(frozen=True)
+class Around:
+    """A norm ball around a sample.
+
+    Attributes:
+        sample: a file of numbers.
+        epsilon: the radius.
+        norm: 1, 2 or inf.
+        clip: the smallest and the largest value of any input, or None.
+        label: the sample's class; None for the network's own.
+    """
+
+    sample: Path
+    epsilon: float
+    norm: float
+    clip: tuple[float, float] | None = None
+    label: int | None = None
 
 
 @dataclass(frozen=True)
@@ -19,15 +41,16 @@ class Job:
     """What was asked for; the fields are those of `verifier verify`.
 
     Attributes:
-        network, prop: the files.
+        network, prop: the files; without a property the query is that of `around`.
         method: by name.
         timeout: seconds from the start of reading.
         device, seed, witness_tolerance, memory, threads, solver, tighten, tighten_share,
             thorough: see `verifier.Options`.
+        around: where to look, instead of or within the property's input set.
     """
 
     network: Path
-    prop: Path
+    prop: Path | None
     method: str = "auto"
     timeout: float = 300.0
     device: str = "cpu"
@@ -39,6 +62,20 @@ class Job:
     tighten: str = "none"
     tighten_share: float = 0.3
     thorough: bool = False
+    around: Around | None = None
+
+    @property
+    def asked(self) -> Path:
+        """The file that says what is asked: the property, or else the sample.
+
+        Raises:
+            UsageError: neither is given.
+        """
+        if self.prop is not None:
+            return self.prop
+        if self.around is None:
+            raise UsageError("no property", "verify", "give PROPERTY, or --around SAMPLE with --epsilon")
+        return self.around.sample
 
     def options(self, seconds: float) -> Options:
         """What is set for the method, `seconds` being left."""
@@ -66,15 +103,41 @@ def decide(
     watchdog.on_timeout(lambda: finish(interrupted(None, job, watchdog.elapsed), None))
     from verifier.methods import Task, method_named, run
     from verifier.readers.onnx import load_network
-    from verifier.readers.vnnlib import load_property
 
     method = method_named(job.method)
     network = load_network(job.network)
-    query = load_property(job.prop, network)
+    query = query_of(job, network)
     task = Task(network, query, job.options(watchdog.remaining))
     watchdog.on_timeout(lambda: finish(interrupted(task, job, watchdog.elapsed), task))
     watch(task)
     return replace(run(task, method), seconds=watchdog.elapsed), task
+
+
+def query_of(job: Job, network: Network) -> Query:
+    """The property's query, that of robustness around a sample, or the former near the latter.
+
+    Raises:
+        VerifierError: the files cannot be used.
+    """
+    from verifier.readers.vnnlib import load_property
+
+    around = job.around
+    if around is None:
+        return load_property(job.asked, network)
+    from verifier.evidence.replay import own_class
+    from verifier.property.robustness import Neighbourhood, near, robustness_query
+    from verifier.readers.samples import load_sample
+
+    sample = load_sample(around.sample)
+    if len(sample) != network.input_size:
+        cause = f"the sample has {len(sample)} entries, the network {network.input_size} inputs"
+        raise PropertyError(cause, str(around.sample), "give the sample that belongs to this network")
+    neighbourhood = Neighbourhood(sample, around.epsilon, around.norm, around.clip)
+    if job.prop is not None:
+        return near(load_property(job.prop, network), neighbourhood)
+    label = own_class(network, sample) if around.label is None else around.label
+    sizes = network.input_size, network.output_size
+    return robustness_query(sizes, neighbourhood, label, str(around.sample))
 
 
 def interrupted(task: Task | None, job: Job, seconds: float) -> Verdict:

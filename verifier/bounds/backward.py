@@ -17,25 +17,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from verifier.arrays import Array, namespace, zeros
-from verifier.bounds.enclosure import Interval
+from verifier.bounds.enclosure import Interval, minimum
 from verifier.bounds.interval import affine_magnitude
 from verifier.network.graph import Affine, Elementwise, Network, Node, Product
+from verifier.property.support import Minimum
 from verifier.relaxations.lines import Policy, lines
 from verifier.relaxations.products import chosen_planes
 from verifier.tolerances import UNDERFLOW, UNIT_ROUNDOFF, gamma
-
-
-@dataclass(frozen=True, eq=False)
-class Minimum:
-    """Lower bounds of R rows for N subproblems.
-
-    Attributes:
-        bound: shape (N, R).
-        point: the box's corner that minimises each row's linear bound, shape (N, R, input_size).
-    """
-
-    bound: Array
-    point: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,12 +112,11 @@ class BackwardPass:
     def _concretised(self, rows: Array, total: Array, error: Array) -> Minimum:
         xp = namespace(rows)
         box = self.intervals[0]
-        point = xp.where(rows > 0, box.lower[:, None, :], box.upper[:, None, :])
-        lowest = xp.sum(rows * point, axis=-1)
+        lowest = minimum(box, rows)
         rounding = gamma(self.network.input_size + len(self.network.nodes))
         error = error + rounding * (_weighted(xp.abs(rows), box.magnitude) + xp.abs(total)) + UNDERFLOW
-        bound = total + lowest - error * (1 + 2 * rounding)
-        return Minimum(xp.where(xp.isfinite(bound), bound, xp.full_like(bound, -math.inf)), point)
+        bound = total + lowest.bound - error * (1 + 2 * rounding)
+        return Minimum(xp.where(xp.isfinite(bound), bound, xp.full_like(bound, -math.inf)), lowest.point)
 
     def _pressed(self, k: int, rows: Array) -> tuple[Array, Array, Array]:
         """The rows with the multipliers of node k, the constant these bring, and a bound of the rounding error."""

@@ -15,23 +15,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from verifier.arrays import Array, convert_like, namespace, zeros
-from verifier.bounds.enclosure import Interval, intersected
+from verifier.bounds.enclosure import Interval, intersected, minimum
 from verifier.bounds.interval import affine_magnitude, node_interval
 from verifier.bounds.layout import open_entries
 from verifier.deadline import Deadline
 from verifier.network.graph import Affine, Elementwise, Network, Product
 from verifier.relaxations.lines import Policy, lines
 from verifier.relaxations.products import chosen_planes
-from verifier.tolerances import UNDERFLOW, UNIT_ROUNDOFF, gamma
+from verifier.tolerances import TINY_NORM, UNDERFLOW, UNIT_ROUNDOFF, gamma
 
 DENSE_ENTRIES = 1 << 20
 """Affine nodes of at most this many weights have their rows gathered from a matrix."""
 
 ROW_ENTRIES = 1 << 19
 """Rows are propagated for at most this many coefficients at a time (4 MB: what a core's cache holds, about)."""
-
-TINY_NORM = 1e-150
-"""Added to norms whose squares may have underflowed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,18 +94,18 @@ class Plan:
     Args:
         network: with its weights in the array library of the boxes.
         example: an array of that library.
+        ball: whether inputs lie in a ball as well, so that intervals of maps of the input can be tightened too.
     """
 
-    def __init__(self, network: Network, example: Array) -> None:
+    def __init__(self, network: Network, example: Array, ball: bool = False) -> None:
         self.network = network
         self.consumers: dict[int, list[Elementwise | Product]] = {}
         for node in network.nodes:
             if isinstance(node, (Elementwise, Product)):
                 for operand in node.operands:
                     self.consumers.setdefault(operand, []).append(node)
-        self.tightened = tuple(
-            k for k in sorted(self.consumers) if network.nodes[k].operands not in ((), (0,)) and k > 0
-        )
+        exact = ((),) if ball else ((), (0,))
+        self.tightened = tuple(k for k in sorted(self.consumers) if network.nodes[k].operands not in exact and k > 0)
         self.convert = convert_like(example)
         self._matrices: dict[int, list[Array] | None] = {}
 
@@ -191,8 +188,11 @@ class BoxwisePass:
     def _concretised(self, rows: Array, collected: _Sum) -> LinearForms:
         xp = namespace(rows)
         box = self.intervals[0]
-        lower, upper = box.lower[:, None, :], box.upper[:, None, :]
-        lowest = xp.sum(xp.minimum(rows * lower, rows * upper), axis=-1)
+        if box.ball is None:
+            lower, upper = box.lower[:, None, :], box.upper[:, None, :]
+            lowest = xp.sum(xp.minimum(rows * lower, rows * upper), axis=-1)
+        else:
+            lowest = minimum(box, rows).bound
         rounding = gamma(self.network.input_size + len(self.network.nodes))
         size = xp.sum(xp.abs(rows) * box.magnitude[:, None, :], axis=-1)
         error = collected.error + 2 * rounding * (size + xp.abs(collected.total)) + UNDERFLOW

@@ -21,11 +21,11 @@ import math
 from collections.abc import Sequence
 
 from verifier.arrays import Array, namespace, zeros
-from verifier.bounds.backward import Minimum
-from verifier.bounds.enclosure import Interval
+from verifier.bounds.enclosure import Interval, minimum
 from verifier.bounds.interval import affine_magnitude
 from verifier.network.functions.relu import Relu
 from verifier.network.graph import Affine, Elementwise, Input, Network
+from verifier.property.support import Minimum
 from verifier.relaxations.lines import Policy
 from verifier.relaxations.rectifier import relu_lines
 from verifier.tolerances import UNDERFLOW, UNIT_ROUNDOFF, gamma
@@ -98,6 +98,10 @@ class DualNetwork:
 
     def _at_input(self, nu: Array, objective: Array, error: Array) -> Minimum:
         xp, box = namespace(nu), self.intervals[0]
+        if box.ball is not None:
+            least, rounding = minimum(box, -nu), gamma(len(self.network.nodes) + 2)
+            bound = objective + least.bound - (error + rounding * (abs(objective) + abs(least.bound))) * (1 + rounding)
+            return Minimum(xp.where(xp.isfinite(bound), bound, -math.inf), least.point)
         centre = 0.5 * box.lower + 0.5 * box.upper
         radius = xp.maximum(box.upper - centre, centre - box.lower) * (1 + 2 * UNIT_ROUNDOFF)
         value = objective - _dot(nu, centre) - _dot(abs(nu), radius)

@@ -174,4 +174,4 @@ def _crossing(one: Interval, other: Interval) -> np.ndarray:
 
 def _taken(interval: Interval, rows: Array) -> Interval:
     xp = namespace(interval.lower)
-    return Interval(xp.take(interval.lower, rows, axis=0), xp.take(interval.upper, rows, axis=0))
+    return Interval(xp.take(interval.lower, rows, axis=0), xp.take(interval.upper, rows, axis=0), interval.ball)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from verifier.arrays import Array, convert_like, namespace, zeros
-from verifier.bounds.enclosure import Interval
+from verifier.bounds.enclosure import Interval, minimiser
 from verifier.bounds.layout import Layout, Slot
 from verifier.network.graph import Affine, Elementwise, Network, Product, evaluate
 from verifier.relaxations.families import Family, Mix, function_families, product_families
@@ -100,7 +100,7 @@ class Evaluation:
 
     Attributes:
         bound: shape (N,).
-        point: the corner of the box that minimises, shape (N, input_size).
+        point: where the input set has the minimum, shape (N, input_size).
         lines: for each function or product node reached, what the row chose there.
         rows: for each node with cuts, the row that arrived there before its multipliers were added, shape (N, size).
     """
@@ -216,7 +216,8 @@ class Lagrangian:
         self.example = rows.coefficients
         xp = namespace(self.example)
         self.count = int(rows.coefficients.shape[0])
-        self.lower, self.upper = (xp.astype(a, self.example.dtype) for a in (intervals[0].lower, intervals[0].upper))
+        lower, upper = (xp.astype(a, self.example.dtype) for a in (intervals[0].lower, intervals[0].upper))
+        self.inputs = Interval(lower, upper, intervals[0].ball)
         self.sides: dict[int, tuple[Side, Side]] = {}
         self.pressed = {
             k: self._cut_entries(k, intervals[k], *where)
@@ -274,7 +275,7 @@ class Lagrangian:
         row = pending.get(0)
         if row is None:
             row = zeros(self.example, (self.count, self.network.input_size))
-        point = xp.where(row > 0, self.lower, self.upper)
+        point = minimiser(self.inputs, row)
         return Evaluation(total + xp.vecdot(row, point), point, lines, rows)
 
     def _press(self, pressed: Pressed, row: Array, multipliers: Array) -> tuple[Array, Array]:

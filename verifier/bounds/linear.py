@@ -13,12 +13,13 @@ from typing import Protocol, TypeAlias
 import numpy as np
 
 from verifier.arrays import Array, convert_like, namespace, to_numpy
-from verifier.bounds.backward import BackwardPass, Minimum
+from verifier.bounds.backward import BackwardPass
 from verifier.bounds.enclosure import Interval, intersected
 from verifier.bounds.interval import node_interval
 from verifier.bounds.layout import open_entries
 from verifier.deadline import Deadline
 from verifier.network.graph import Affine, Elementwise, Network, Product
+from verifier.property.support import Minimum
 from verifier.relaxations.lines import Policy
 
 ROW_ENTRIES = 1 << 23
@@ -55,18 +56,41 @@ def linear_bounds(
         known: sound intervals of all nodes, shape (N, size), that need not be found again.
         rule: how rows are bounded.
     """
+    return bounds_within(network, Interval(lower, upper), deadline, known, rule)
+
+
+def bounds_within(
+    network: Network,
+    inputs: Interval,
+    deadline: Deadline | None = None,
+    known: Sequence[Interval] | None = None,
+    rule: RowRule = BackwardPass,
+) -> list[Interval]:
+    """What `linear_bounds` does, over inputs that may lie in a ball as well."""
     deadline = deadline or Deadline()
     consumers = _nonlinear_consumers(network)
-    intervals = [Interval(lower, upper)]
+    intervals = [inputs]
     for k, node in enumerate(network.nodes[1:], start=1):
-        interval = node_interval(node, [intervals[i] for i in node.operands], lower)
+        interval = node_interval(node, [intervals[i] for i in node.operands], inputs.lower)
         if known is not None:
             interval = intersected(interval, known[k])
         intervals.append(interval)
-        if k in consumers and not _is_exact(network, k):
+        if k in consumers and not (inputs.ball is None and _is_exact(network, k)):
             entries = _open_entries(interval, consumers[k])
             if len(entries) and not deadline.expired:
                 intervals[k] = intersected(interval, _tightened(rule(network, intervals), entries, deadline))
+    return intervals
+
+
+def intervals_within(network: Network, inputs: Interval) -> list[Interval]:
+    """Interval propagation over box and ball: maps of the input are bounded exactly, the ball is forgotten then."""
+    intervals = [inputs]
+    for k, node in enumerate(network.nodes[1:], start=1):
+        interval = node_interval(node, [intervals[i] for i in node.operands], inputs.lower)
+        if node.operands and _is_exact(network, k) and inputs.ball is not None:
+            alone = BackwardPass(Network((network.nodes[0], node)), [inputs, interval])
+            interval = intersected(interval, _tightened(alone, np.arange(node.size), Deadline()))
+        intervals.append(interval)
     return intervals
 
 
@@ -100,7 +124,7 @@ def _nonlinear_consumers(network: Network) -> dict[int, list[Elementwise | Produ
 
 
 def _is_exact(network: Network, k: int) -> bool:
-    """Whether interval propagation is already exact for node k: the input, or one map of the input."""
+    """Whether interval propagation of a box is already exact for node k: the input, or one map of the input."""
     node = network.nodes[k]
     return not node.operands or (isinstance(node, Affine) and node.operands == (0,))
 

@@ -14,11 +14,12 @@ from functools import reduce
 import numpy as np
 
 from verifier.arrays import Array, convert_like, namespace, zeros
-from verifier.bounds.backward import BackwardPass, Enclosure, Minimum, Pressure
+from verifier.bounds.backward import BackwardPass, Enclosure, Pressure
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.lagrangian import Choice, Evaluation, Lagrangian, Relaxation, Rows
 from verifier.bounds.layout import Slot
 from verifier.network.graph import Network
+from verifier.property.support import Minimum
 from verifier.relaxations.families import Family
 from verifier.tolerances import UNDERFLOW, gamma
 

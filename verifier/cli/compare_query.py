@@ -65,7 +65,7 @@ def on_query(job: Job, methods: Sequence[str], files: Files) -> int:
     if files.picture is not None:
         from verifier.pictures.bounds import bounds_picture
 
-        title = f"{job.network.name}, {job.prop.name}"
+        title = f"{job.network.name}, {job.asked.name}"
         write_whole(files.picture, bounds_picture(comparison, title, files.picture.suffix))
     if not comparison.contradictions:
         return 0
@@ -82,10 +82,10 @@ def _require_readable(job: Job) -> None:
     Raises:
         VerifierError: they cannot be used.
     """
+    from verifier.batch.job import query_of
     from verifier.readers.onnx import load_network
-    from verifier.readers.vnnlib import load_property
 
-    load_property(job.prop, load_network(job.network))
+    query_of(job, load_network(job.network))
 
 
 def _observe(method: str, seconds: float, outcome: Outcome | None) -> None:
@@ -154,7 +154,7 @@ def _record(comparison: Comparison, outcomes: Sequence[Outcome], job: Job) -> di
     from verifier.batch.facts import facts
 
     try:
-        hashes = {"network_sha256": network_hash(job.network), "property_sha256": property_hash(job.prop)}
+        hashes = {"network_sha256": network_hash(job.network), "property_sha256": property_hash(job.asked)}
     except OSError as error:
         raise UsageError(f"cannot be read ({error.strerror})", str(job.network), "leave it in its place") from error
     answers = [

@@ -12,6 +12,7 @@ import typer
 
 from verifier.batch.job import Job, decide
 from verifier.batch.watchdog import Watchdog
+from verifier.cli.around import described, neighbourhood
 from verifier.cli.live import LiveLine
 from verifier.cli.output import complain, say
 from verifier.errors import UsageError, VerifierError
@@ -39,9 +40,11 @@ SHOWN_ENTRIES = 40
 
 def verify(
     network: Annotated[Path, typer.Argument(metavar="NET", help="ONNX model, .onnx or .onnx.gz.")],
-    prop: Annotated[Path, typer.Argument(metavar="PROPERTY", help="VNN-LIB property, .vnnlib or .vnnlib.gz.")],
+    prop: Annotated[
+        Path | None, typer.Argument(metavar="[PROPERTY]", help="VNN-LIB property, .vnnlib or .vnnlib.gz.")
+    ] = None,
     method: Annotated[
-        str, typer.Option(help="auto, interval, crown, dual, alpha, lp, inputs, neurons, milp or attack.")
+        str, typer.Option(help="auto, interval, crown, dual, alpha, lp, sdp, inputs, neurons, milp or attack.")
     ] = "auto",
     timeout: Annotated[float, typer.Option(min=0.001, help="Wall time allowed, in seconds.")] = 300.0,
     result: Annotated[
@@ -65,6 +68,14 @@ def verify(
         float, typer.Option(min=0.001, max=1.0, help="Part of the time that this may take.")
     ] = 0.3,
     explain: Annotated[bool, typer.Option("--explain", help="Say what auto chose, and why.")] = False,
+    around: Annotated[
+        Path | None,
+        typer.Option(help="Look near this sample (.npy, .npz, .csv, .txt); without PROPERTY for another class."),
+    ] = None,
+    epsilon: Annotated[float | None, typer.Option(help="How near: the radius of the ball around the sample.")] = None,
+    norm: Annotated[str, typer.Option(help="Of that ball: 1, 2 or inf.")] = "inf",
+    clip: Annotated[str, typer.Option(metavar="LOW,HIGH", help="Values that inputs can have at all.")] = "",
+    label: Annotated[int | None, typer.Option(help="The sample's class; otherwise the network's own.")] = None,
 ) -> None:
     """Decide whether a property of a network holds.
 
@@ -82,10 +93,14 @@ def verify(
     verifier verify net.onnx prop.vnnlib --method milp --solver pulp:CBC
 
     verifier verify net.onnx prop.vnnlib --method crown --tighten lp --tighten-share 0.9
+
+    verifier verify net.onnx --around image.npy --norm 2 --epsilon 0.5 --clip 0,1
     """
-    job = Job(
-        network, prop, method, timeout, device, seed, witness_tolerance, memory, threads, solver, tighten, tighten_share
-    )
+    place = neighbourhood(around, epsilon, norm, clip, label)
+    if prop is not None and label is not None:
+        raise UsageError("a label and a property", "--label", "give one of them")
+    limits = timeout, device, seed, witness_tolerance, memory, threads, solver, tighten, tighten_share
+    job = Job(network, prop, method, *limits, around=place)
     if not math.isfinite(timeout):
         raise UsageError(f"a timeout of {timeout} s", "--timeout", "give a number of seconds")
     watchdog = Watchdog(timeout, complain)
@@ -129,7 +144,9 @@ class Report:
         Raises:
             UsageError: one of the files cannot be written, or is also another of the files.
         """
-        taken = {self.job.network.resolve(): "NET", self.job.prop.resolve(): "PROPERTY"}
+        taken = {self.job.network.resolve(): "NET", self.job.asked.resolve(): "PROPERTY"}
+        if self.job.around is not None:
+            taken[self.job.around.sample.resolve()] = "--around"
         for path, option in ((self.result, "--result"), (self.json, "--json")):
             if path is None:
                 continue
@@ -184,7 +201,7 @@ class Report:
         job = self.job
         return {
             "network": str(job.network),
-            "property": str(job.prop),
+            "property": None if job.prop is None else str(job.prop),
             "requested_method": job.method,
             "timeout": job.timeout,
             "device": job.device,
@@ -195,7 +212,7 @@ class Report:
             "solver": job.solver,
             "tighten": job.tighten,
             "tighten_share": job.tighten_share,
-        }
+        } | ({} if job.around is None else {"around": described(job.around)})
 
     def failed(self, error: VerifierError) -> NoReturn:
         """Leaves an `error` verdict in the files and lets the error go on to the shell."""

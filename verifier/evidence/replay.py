@@ -72,9 +72,27 @@ class Replay:
         return all(row.excess(x, y) <= self.tolerance for row in disjunct.rows)
 
 
+def own_class(network: Network, sample: np.ndarray) -> int:
+    """The index of the largest output at a sample, shape (input_size,), as ONNX Runtime computes it.
+
+    Raises:
+        ModelError: where an output is not a number, or ONNX Runtime does not accept the model.
+    """
+    y = Replay(network).run(sample.astype(np.float32))
+    if np.isnan(y).any():
+        raise ModelError("an output at the sample is not a number", network.name, "say which --label it has")
+    return int(np.argmax(y))
+
+
 def rounded_into(box: Box, x: np.ndarray) -> np.ndarray:
-    """The float32 vector nearest to `x` in the exact box; where an entry has no float32 inside, the nearest to it."""
+    """The float32 vector nearest to `x` in the exact box; where an entry has no float32 inside, the nearest to it.
+
+    Where the box has a ball which that vector misses, one in both if one is found near `x`.
+    """
     nearest = x.astype(np.float32)
     inside = np.minimum(np.maximum(nearest, box.inner_lower), box.inner_upper)
     empty = box.inner_lower > box.inner_upper
-    return np.where(empty, np.clip(x, box.lower, box.upper).astype(np.float32), inside)
+    point = np.where(empty, np.clip(x, box.lower, box.upper).astype(np.float32), inside)
+    if box.ball is None or empty.any() or box.ball.contains(point):
+        return point
+    return box.ball.float32_near(x, box.inner_lower, box.inner_upper)

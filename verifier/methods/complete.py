@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from verifier.methods.task import Task, host
+
+if TYPE_CHECKING:
+    from verifier.programs.margins import MarginOutcome
 
 USED_UP = 0.4
 """Part of its share of the time after which a solve that did not finish is taken to have been stopped by its limit."""
@@ -53,12 +58,11 @@ def _ran_out_of_time(task: Task, d: int, seconds: float) -> bool:
     if outcome.detail and not ran_out:
         task.notes.append(outcome.detail)
     if task.open[d] and outcome.finished and task.witness is None:
-        _explain(task, outcome.complete)
+        task.notes.append(_explanation(outcome))
     return ran_out
 
 
-def _explain(task: Task, complete: bool) -> None:
-    if complete:
-        task.notes.append("a violation may exist within the solver's tolerance, but none that ONNX Runtime confirms")
-    else:
-        task.notes.append("the network has functions that the MILP only relaxes, so it is not complete here")
+def _explanation(outcome: MarginOutcome) -> str:
+    if outcome.complete:
+        return "a violation may exist within the solver's tolerance, but none that ONNX Runtime confirms"
+    return outcome.detail or "the network has functions that the MILP only relaxes, so it is not complete here"

@@ -20,7 +20,7 @@ def judge_unconstrained(task: Task) -> None:
     """Disjuncts without rows are violated by every input of their box; its centre will do."""
     for d in np.flatnonzero(task.open):
         disjunct = task.query.disjuncts[d]
-        if not disjunct.rows and task.judge(int(d), 0.5 * disjunct.box.lower + 0.5 * disjunct.box.upper):
+        if not disjunct.rows and task.judge(int(d), disjunct.box.middle):
             return
 
 

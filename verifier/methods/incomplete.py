@@ -13,7 +13,7 @@ from verifier.arrays import Array, convert_like, to_numpy
 from verifier.bounds.dual_network import DualNetwork, has_dual_network
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.interval import interval_bounds
-from verifier.bounds.linear import linear_bounds, outputs_minimum, rows_minimum
+from verifier.bounds.linear import bounds_within, intervals_within, linear_bounds, outputs_minimum, rows_minimum
 from verifier.methods.task import Task, host
 from verifier.property.query import Box
 
@@ -24,7 +24,10 @@ BATCH_ENTRIES = 1 << 22
 def interval(task: Task) -> None:
     """Interval bound propagation of all open boxes."""
     for group, lower, upper in _batches(task):
-        intervals = interval_bounds(task.forms, lower, upper, _sharpened(task, group))
+        known, inputs = _sharpened(task, group), _inputs(group, lower, upper)
+        if known is None and inputs.ball is not None:
+            known = intervals_within(task.forms, inputs)
+        intervals = interval_bounds(task.forms, lower, upper, known)
         task.enclosed([box for box, _ in group], intervals)
         _take_note(task, group, intervals[-1].lower)
 
@@ -51,7 +54,7 @@ def dual(task: Task) -> None:
         if task.deadline.expired:
             return
         known = _sharpened(task, group)
-        intervals = linear_bounds(task.forms, lower, upper, task.deadline, known, DualNetwork)
+        intervals = bounds_within(task.forms, _inputs(group, lower, upper), task.deadline, known, DualNetwork)
         task.enclosed([box for box, _ in group], intervals)
         _take_note(task, group, outputs_minimum(DualNetwork(task.forms, intervals), intervals[-1].lower))
 
@@ -85,15 +88,24 @@ def note_multipliers(task: Task) -> None:
 
 
 def _batches(task: Task) -> Iterator[tuple[list[tuple[Box, list[int]]], Array, Array]]:
-    """Open boxes in groups, with their bounds stacked on the task's device, shape (N, input_size)."""
+    """Open boxes in groups, with their bounds stacked on the task's device, shape (N, input_size).
+
+    A box with a ball is a group by itself.
+    """
     boxes = task.open_boxes()
     convert = convert_like(task.example)
     widest = max(node.size for node in task.forms.nodes) * max(1, task.query.patterns.count)
     step = max(1, BATCH_ENTRIES // widest) if not task.tightens else 1
-    for start in range(0, len(boxes), step):
-        group = boxes[start : start + step]
+    plain, balls = [b for b in boxes if b[0].ball is None], [b for b in boxes if b[0].ball is not None]
+    groups = [plain[start : start + step] for start in range(0, len(plain), step)]
+    for group in (*groups, *([b] for b in balls)):
         lower, upper = np.stack([b.lower for b, _ in group]), np.stack([b.upper for b, _ in group])
         yield group, convert(lower), convert(upper)
+
+
+def _inputs(group: list[tuple[Box, list[int]]], lower: Array, upper: Array) -> Interval:
+    """The input set of a group."""
+    return Interval(lower, upper, group[0][0].ball)
 
 
 def _sharpened(task: Task, group: list[tuple[Box, list[int]]]) -> list[Interval] | None:

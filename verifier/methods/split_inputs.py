@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+from verifier.deadline import Deadline
 from verifier.methods.optimised import note_lost, processes
 from verifier.methods.task import Task
+from verifier.property.query import Box
 from verifier.search.boxes import Question
 from verifier.search.inputs import InputOptions, InputSearch
 
@@ -17,12 +19,22 @@ def split_inputs(task: Task, seconds: float = math.inf) -> None:
         task: whose open disjuncts have rows.
         seconds: wall time allowed.
     """
-    groups = [(box.lower, box.upper, disjuncts) for box, disjuncts in task.open_conjunctions()]
-    if not groups:
-        return
-    question = Question.of(task.forms, task.example, task.query.patterns, groups)
+    sharing: dict[int, list[tuple[Box, list[int]]]] = {}
+    for box, disjuncts in task.open_conjunctions():
+        sharing.setdefault(id(box.ball), []).append((box, disjuncts))
+    deadline = task.deadline.within(seconds)
+    for count, group in enumerate(sharing.values()):
+        if task.settled or deadline.expired:
+            return
+        _search(task, group, deadline.within(deadline.remaining / (len(sharing) - count)))
+
+
+def _search(task: Task, group: list[tuple[Box, list[int]]], deadline: Deadline) -> None:
+    """Works on boxes that share a ball, or have none."""
+    roots = [(box.lower, box.upper, disjuncts) for box, disjuncts in group]
+    question = Question.of(task.forms, task.example, task.query.patterns, roots, group[0][0].ball)
     options = InputOptions(memory=task.options.memory, threads=processes(task))
-    search = InputSearch(question, task, options, task.deadline.within(seconds))
+    search = InputSearch(question, task, options, deadline)
     found = search.run()
     note_lost(task, search.lost)
     if not found and search.stuck:

@@ -13,7 +13,7 @@ from verifier.arrays import Array, convert_like, to_numpy
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.forward import forward_bounds
 from verifier.bounds.layout import undecided
-from verifier.bounds.linear import linear_bounds
+from verifier.bounds.linear import bounds_within
 from verifier.bounds.zonotope import zonotope_bounds
 from verifier.deadline import Deadline
 from verifier.errors import UsageError
@@ -219,7 +219,13 @@ class Task:
         return witness
 
     def reaches(self, disjunct: int, point: np.ndarray) -> float:
-        """Takes note of the margin of a disjunct at an input in its box, float64, shape (input_size,)."""
+        """Takes note of the margin of a disjunct at an input in its box, float64, shape (input_size,).
+
+        An input outside the disjunct's ball, which programs may only nearly know, is moved into it.
+        """
+        box = self.query.disjuncts[disjunct].box
+        if box.ball is not None:
+            point = box.ball.retracted(point[None], box.lower, box.upper)[0]
         forms = to_numpy(self.forms.forward(convert_like(self.example)(point[None])))[0]
         margin = self.query.patterns.margin(disjunct, forms)
         if not math.isnan(margin):
@@ -248,7 +254,7 @@ class Task:
             if int((box.lower < box.upper).sum()) <= FORWARD_INPUTS:
                 deep = sum(node.size for node in self.forms.nodes) > FORWARD_VALUES
                 known = (zonotope_bounds if deep else forward_bounds)(self.forms, *ends)
-            self._enclosures[id(box)] = linear_bounds(self.forms, *ends, self.deadline, known)
+            self._enclosures[id(box)] = bounds_within(self.forms, Interval(*ends, box.ball), self.deadline, known)
         return self._enclosures[id(box)]
 
     def tightened(self, box: Box, intervals: list[Interval]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from verifier.arrays import convert_like
 from verifier.bounds.enclosure import Interval, intersected
 from verifier.bounds.layout import open_in, operand_nodes, undecided
-from verifier.bounds.linear import linear_bounds
+from verifier.bounds.linear import bounds_within
 from verifier.deadline import Deadline
 from verifier.methods.optimised import note_lost, processes
 from verifier.methods.task import Task, host
@@ -57,8 +57,7 @@ class _Layers:
             if len(entries):
                 share = self.deadline.within(self.deadline.remaining / (len(layers) - count))
                 intervals[k] = intersected(intervals[k], self._found(intervals, k, entries, share))
-                box = intervals[0]
-                intervals = linear_bounds(network, box.lower, box.upper, self.task.deadline, intervals)
+                intervals = bounds_within(network, intervals[0], self.task.deadline, intervals)
         return intervals
 
     def _found(self, intervals: list[Interval], k: int, entries: np.ndarray, deadline: Deadline) -> Interval:

@@ -91,4 +91,5 @@ def _with_epigraph(encoding: Encoding) -> Program:
         row_lower=np.r_[program.row_lower, np.full(count, -np.inf)],
         row_upper=np.r_[program.row_upper, np.full(count, np.inf)],
         row_error=np.r_[program.row_error, np.zeros(count)],
+        ball=program.ball,
     )

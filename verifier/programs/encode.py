@@ -3,7 +3,7 @@
 The relaxation of y = relu(x), l < 0 < u, is the triangle y >= 0, y >= x, y <= u (x - l) / (u - l) (Ehlers, arXiv
 1705.01320; Wong & Kolter, arXiv 1711.00851); the exact form has a binary z, y <= u z and y <= x - l (1 - z) (Tjeng et
 al., arXiv 1711.07356), whose relaxation is the same triangle. Other functions get supporting lines, products the
-planes of McCormick.
+planes of McCormick. A ball of inputs becomes rows or a cone (`programs.ball_rows`).
 
 Only entries that the outputs depend on become columns. An active relu shares its operand's column, an inactive one is
 a constant, and so is every entry whose bounds coincide; an affine entry that only moves another one shares its column.
@@ -12,16 +12,18 @@ a constant, and so is every entry whose bounds coincide; an affine entry that on
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from verifier.network.functions.relu import Relu
 from verifier.network.graph import Affine, Elementwise, Input, Network, Node, Product
 from verifier.network.linear_maps import Identity, Selection
+from verifier.programs.ball_rows import add_ball
 from verifier.programs.cone import Cone, dependency_cone
-from verifier.programs.program import Program
+from verifier.programs.program import ColumnBall, Program
 from verifier.programs.rows import Entries, ProgramBuilder
+from verifier.property.balls import Ball
 from verifier.property.query import Box
 from verifier.relaxations.lines import supporting_lines
 from verifier.relaxations.products import product_planes
@@ -62,13 +64,20 @@ class Encoding:
         low, high = self.box.lower, self.box.upper
         bounded = np.isfinite(low) & np.isfinite(high)  # the middle, for inputs that the outputs do not depend on
         inputs = np.where(bounded, low, 0.0) / 2 + np.where(bounded, high, 0.0) / 2
+        if self.box.ball is not None:
+            inputs = self.box.middle
         chosen = self.inputs.column >= 0
         inputs[chosen] = x[self.inputs.column[chosen]]
         return np.clip(inputs, low, high)
 
 
 def encode(
-    network: Network, box: Box, bounds: Bounds, exact: bool, kept: Mapping[int, np.ndarray] | None = None
+    network: Network,
+    box: Box,
+    bounds: Bounds,
+    exact: bool,
+    kept: Mapping[int, np.ndarray] | None = None,
+    touching: np.ndarray | None = None,
 ) -> Encoding:
     """Builds the triangle relaxation, or with `exact` the mixed-integer program, of `network` over `box`.
 
@@ -79,6 +88,8 @@ def encode(
         exact: whether relus get a binary each.
         kept: for some nodes entries that get a column even where the outputs do not depend on them, so that their
             bounds constrain the rest.
+        touching: for a ball of norm 2, inputs at which tangents hold the program near it, shape (T, input_size);
+            None where it is only told (`Program.ball`), for solvers that know cones.
 
     Raises:
         UnboundedRelaxation: where a needed entry has a bound that is infinite or beyond `tolerances.LARGEST_VALUE`.
@@ -91,7 +102,20 @@ def encode(
     for k, node in enumerate(network.nodes):
         writer.add(k, node)
     inputs, outputs = writer.entries[0], writer.entries[-1]
-    return Encoding(writer.builder.finish(), inputs, outputs, box, complete=exact and not writer.relaxed)
+    within = None if box.ball is None else _column_ball(inputs, box.ball)
+    if within is not None:
+        live = inputs.column >= 0
+        add_ball(writer.builder, within, None if touching is None else touching[:, live])
+    program = replace(writer.builder.finish(), ball=within)
+    return Encoding(program, inputs, outputs, box, complete=exact and not writer.relaxed)
+
+
+def _column_ball(inputs: Entries, ball: Ball) -> ColumnBall | None:
+    """The ball's shadow on the inputs that have columns; None where none has one, or all are held by their bounds."""
+    live = inputs.column >= 0
+    if not live.any() or ball.radius == 0:
+        return None
+    return ColumnBall(inputs.column[live], Ball(ball.centre[live], ball.radius, ball.norm))
 
 
 def bounds_in_box(network: Network, box: Box, bounds: Bounds) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -24,11 +24,16 @@ from verifier.programs.safe_bound import safe_bound
 from verifier.programs.scaling import scaled
 from verifier.programs.solvers.backend import Backend, LinearSession
 from verifier.programs.solvers.outcome import SolveStatus
+from verifier.property.balls import Ball
 from verifier.property.query import Box
 from verifier.tolerances import MILP_ABSOLUTE_MARGIN, MILP_RELATIVE_MARGIN, MILP_WIDENING, SOLVER_FEASIBILITY
 
 Conjunction = tuple[np.ndarray, np.ndarray]
 """Indices of forms, integers, shape (R,), and their thresholds, float64, shape (R,)."""
+
+
+MOST_TANGENTS = 200
+"""Rounds of a MILP with a ball of norm 2, each with tangents at one more point, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +71,8 @@ def relaxed_margins(
     """Margins over the triangle relaxation, one outcome per conjunction.
 
     Bounds are rebuilt from the solver's multipliers (`safe_bound`) and hold in real arithmetic. After the deadline the
-    outcomes left hold what `bounds` prove by themselves.
+    outcomes left hold what `bounds` prove by themselves. Where the box has a ball of norm 2 it is a cone for one of
+    CVXPY's solvers; without one it is held by tangents, and the bound made of the multipliers knows the ball.
 
     Args:
         network: its outputs are the forms.
@@ -79,12 +85,14 @@ def relaxed_margins(
         solver: None is HiGHS.
     """
     known = [known_margin(bounds[-1][0], *conjunction) for conjunction in conjunctions]
+    solver = solver or _highs()
+    touching = None if _cone_solver(box.ball, solver) else np.zeros((0, box.size))
     try:
-        encoding = encode(on_host(network), box, bounds, exact=False, kept=kept)
+        encoding = encode(on_host(network), box, bounds, exact=False, kept=kept, touching=touching)
     except UnboundedRelaxation as error:
         return [MarginOutcome(margin, detail=str(error)) for margin in known]
     programs = ConjunctionPrograms(encoding, *bounds[-1], several=any(len(rows) > 1 for rows, _ in conjunctions))
-    minima = _Minima(programs.program, encoding, deadline, solver or _highs())
+    minima = _Minima(programs.program, encoding, deadline, solver)
     outcomes = []
     for conjunction, margin in zip(conjunctions, known, strict=True):
         objective = programs.of(*conjunction)
@@ -101,7 +109,11 @@ class _Minima:
 
     @cached_property
     def _session(self) -> LinearSession:
-        return self._solver.session(self._program)
+        from verifier.programs.solvers.conic import ConicSession
+
+        within = self._program.ball
+        cones = "" if within is None else _cone_solver(within.ball, self._solver)
+        return ConicSession(cones) if cones else self._solver.session(self._program)
 
     def of(self, objective: Objective, known: float) -> MarginOutcome:
         """The margin of one conjunction, at least `known`."""
@@ -143,7 +155,9 @@ def exact_margin(
 
     The bound is the solver's proven dual bound less the margins of `tolerances`; it is refused where the solver
     reported any trouble, or where a point's margin is seen to lie below it. A solver with callbacks stops as soon
-    as the bound is positive, or a candidate is accepted.
+    as the bound is positive, or a candidate is accepted. A ball of norm 2 is held by tangents (`programs.ball_rows`);
+    while the solution lies outside it, tangents there are added and the program is solved again (outer approximation;
+    Duran & Grossmann, Math. Programming 36, 1986).
 
     Args:
         network: its outputs are the forms.
@@ -157,33 +171,72 @@ def exact_margin(
     known = known_margin(bounds[-1][0], *conjunction)
     if known > 0:
         return MarginOutcome(known, finished=True)
-    try:
-        encoding = encode(on_host(network), box, bounds, exact=True)
-    except UnboundedRelaxation as error:
-        return MarginOutcome(known, detail=str(error))
-    objective = ConjunctionPrograms(encoding, *bounds[-1], several=len(conjunction[0]) > 1).of(*conjunction)
-    if objective is None:
-        return MarginOutcome(known, None, encoding.complete, finished=True)
+    accepted = False
 
     def accepts(point: np.ndarray) -> bool:
-        return on_candidate is not None and on_candidate(point)
+        nonlocal accepted
+        accepted = accepted or (on_candidate is not None and on_candidate(point))
+        return accepted
 
-    solver = solver or _highs()
-    if not encoding.program.integrality.any() and solver.capabilities.multipliers:
-        # All relus are decided: a linear program, with a safe bound.
-        outcome = _Minima(objective.program, encoding, deadline, solver).of(objective, known)
-        accepted = outcome.bound <= 0 and outcome.point is not None and accepts(outcome.point)
-        return replace(outcome, complete=encoding.complete, finished=outcome.finished or accepted)
-    slack = _milp_slack(bounds[-1], conjunction)
-    try:
-        outcome = _MilpMargin(solver, encoding, deadline, accepts).of(objective, known, slack)
-    except SolverError as error:
-        return MarginOutcome(known, None, encoding.complete, detail=str(error))
-    attained = _margin_at(network, _some_points(box, outcome.point), conjunction)
-    if outcome.bound > known and outcome.bound > attained:
-        told = f"the solver's bound {outcome.bound:.6g} is wrong: a point has the margin {attained:.6g}"
-        return MarginOutcome(known, outcome.point, encoding.complete, detail=told)
-    return outcome
+    exact = _Exact(network, box, bounds, conjunction, deadline, solver or _highs())
+    touching, best = np.zeros((0, box.size)), -np.inf
+    while True:
+        outcome = exact.round(touching, accepts)
+        best = max(best, outcome.bound)  # a round that was cut short may know less than an earlier one
+        outcome = replace(outcome, bound=best)
+        if accepted or best > 0 or not outcome.finished or _in_ball(box, outcome.point):
+            return outcome
+        assert outcome.point is not None
+        if len(touching) == MOST_TANGENTS or (touching == outcome.point).all(axis=1).any():
+            return replace(outcome, complete=False, detail="the MILP's solution lies outside the ball")
+        touching = np.concatenate([touching, outcome.point[None]])
+
+
+def _in_ball(box: Box, point: np.ndarray | None) -> bool:
+    """Whether a point lies in the ball, within what the solver may overlook; True where there is no point, or ball."""
+    if box.ball is None or point is None:
+        return True
+    return box.ball.excess(point) <= (1e-6 + MILP_WIDENING * box.size) * box.ball.radius
+
+
+@dataclass(frozen=True, eq=False)
+class _Exact:
+    """What `exact_margin` is asked."""
+
+    network: Network
+    box: Box
+    bounds: Bounds
+    conjunction: Conjunction
+    deadline: Deadline
+    solver: Backend
+
+    def round(self, touching: np.ndarray, accepts: Callable[[np.ndarray], bool]) -> MarginOutcome:
+        """The margin over the box, its ball of norm 2 held by tangents at some points too, shape (T, input_size)."""
+        forms, solver = self.bounds[-1], self.solver
+        known = known_margin(forms[0], *self.conjunction)
+        try:
+            encoding = encode(on_host(self.network), self.box, self.bounds, exact=True, touching=touching)
+        except UnboundedRelaxation as error:
+            return MarginOutcome(known, detail=str(error))
+        several = len(self.conjunction[0]) > 1
+        objective = ConjunctionPrograms(encoding, *forms, several=several).of(*self.conjunction)
+        if objective is None:
+            return MarginOutcome(known, None, encoding.complete, finished=True)
+        if not encoding.program.integrality.any() and solver.capabilities.multipliers:
+            # All relus are decided: a linear program, with a safe bound.
+            outcome = _Minima(objective.program, encoding, self.deadline, solver).of(objective, known)
+            accepted = outcome.bound <= 0 and outcome.point is not None and accepts(outcome.point)
+            return replace(outcome, complete=encoding.complete, finished=outcome.finished or accepted)
+        slack = _milp_slack(forms, self.conjunction)
+        try:
+            outcome = _MilpMargin(solver, encoding, self.deadline, accepts).of(objective, known, slack)
+        except SolverError as error:
+            return MarginOutcome(known, None, encoding.complete, detail=str(error))
+        attained = _margin_at(self.network, _some_points(self.box, outcome.point), self.conjunction)
+        if outcome.bound > known and outcome.bound > attained:
+            told = f"the solver's bound {outcome.bound:.6g} is wrong: a point has the margin {attained:.6g}"
+            return MarginOutcome(known, outcome.point, encoding.complete, detail=told)
+        return outcome
 
 
 def exact_optimum(
@@ -248,8 +301,7 @@ def _usable(primal: np.ndarray | None, program: Program) -> TypeGuard[np.ndarray
 
 def _some_points(box: Box, point: np.ndarray | None) -> np.ndarray:
     """Inputs at which a bound can be seen to be wrong, shape (N, input_size): the middle, and the solver's own."""
-    middle = box.lower / 2 + box.upper / 2
-    return np.stack([middle] if point is None else [middle, point])
+    return np.stack([box.middle] if point is None else [box.middle, point])
 
 
 def _margin_at(network: Network, points: np.ndarray, conjunction: Conjunction) -> float:
@@ -257,6 +309,13 @@ def _margin_at(network: Network, points: np.ndarray, conjunction: Conjunction) -
     rows, thresholds = conjunction
     values = on_host(network).forward(points)[:, rows] - thresholds
     return float(np.min(np.max(values, axis=1)))
+
+
+def _cone_solver(ball: Ball | None, solver: Backend) -> str:
+    """CVXPY's name of the solver that takes a ball of norm 2 as a cone; empty where none does, or there is none."""
+    from verifier.programs.solvers.conic import solver_for
+
+    return "" if ball is None or ball.norm != 2 else solver_for(solver)
 
 
 def _highs() -> Backend:

@@ -15,8 +15,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from verifier.property.balls import Ball
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnBall:
+    """Some columns' values lie in a ball.
+
+    Attributes:
+        columns: indices, shape (k,), no one twice.
+        ball: in these k dimensions.
+    """
+
+    columns: np.ndarray
+    ball: Ball
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +46,7 @@ class Program:
         row_lower, row_upper: float64, shape (m,), possibly infinite, no NaN.
         row_error: float64, shape (m,), not negative, finite: a point of the network obeys
             row_lower - row_error <= rows x <= row_upper + row_error in real arithmetic.
+        ball: that some columns lie in as well, or None. Solvers may ignore it; `safe_bound` does not.
 
     Raises:
         ValueError: on construction, where shapes do not fit or an entry is NaN.
@@ -44,6 +60,7 @@ class Program:
     row_lower: np.ndarray
     row_upper: np.ndarray
     row_error: np.ndarray
+    ball: ColumnBall | None = None
 
     def __post_init__(self) -> None:
         m, n = self.rows.shape

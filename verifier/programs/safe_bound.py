@@ -7,7 +7,8 @@ A. Neumaier, O. Shcherbina: Safe bounds in linear and mixed-integer linear progr
 
 where side_i is the row's lower side for y_i > 0 and its upper side for y_i < 0. Nothing is assumed of y: a solver's
 word is never needed, and poor multipliers only make the bound poor. The rounding of this very sum is bounded a priori
-and taken off, and so is |y_i| row_error_i, so that the bound also holds for the network's real values.
+and taken off, and so is |y_i| row_error_i, so that the bound also holds for the network's real values. Where some
+columns lie in a ball as well, their minimum is that over box and ball (`property.support`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from verifier.programs.program import Program
+from verifier.property.support import least
 from verifier.tolerances import UNDERFLOW, gamma
 
 
@@ -48,12 +50,20 @@ def safe_bound(program: Program, cost: np.ndarray, multipliers: np.ndarray) -> f
 
 
 def _column_terms(program: Program, cost: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Min over [l, u] of d x for the computed d = cost - A^T y, and how far the rounding of d can lower it."""
+    """Min of d x for the computed d = cost - A^T y, and how far the rounding of d can lower it, for each column.
+
+    The minimum over the columns of a ball, which is no sum, stands at the first of them.
+    """
     reduced = cost - program.columns @ y
     longest = int(np.diff(program.columns.indptr).max(initial=0))
     error = gamma(longest + 2) * (np.abs(cost) + program.absolute_columns @ np.abs(y)) + UNDERFLOW
     # A column that no row and no objective mentions has d = 0 exactly and adds nothing, even where it is unbounded.
     idle = (cost == 0) & (program.absolute_columns @ (y != 0).astype(np.float64) == 0)
     end = np.where(reduced > 0, program.lower, program.upper)
-    least = np.where(idle | (reduced == 0), 0.0, reduced * end)
-    return least, np.where(idle, 0.0, error * program.column_magnitude)
+    terms = np.where(idle | (reduced == 0), 0.0, reduced * end)
+    if program.ball is not None and len(program.ball.columns):
+        columns = program.ball.columns
+        ends = program.lower[columns][None], program.upper[columns][None]
+        terms[columns] = 0.0
+        terms[columns[0]] = least(reduced[columns][None, None], *ends, program.ball.ball).bound[0, 0]
+    return terms, np.where(idle, 0.0, error * program.column_magnitude)

@@ -15,23 +15,39 @@ from functools import cached_property
 import numpy as np
 
 from verifier.errors import PropertyError
+from verifier.property.balls import Ball
 from verifier.tolerances import SMALLEST_FORM_COEFFICIENT
 
 
 @dataclass(frozen=True, eq=False)
 class Box:
-    """Input bounds; every array has shape (input_size,).
+    """Input bounds, and a ball that the input has to lie in as well, if there is one.
+
+    Whatever ignores the ball works on a larger input set: its bounds still prove. Every array has shape (input_size,).
 
     Attributes:
         lower, upper: float64, an enclosure: never inside the exact bounds.
         inner_lower, inner_upper: float32, the smallest and largest float32 that obey the exact bounds (strict ones
             strictly). `inner_lower > inner_upper` in an entry means that no float32 lies between the exact bounds.
+        ball: the bounds are then finite, and as a rule those of its bounding box or tighter.
+
+    Raises:
+        PropertyError: on construction, where a ball has another size, or bounds that are infinite.
     """
 
     lower: np.ndarray
     upper: np.ndarray
     inner_lower: np.ndarray
     inner_upper: np.ndarray
+    ball: Ball | None = None
+
+    def __post_init__(self) -> None:
+        if self.ball is None:
+            return
+        if self.ball.centre.shape != self.lower.shape:
+            raise PropertyError(f"a ball in {len(self.ball.centre)} dimensions and a box in {self.size}")
+        if not (np.isfinite(self.lower).all() and np.isfinite(self.upper).all()):
+            raise PropertyError("a ball in a box with infinite bounds", fix="intersect the box with the ball's own")
 
     @classmethod
     def exact(cls, lower: np.ndarray, upper: np.ndarray) -> Box:
@@ -45,20 +61,34 @@ class Box:
 
     @property
     def has_float32_point(self) -> bool:
-        """Whether some float32 vector lies in the exact box."""
-        return bool((self.inner_lower <= self.inner_upper).all())
+        """Whether some float32 vector lies in the exact box; where there is a ball, whether one was found."""
+        if not (self.inner_lower <= self.inner_upper).all():
+            return False
+        ball = self.ball
+        return ball is None or ball.contains(ball.float32_near(self.middle, self.inner_lower, self.inner_upper))
+
+    @property
+    def middle(self) -> np.ndarray:
+        """The middle of the bounds, or their point nearest to the ball's centre; float64, shape (input_size,)."""
+        if self.ball is not None:
+            return np.clip(self.ball.centre, self.lower, self.upper)
+        return 0.5 * self.lower + 0.5 * self.upper
 
     def contains(self, x: np.ndarray) -> bool:
-        """Whether the float32 vector `x` lies in the exact box."""
-        return bool(((x >= self.inner_lower) & (x <= self.inner_upper)).all())
+        """Whether the float32 vector `x` lies in the exact box, and in the ball."""
+        if not ((x >= self.inner_lower) & (x <= self.inner_upper)).all():
+            return False
+        return self.ball is None or self.ball.contains(x)
 
     def distance(self, x: np.ndarray) -> float:
-        """How far, in the largest entry, the float32 vector `x` lies outside the box; 0.0 inside."""
+        """How far the float32 vector `x` lies outside the box, in the largest entry, or the ball; 0.0 inside."""
         if self.contains(x):
             return 0.0
         x = x.astype(np.float64)
         outside = np.maximum(self.lower - x, x - self.upper).max(initial=0.0)
-        return float(max(outside, np.finfo(np.float64).tiny))
+        if self.ball is not None:
+            outside = np.maximum(outside, self.ball.excess(x))  # NaN stays
+        return float(np.maximum(outside, np.finfo(np.float64).tiny))
 
 
 @dataclass(frozen=True)
@@ -94,7 +124,7 @@ class LinearConstraint:
 
 @dataclass(frozen=True, eq=False)
 class Disjunct:
-    """A box of inputs and rows that must all hold. No rows: every input of the box is a violation."""
+    """A box (with its ball) of inputs and rows that must all hold. No rows: all its inputs are violations."""
 
     box: Box
     rows: tuple[LinearConstraint, ...]
@@ -151,7 +181,7 @@ class Query:
         boxes = {id(d.box): d.box for d in self.disjuncts}.values()
         if not boxes:
             return np.zeros(self.input_size)
-        return np.mean([0.5 * box.lower + 0.5 * box.upper for box in boxes], axis=0)
+        return np.mean([box.middle for box in boxes], axis=0)
 
     def violated(self, x: np.ndarray, y: np.ndarray) -> bool:
         """Whether the float32 input `x` with output `y` is a violation, exactly."""
@@ -225,6 +255,11 @@ def _rounded(coefficient: Fraction) -> float:
         cause = f"a coefficient of about {coefficient.numerator / coefficient.denominator:g} is out of range"
         raise PropertyError(cause, fix="multiply the constraint by a constant")
     return float(coefficient)
+
+
+def float_at_most(value: Fraction) -> float:
+    """The largest float64 that is at most `value`; minus infinity below the smallest."""
+    return -float_at_least(-value)
 
 
 def float_at_least(value: Fraction) -> float:

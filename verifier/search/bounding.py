@@ -129,7 +129,7 @@ class Bounder:
             upper = xp.asarray(xp.broadcast_to(root.upper, shape), copy=True)
             lower[:, columns] = self._exact(domains.lower[:, slot.part])
             upper[:, columns] = self._exact(domains.upper[:, slot.part])
-            result[k] = Interval(lower, upper)
+            result[k] = Interval(lower, upper, root.ball)
         return result
 
     def relaxation(self, domains: Domains) -> Relaxation:

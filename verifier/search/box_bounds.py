@@ -9,7 +9,7 @@ import numpy as np
 
 from verifier.arrays import Array, convert_like, namespace, to_numpy
 from verifier.bounds.boxwise import BoxwisePass, Dependence, LinearForms, Plan, boxwise_intervals
-from verifier.bounds.enclosure import Interval, intersected
+from verifier.bounds.enclosure import Interval, intersected, minimiser
 from verifier.bounds.forward import forward_bounds
 from verifier.bounds.interval import interval_bounds
 from verifier.bounds.zonotope import zonotope_bounds
@@ -80,7 +80,7 @@ class BoxBounder:
 
     def __init__(self, question: Question, clip: bool, deadline: Deadline) -> None:
         self.question, self.clip, self.deadline = question, clip, deadline
-        self.plan = Plan(question.forms, question.example)
+        self.plan = Plan(question.forms, question.example, question.ball is not None)
         self._convert = convert_like(question.example)
         self._last = len(question.forms.nodes) - 1
         self._unit = self._convert(np.eye(question.forms.output_size)[None])
@@ -99,7 +99,7 @@ class BoxBounder:
             k: Interval(convert(boxes.known_lower[:, part]), convert(boxes.known_upper[:, part]))
             for k, part in self._slices.items()
         }
-        box = Interval(convert(boxes.lower), convert(boxes.upper))
+        box = Interval(convert(boxes.lower), convert(boxes.upper), self.question.ball)
         intervals, dependences = self._intervals(box, known)
         passes = [BoxwisePass(self.plan, intervals, policy) for policy in POLICIES]
         every = _concatenated([backward.forms(self._last, self._unit) for backward in passes])
@@ -109,6 +109,9 @@ class BoxBounder:
         lowest = np.maximum(forms.bound, to_numpy(intervals[self._last].lower))
         gaps = lowest[np.arange(len(boxes))[:, None, None], rows] - thresholds
         margins, lower, upper = gaps.max(axis=2), boxes.lower, boxes.upper
+        if box.ball is not None:
+            outside = box.ball.misses(lower, upper)[:, None]
+            margins = np.where(outside, np.maximum(margins, SMALLEST_MARGIN), margins)
         is_open = boxes.open & ~(margins > 0)
         if self.clip and is_open.shape[1] <= MOST_CLIPPED:
             lower, upper, impossible = _clipped_hull(boxes, every, rows, thresholds, is_open)
@@ -139,8 +142,10 @@ class BoxBounder:
         forms = self.question.forms
         if self._values <= FORWARD_VALUES:
             intervals = forward_bounds(forms, box.lower, box.upper)
+            intervals[0] = box
         else:
             intervals = _stacked([self._deep(*ends) for ends in _one_by_one(box)])
+            intervals[0] = box
         for k, interval in known.items():
             intervals[k] = intersected(intervals[k], interval)
         return intervals, None
@@ -172,9 +177,9 @@ class BoxBounder:
         self, lower: np.ndarray, upper: np.ndarray, forms: LinearForms, critical: np.ndarray, is_open: np.ndarray,
         rows: np.ndarray, thresholds: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-        """The corner where each box's critical row is least, the disjunct it violates most, and the margin there."""
+        """Where each box's critical row is least, the disjunct that is violated most there, and the margin."""
         number = np.arange(len(lower))
-        points = np.where(forms.coefficients[number, critical] > 0, lower, upper)
+        points = minimiser(Interval(lower, upper, self.question.ball), forms.coefficients[number, critical])
         values = to_numpy(self.question.forms.forward(self._convert(points)))
         margins = (values[number[:, None, None], rows] - thresholds).max(axis=2)
         margins = np.where(is_open, margins, np.inf)

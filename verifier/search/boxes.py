@@ -11,6 +11,7 @@ import numpy as np
 
 from verifier.arrays import Array
 from verifier.network.graph import Network
+from verifier.property.balls import Ball
 from verifier.property.query import Patterns
 
 Root: TypeAlias = tuple[np.ndarray, np.ndarray, list[int]]
@@ -28,6 +29,7 @@ class Question:
         table: the disjuncts of each root box, shape (B, most); padded with -1.
         rows: for each disjunct the forms it bounds, shape (D, R); padded with 0.
         thresholds: shape (D, R); infinite where padded.
+        ball: which the inputs of all root boxes lie in as well.
     """
 
     forms: Network
@@ -37,6 +39,7 @@ class Question:
     table: np.ndarray
     rows: np.ndarray
     thresholds: np.ndarray
+    ball: Ball | None = None
 
     @classmethod
     def of(
@@ -45,8 +48,9 @@ class Question:
         example: Array,
         patterns: Patterns,
         roots: Sequence[tuple[np.ndarray, np.ndarray, list[int]]],
+        ball: Ball | None = None,
     ) -> Question:
-        """The question whether each root box (lower, upper, disjuncts) violates any of its disjuncts."""
+        """The question whether each root box (lower, upper, disjuncts) violates any of its disjuncts in the ball."""
         most = max(len(rows) for rows in patterns.rows)
         rows = np.zeros((len(patterns.rows), most), np.int64)
         thresholds = np.full(rows.shape, np.inf)
@@ -56,7 +60,7 @@ class Question:
         for line, (_, _, disjuncts) in zip(table, roots, strict=True):
             line[: len(disjuncts)] = disjuncts
         lower, upper = np.stack([low for low, _, _ in roots]), np.stack([high for _, high, _ in roots])
-        return cls(forms, example, lower, upper, table, rows, thresholds)
+        return cls(forms, example, lower, upper, table, rows, thresholds, ball)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,52 @@
+"""The options of `verifier verify` that ask about the neighbourhood of a sample."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from verifier.batch.job import Around
+from verifier.errors import UsageError
+
+NORMS = {"1": 1.0, "2": 2.0, "inf": math.inf}
+
+
+def neighbourhood(sample: Path | None, epsilon: float | None, norm: str, clip: str, label: int | None) -> Around | None:
+    """What the options say; None where they were not given.
+
+    Raises:
+        UsageError: a value is out of range, or one option misses another.
+    """
+    if sample is None:
+        for given, option in ((epsilon is not None, "--epsilon"), (clip, "--clip"), (label is not None, "--label")):
+            if given:
+                raise UsageError("no sample to look around", option, "give --around SAMPLE as well")
+        return None
+    if epsilon is None:
+        raise UsageError("no radius", "--around", "give --epsilon as well")
+    if not 0 <= epsilon < math.inf:
+        raise UsageError(f"a radius of {epsilon}", "--epsilon", "give a finite number from 0 on")
+    if norm.lower() not in NORMS:
+        raise UsageError(f"a norm {norm!r}", "--norm", "give 1, 2 or inf")
+    return Around(sample, epsilon, NORMS[norm.lower()], _ends(clip) if clip else None, label)
+
+
+def described(around: Around) -> dict[str, object]:
+    """The same for a JSON file."""
+    return {
+        "sample": str(around.sample),
+        "epsilon": around.epsilon,
+        "norm": "inf" if math.isinf(around.norm) else int(around.norm),
+        "clip": None if around.clip is None else [repr(end) for end in around.clip],
+        "label": around.label,
+    }
+
+
+def _ends(clip: str) -> tuple[float, float]:
+    try:
+        low, high = (float(word) for word in clip.split(","))
+    except ValueError:
+        low, high = math.nan, math.nan
+    if not low <= high:
+        raise UsageError(f"{clip!r} is no range", "--clip", "give two numbers, the lower first: --clip 0,1")
+    return low, high

@@ -1,0 +1,142 @@
+"""Queries about norm balls around samples: does some other class's output reach the label's, near a sample?
+
+A ball of norm inf is a box. Those of norm 1 and 2 are a box, their bounding box unless the data's own is smaller, with
+a `Ball`. Centres and radii are float64 and meant exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+
+from verifier.errors import PropertyError
+from verifier.property.balls import Ball
+from verifier.property.query import (
+    Box,
+    Disjunct,
+    LinearConstraint,
+    Query,
+    float32_at_least,
+    float32_at_most,
+    float_at_least,
+    float_at_most,
+)
+
+EMPTY = "the input set is empty: the ball and the box have no point in common"
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbourhood:
+    """The inputs near a sample.
+
+    Attributes:
+        sample: float64, shape (input_size,), finite.
+        epsilon: the radius, not negative, finite.
+        norm: 1, 2 or inf.
+        clip: the smallest and the largest value that any input can have, or None.
+
+    Raises:
+        PropertyError: on construction, where one of these is not so.
+    """
+
+    sample: np.ndarray
+    epsilon: float
+    norm: float
+    clip: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.norm not in (1, 2, np.inf):
+            raise PropertyError(f"a norm {self.norm:g}", fix="give 1, 2 or inf")
+        if not 0 <= self.epsilon < np.inf:
+            raise PropertyError(f"a radius of {self.epsilon}", fix="give a finite number from 0 on")
+        if self.sample.ndim != 1 or not np.isfinite(self.sample).all():
+            raise PropertyError("the sample is not a vector of finite numbers")
+        if self.clip is not None and not self.clip[0] <= self.clip[1]:
+            raise PropertyError(f"a box from {self.clip[0]} to {self.clip[1]}", fix="give the lower end first")
+
+    def box(self, within: Box | None = None) -> Box | None:
+        """The neighbourhood as a box, with a ball for norms 1 and 2, intersected with another box; None where empty."""
+        radius, low, high = Fraction(self.epsilon), [], []
+        for value in map(Fraction, self.sample.tolist()):
+            low.append(value - radius)
+            high.append(value + radius)
+        if self.clip is not None:
+            least, most = (Fraction(float(end)) if np.isfinite(end) else None for end in self.clip)
+            low = low if least is None else [max(v, least) for v in low]
+            high = high if most is None else [min(v, most) for v in high]
+        if any(a > b for a, b in zip(low, high, strict=True)):
+            return None
+        ends = (
+            np.array([float_at_most(v) for v in low]),
+            np.array([float_at_least(v) for v in high]),
+            float32_at_least(np.array([float_at_least(v) for v in low])),
+            float32_at_most(np.array([float_at_most(v) for v in high])),
+        )
+        if within is not None:
+            ends = (
+                np.maximum(ends[0], within.lower), np.minimum(ends[1], within.upper),
+                np.maximum(ends[2], within.inner_lower), np.minimum(ends[3], within.inner_upper),
+            )  # fmt: skip
+            if (ends[0] > ends[1]).any():
+                return None
+        ball = None if np.isinf(self.norm) else Ball(self.sample, float(self.epsilon), int(self.norm))
+        if ball is not None and ball.misses(ends[0][None], ends[1][None])[0]:
+            return None
+        return Box(*ends, ball)
+
+
+def robustness_query(
+    network_sizes: tuple[int, int], neighbourhood: Neighbourhood, label: int, name: str = "robustness"
+) -> Query:
+    """Is there an input in the neighbourhood for which some other output is at least that of `label`?
+
+    Args:
+        network_sizes: how many inputs and outputs the network has.
+        neighbourhood: the input set.
+        label: the sample's class, from 0 on.
+        name: for messages.
+
+    Raises:
+        PropertyError: the sample's size is not the network's, or there is no such class.
+    """
+    input_size, output_size = network_sizes
+    _check_size(neighbourhood, input_size, name)
+    if output_size < 2:
+        raise PropertyError("a network with a single output has no classes", name, "give a property")
+    if not 0 <= label < output_size:
+        raise PropertyError(f"there is no class {label}", name, f"give one from 0 to {output_size - 1}")
+    box = neighbourhood.box()
+    if box is None:
+        return Query((), input_size, output_size, EMPTY, name)
+    rows = (_at_most(label, other) for other in range(output_size) if other != label)
+    return Query(tuple(Disjunct(box, (row,)) for row in rows), input_size, output_size, name=name)
+
+
+def near(query: Query, neighbourhood: Neighbourhood) -> Query:
+    """The query about those of its inputs that lie in the neighbourhood.
+
+    Raises:
+        PropertyError: the sample's size is not the query's, or its boxes have balls already.
+    """
+    _check_size(neighbourhood, query.input_size, query.name)
+    boxes = {id(d.box): d.box for d in query.disjuncts}
+    if any(box.ball is not None for box in boxes.values()):
+        raise PropertyError("the input set is a ball already", query.name)
+    parts = {key: neighbourhood.box(box) for key, box in boxes.items()}
+    pairs = ((d, parts[id(d.box)]) for d in query.disjuncts)
+    disjuncts = tuple(Disjunct(box, d.rows) for d, box in pairs if box is not None)
+    return replace(query, disjuncts=disjuncts, note=query.note if disjuncts else EMPTY)
+
+
+def _check_size(neighbourhood: Neighbourhood, input_size: int, name: str) -> None:
+    count = len(neighbourhood.sample)
+    if count != input_size:
+        raise PropertyError(f"the sample has {count} entries, the network {input_size} inputs", name)
+
+
+def _at_most(label: int, other: int) -> LinearConstraint:
+    """Y_label - Y_other <= 0."""
+    pairs = sorted([(label, Fraction(1)), (other, Fraction(-1))])
+    return LinearConstraint((), tuple(pairs), Fraction(0))
