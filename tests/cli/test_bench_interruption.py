@@ -9,7 +9,7 @@ import pytest
 
 from verifier.batch.executors import Workers
 from verifier.batch.progress import Tally
-from verifier.cli import bench, bench_workers
+from verifier.cli import bench_work, bench_workers
 from verifier.cli.bench_workers import WorkerWatch
 
 BOTH = signal.SIGTERM, signal.SIGINT
@@ -26,7 +26,7 @@ def _handlers() -> object:
 def interrupted(*numbers: signal.Signals) -> int:
     """Sends this process signals, one after the other; how many of them were heard."""
     heard = 0
-    with bench._interruptible():
+    with bench_work._interruptible():
         for number in numbers:
             try:
                 os.kill(os.getpid(), number)
@@ -43,13 +43,13 @@ def test_a_second_interruption_is_ignored(first: signal.Signals, second: signal.
 
 def test_an_interruption_counts_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     """The end may hang, or the first have been lost in a place that swallows exceptions."""
-    monkeypatch.setattr(bench, "LEAVING", -1.0)
+    monkeypatch.setattr(bench_work, "LEAVING", -1.0)
     assert interrupted(*BOTH) == 2
 
 
 def test_a_run_without_interruption_leaves_the_handlers_as_they_were() -> None:
     before = [signal.getsignal(number) for number in BOTH]
-    with bench._interruptible():
+    with bench_work._interruptible():
         pass
     assert [signal.getsignal(number) for number in BOTH] == before
 
