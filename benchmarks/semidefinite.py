@@ -88,7 +88,7 @@ def alpha(case: Case) -> float:
     lagrangian = Lagrangian(case.network, relaxation, rows)
     ascent = Ascent(lagrangian, first_choice(lagrangian), AscentOptions(steps=100, decay=0.98))
     ascent.run(enough=np.inf)
-    return float(proven(relaxation, rows, ascent.best).bound[0])
+    return max(crown(case), float(proven(relaxation, rows, ascent.best).bound[0]))
 
 
 def intervals(case: Case) -> list[Interval]:
