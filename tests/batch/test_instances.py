@@ -83,7 +83,10 @@ def test_only_matches_names(tmp_path: Path) -> None:
         ("n.onnx,p.vnnlib,nan\n", "line 1: a timeout of 'nan'"),
         ("n.onnx,p.vnnlib,5,maybe\n", "line 1: a known verdict of 'maybe'"),
         ('"n.onnx,p.vnnlib,5\n', "line 1: not CSV"),
-        ("onnx,vnnlib,answer\nn.onnx,p.vnnlib,UNSAT\n", "line 2: the column 'answer' says 'UNSAT'"),
+        ("onnx,vnnlib,remark\nn.onnx,p.vnnlib,UNSAT (proved)\n", "line 2: the column 'remark' says 'UNSAT"),
+        ("onnx,vnnlib,answer\nn.onnx,p.vnnlib,1\n", "line 1: the column 'answer' may be a known verdict"),
+        ("onnx,vnnlib,timeout_s\nn.onnx,p.vnnlib,1\n", "line 1: the column 'timeout_s' may be"),
+        ("onnx,vnnlib,note,note\nn.onnx,p.vnnlib,unsat,x\n", "line 1: two columns say what the note is"),
         ("onnx,model,vnnlib\nn.onnx,n.onnx,p.vnnlib\n", "line 1: two columns say what the network is"),
         (f"{'n' * 300}.onnx,p.vnnlib,5\n", "line 1: .* cannot be a file"),
     ],
@@ -103,6 +106,11 @@ def test_faults_of_a_list(tmp_path: Path, lines: str, told: str) -> None:
         ('{"onnx": 3}', "no network"),
         ('{"onnx": "n.onnx", "vnnlib": "p.vnnlib", "bench": "\\ud800"}', "is no UTF-8"),
         ('{"onnx": "n.onnx", "vnnlib": "p.vnnlib", "timeout": 1' + "0" * 400 + "}", "a timeout of"),
+        ('{"onnx": "n.onnx", "vnnlib": "p.vnnlib", "truth": false}', "a known verdict of False"),
+        ('{"onnx": "n.onnx", "vnnlib": "p.vnnlib", "truth": []}', "a known verdict of"),
+        ('{"onnx": "n.onnx", "vnnlib": "p.vnnlib", "truth": "sat", "truth": ""}', "two columns say what the truth is"),
+        ('{"onnx": "n.onnx", "vnnlib": "p.vnnlib", "is_sat": false}', "the column 'is_sat' may be"),
+        ('{"onnx": "n.onnx", "vnnlib": "p.vnnlib", "note": {"x": "unsat"}}', "the column 'note' says"),
         ('{"onnx": "n.onnx", "ONNX": "m.onnx", "vnnlib": "p.vnnlib"}', "two columns say what the network is"),
     ],
 )
@@ -118,6 +126,16 @@ def test_names_of_columns_are_read_in_any_case(tmp_path: Path) -> None:
     assert [(i.name, i.truth) for i in read_instances(folder)] == [("x/n/p", "unsat")]
     (folder / "index.jsonl").write_text('{"Onnx": "n.onnx", "VNNLIB": "p.vnnlib", "Truth": "sat"}\n')
     assert [i.truth for i in read_instances(folder / "index.jsonl")] == ["sat"]
+
+
+def test_folders_behind_links_and_below_a_list_are_found(tmp_path: Path) -> None:
+    for folder in (tmp_path / "all", tmp_path / "all" / "below", tmp_path / "elsewhere"):
+        make(folder, "n.onnx,p.vnnlib,5\n", "n.onnx", "p.vnnlib")
+    (tmp_path / "all" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "all" / "below" / "up").symlink_to(tmp_path / "all")
+    found = read_instances(tmp_path / "all")
+    assert [i.benchmark for i in found] == ["below", "all", "linked"]
+    assert found[2].network == tmp_path / "all" / "linked" / "n.onnx"
 
 
 def test_folders_of_one_name_are_benchmarks_of_their_own(tmp_path: Path) -> None:

@@ -128,11 +128,12 @@ def test_a_run_under_way_is_not_taken_up_by_another_process(tmp_path: Path) -> N
     second = subprocess.run(command(path, store, "--resume"), capture_output=True, text=True, check=False)
     assert second.returncode == 2
     assert "run 1 is under way in process" in second.stderr
-    third = subprocess.Popen(command(path, store), stdout=subprocess.DEVNULL)  # a run of its own on the same store
-    time.sleep(1.5)
+    third = subprocess.Popen(command(path, store), stdout=subprocess.PIPE, text=True)  # its own run on the same store
+    assert third.stdout is not None
+    third.stdout.readline()
     third.kill()
     first.kill()
-    third.wait()
+    third.communicate()
     first.communicate()
     subprocess.run(command(path, store, "--resume"), check=True, stdout=subprocess.DEVNULL)
     places = list(read_places([str(store)]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,17 @@ def test_a_link_opens_its_own_instance(browser: Any, tmp_path: Path) -> None:
     browser.get((tmp_path / "report.html").as_uri())
     browser.find_element("css selector", "#disagreements a").click()
     assert "set/proved/proved " in browser.find_element("css selector", "#rows tr.row.open").text
+
+
+def test_points_of_equal_contents_are_paired_by_name(browser: Any, tmp_path: Path) -> None:
+    same = [replace(item(name), network_hash="n", property_hash="p") for name in "abc"]
+    add_run(tmp_path / "s.db", [(one, outcome("unsat", t)) for one, t in zip(same, (1.0, 10.0, 100.0), strict=True)])
+    add_run(tmp_path / "s.db", [(same[i], outcome("unsat", t)) for i, t in ((2, 200.0), (0, 2.0), (1, 20.0))])
+    (tmp_path / "report.html").write_text(page(material(tmp_path / "s.db"), "today"), encoding="utf-8")
+    browser.get((tmp_path / "report.html").as_uri())
+    pairs = "return pairsOf(...DATA.contenders).map(([a, b]) => [a.fullName, b.fullName, a.seconds, b.seconds])"
+    expected = [[f"set/{x}/{x}", f"set/{x}/{x}", t, 2 * t] for x, t in zip("abc", (1, 10, 100), strict=True)]
+    assert browser.execute_script(pairs) == expected
 
 
 def test_filters_reduce_the_rows(opened: Any) -> None:

@@ -18,7 +18,7 @@ from verifier.batch.plan import Settings
 from verifier.batch.records import read_places
 from verifier.batch.runner import work_off
 from verifier.batch.signals import interruptions_held
-from verifier.batch.store import Store
+from verifier.batch.store import Store, StoreBusyError
 from verifier.errors import UsageError
 
 
@@ -127,3 +127,39 @@ def test_an_interruption_waits_for_what_is_being_kept() -> None:
         keep()
     assert done == ["whole"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interruption_is_not_lost_where_what_is_kept_fails() -> None:
+    def keep() -> None:
+        with interruptions_held():
+            signal.raise_signal(signal.SIGINT)
+            raise StoreBusyError("locked")
+
+    with pytest.raises(KeyboardInterrupt):
+        keep()
+
+
+class Half(Executor):
+    """Does every second job, and cannot do the others."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def submit(self, *_: object, **__: object) -> Future[Any]:  # type: ignore[override]
+        self.count += 1
+        future: Future[Any] = Future()
+        if self.count % 2:
+            future.set_exception(UsageError("no room", "somewhere", "free some"))
+        else:
+            future.set_result(outcome("unsat"))
+        return future
+
+
+def test_what_has_come_is_kept_where_workers_give_up(tmp_path: Path) -> None:
+    seen: list[int] = []
+    with Store(tmp_path / "s.db") as store:
+        run = begun(store, 4)
+        with pytest.raises(UsageError, match="no room"):
+            work_off(store, run, Settings(), Workers(Half(), 4, lambda: 1), lambda r: seen.append(len(r)), print)
+        assert len(store.pending(run)) == 2
+    assert sum(seen) == 2

@@ -102,6 +102,18 @@ def test_an_interrupted_run_tells_what_is_wrong(tmp_path: Path) -> None:
     assert process.returncode in (130, 5)  # it may have been done by then
 
 
+def test_files_that_cannot_be_written_hide_no_wrong_verdict(tmp_path: Path) -> None:
+    folder = moons(tmp_path / "set", "moons.onnx,moons_upper.vnnlib,20,sat")
+    for taken in ("results.csv", "set/moons_moons_upper.counterexample.gz"):
+        (tmp_path / taken / "out" / taken).mkdir(parents=True)
+        out = tmp_path / taken / "out"
+        done = verifier("bench", folder, "--store", tmp_path / taken / "s.db", "--vnncomp", out)
+        assert done.returncode == 5, done.stderr
+        assert "WRONG set/moons/moons_upper by auto" in done.stderr
+        assert done.stderr.count("\n") == 2
+        assert "Traceback" not in done.stderr
+
+
 def test_names_that_the_terminal_cannot_write(tmp_path: Path) -> None:
     record = {"bench": "mühle", "onnx": "moons.onnx", "vnnlib": "moons_upper.vnnlib", "timeout": 20}
     folder = moons(tmp_path / "set", json.dumps(record), name="index.jsonl")
@@ -110,6 +122,8 @@ def test_names_that_the_terminal_cannot_write(tmp_path: Path) -> None:
     store = os.fsencode(tmp_path) + b"/\xff.db"
     done = subprocess.run([*command, store], capture_output=True, env=environment, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
+    page = [sys.executable, "-m", "verifier.cli.main", "report", store, "--output", tmp_path / "out"]
+    assert subprocess.run(page, capture_output=True, env=environment, check=False, timeout=120).returncode == 0
     assert rb"m\xfchle/moons/moons_upper" in done.stdout
 
 
@@ -209,6 +223,18 @@ def test_compare_runs_that_contradict_each_other(tmp_path: Path) -> None:
     done = verifier("compare-runs", tmp_path / "a.db", tmp_path / "b.db")
     assert done.returncode == 4
     assert "contradictory  set/a/a  unsat 1.00 s -> sat 1.00 s" in done.stdout
+
+
+def test_known_verdicts_that_differ_are_no_calm_end(tmp_path: Path) -> None:
+    add_run(tmp_path / "a.db", [(item("a", truth="sat"), outcome("sat"))])
+    add_run(tmp_path / "b.db", [(item("a", truth="unsat"), outcome("timeout"))])
+    done = verifier("compare-runs", tmp_path / "a.db", tmp_path / "b.db")
+    assert done.returncode == 4
+    assert "known verdicts of set/a/a differ: unsat in b.db#1, another elsewhere" in done.stderr
+    told = verifier("report", tmp_path / "a.db", tmp_path / "b.db", "--output", tmp_path / "out")
+    assert told.returncode == 4
+    assert "KNOWN VERDICTS DIFFER" in (tmp_path / "out" / "summary.md").read_text()
+    assert "different verdicts of 1 instance" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_compare_runs_of_several_methods(tmp_path: Path) -> None:

@@ -12,10 +12,12 @@ import csv
 import io
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +33,10 @@ SYNONYMS = {
 }
 KNOWN = (*COLUMNS, "benchmark")
 TRUTHS = ("sat", "unsat", "unknown", "")
-VERDICTS = ("sat", "unsat", "holds", "violated", "verified", "falsified", "safe", "unsafe")
-"""Words that read as known verdicts, wherever they stand."""
+TELLING_NAMES = re.compile(r"truth|verdict|expect|result|status|label|answer|sat\b|robust|safe|holds|timeout|limit")
+"""In the name of a column that is not known: it may hold a known verdict or a timeout."""
+TELLING_WORDS = re.compile(r"\b(un)?(sat|safe|satisfiable)\b|\b(holds|violated|verified|falsified|robust|proved)\b")
+"""Likewise in a cell of such a column."""
 ONLY_EXAMPLE = "match the names 'benchmark/network/property', e.g. --only 'acasxu*/*/prop_3'"
 
 
@@ -72,7 +76,7 @@ def is_wrong(verdict: str | None, truth: str) -> bool:
 def read_instances(path: Path, only: str = "*") -> list[Instance]:
     """All instances that a list, a benchmark's folder or a folder of those names, each once, in their order.
 
-    One that is listed again has the longest of its timeouts.
+    One that is listed again has the longest of its timeouts. Known verdicts are those of the chosen ones.
 
     Args:
         path: a list, or a folder in which there are lists at any depth.
@@ -84,7 +88,8 @@ def read_instances(path: Path, only: str = "*") -> list[Instance]:
     try:
         sources = _lists(path)
     except OSError as error:
-        raise UsageError(f"cannot be read ({error.strerror})", str(path), "give a list or a folder") from error
+        place = str(error.filename or path)
+        raise UsageError(f"cannot be read ({error.strerror})", place, "give a list or a folder") from error
     found = [entry for source, benchmark in _benchmarks(sources, path).items() for entry in _of_list(source, benchmark)]
     chosen: dict[tuple[str, Path, Path], Instance] = {}
     for instance, place in found:
@@ -103,19 +108,35 @@ def _lists(path: Path) -> list[Path]:
         return [path]
     if not path.exists():
         raise UsageError("does not exist", str(path), f"give an {LIST}, a benchmark's folder or a folder of those")
-    if (path / LIST).is_file():
-        return [path / LIST]
-    lists = sorted(path.rglob(LIST)) or sorted(path.glob("*.jsonl"))
+    lists = sorted(_lists_below(path)) or sorted(path.glob("*.jsonl"))
     if not lists:
         raise UsageError(f"has no {LIST} in it, nor in its folders", str(path), "give a benchmark's folder")
     return lists
 
 
+def _lists_below(folder: Path) -> Iterator[Path]:
+    """The lists in a folder and at any depth below it, behind links too; each folder is entered once.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    seen: set[str] = set()
+    for here, folders, files in os.walk(folder, onerror=fail, followlinks=True):
+        seen.add(os.path.realpath(here))
+        folders[:] = [name for name in folders if os.path.realpath(os.path.join(here, name)) not in seen]
+        if LIST in files:
+            yield Path(here, LIST)
+
+
 def _benchmarks(sources: Sequence[Path], path: Path) -> dict[Path, str]:
     """The benchmark of each list: its folder's name, with the folders above where several folders have that name."""
-    folders = {source: source.resolve().parent for source in sources}
+    folders = {source: Path(os.path.abspath(source)).parent for source in sources}
     count = Counter(folder.name for folder in set(folders.values()))
-    root = path.resolve()
+    root = Path(os.path.abspath(path))
 
     def name(folder: Path) -> str:
         if count[folder.name] == 1:
@@ -172,9 +193,13 @@ def _column(name: str) -> str:
 
 
 def _distinct(columns: list[str], place: str) -> list[str]:
-    twice = [name for name, count in Counter(columns).items() if count > 1 and name in KNOWN]
+    twice = [name for name, count in Counter(columns).items() if count > 1 and name]
     if twice:
         raise UsageError(f"two columns say what the {twice[0]} is", place, "leave one of them out")
+    telling = [name for name in columns if name not in KNOWN and TELLING_NAMES.search(name)]
+    if telling:
+        cause = f"the column {telling[0]!r} may be a known verdict or a timeout, but is not known here"
+        raise UsageError(cause, place, "call it truth or timeout, or leave it out")
     return columns
 
 
@@ -184,13 +209,18 @@ def _json_rows(text: str, source: Path) -> Iterator[tuple[int, Mapping[str, Any]
             continue
         place = f"{source}, line {line}"
         try:
-            record = json.loads(entry)
+            record = json.loads(entry, object_pairs_hook=partial(_record, place=place))
         except (ValueError, RecursionError) as error:
             raise UsageError(f"not JSON ({error})", place, "write one record a line") from error
         if not isinstance(record, dict):
             raise UsageError("not a record", place, 'write {"onnx": ..., "vnnlib": ...}')
-        _distinct([_column(key) for key in record], place)
-        yield line, {_column(key): value for key, value in record.items()}
+        yield line, record
+
+
+def _record(pairs: list[tuple[str, Any]], place: str) -> dict[str, Any]:
+    """A JSON object by our names for its keys."""
+    _distinct([_column(key) for key, _ in pairs], place)
+    return {_column(key): value for key, value in pairs}
 
 
 def _instance(row: Mapping[str, Any], benchmark: str, folder: Path, place: str) -> Instance:
@@ -198,12 +228,13 @@ def _instance(row: Mapping[str, Any], benchmark: str, folder: Path, place: str) 
         if not isinstance(row.get(column), str) or not row[column]:
             raise UsageError(f"no {column}", place, "write network, property, timeout")
     for column, value in row.items():
-        if column not in KNOWN and isinstance(value, str) and value.strip().lower() in VERDICTS:
+        if column not in KNOWN and TELLING_WORDS.search(str(value).lower()):
             raise UsageError(f"the column {column!r} says {value!r}", place, "call it truth if it is the known verdict")
     network, prop = folder / row["network"], folder / row["property"]
-    truth = str(row.get("truth") or "").strip().lower()
+    told = row.get("truth")
+    truth = "" if told is None else str(told).strip().lower()
     if truth not in TRUTHS:
-        raise UsageError(f"a known verdict of {truth!r}", place, "write sat, unsat or unknown")
+        raise UsageError(f"a known verdict of {told!r}", place, "write sat, unsat or unknown")
     name = _storable(str(row.get("benchmark") or benchmark), place)
     return Instance(name, network, prop, _timeout(row.get("timeout"), place), truth.replace("unknown", ""))
 

@@ -35,6 +35,8 @@ CLOSE = 2.0
 """Seconds that warm processes have to end themselves before they are killed."""
 TRIES = 2
 """Times that a job is given to a warm process; each time but the last the process was lost with it."""
+LOST_IN_A_ROW = 3
+"""Jobs given up after each other because their processes were lost, from which on it is the machine's fault."""
 PAUSE = 1.0
 """Seconds before a job that the machine refused to run is tried again."""
 
@@ -67,6 +69,7 @@ class WarmProcesses:
         self._lock = threading.Lock()
         self._running: set[WarmProcess] = set()
         self._stopped = threading.Event()
+        self._lost = 0
 
     def run(self, assignment: Assignment) -> Outcome:
         """Runs a job in this thread's process, and again where the process was lost or the machine refused.
@@ -86,12 +89,17 @@ class WarmProcesses:
                 self._give_up(process)
                 raise
             if outcome.fault is not Fault.MACHINE:
+                self._lost = 0
                 return outcome
             self._stopped.wait(PAUSE)
         if self._stopped.is_set():
             raise _stopped()
         if outcome.fault is Fault.MACHINE:
             raise _unable(outcome.verdict.detail)
+        with self._lock:
+            self._lost += 1
+            if self._lost >= LOST_IN_A_ROW:
+                raise _unable("worker processes are lost one after the other")
         return outcome
 
     def stop(self) -> None:

@@ -49,11 +49,11 @@ class Outcome:
         history: how the searches went, as records of seconds, open, explored, bound.
         shapes: of the network's inputs, in its order.
         declarations: the tensors of a VNN-LIB 2.0 property; none for version 1.0.
-        undecided: neurons left open by the bounds that a thorough job ended with; None elsewhere.
         cpu_seconds: processor time, user and system, of the job's process and those it waited for.
         peak_memory: the most that its process held, megabytes, libraries included.
         log: what it wrote to its standard output and error; of much, the begin and the end.
         worker: where it ran, ``host/process``.
+        undecided: neurons left open by the bounds that a thorough job ended with; None elsewhere.
     """
 
     verdict: Verdict
@@ -62,11 +62,11 @@ class Outcome:
     history: tuple[dict[str, Any], ...] = ()
     shapes: tuple[tuple[int, ...], ...] = ()
     declarations: tuple[Declaration, ...] = field(default=())
-    undecided: int | None = None
     cpu_seconds: float = 0.0
     peak_memory: float = 0.0
     log: str = ""
     worker: str = ""
+    undecided: int | None = None
 
     @classmethod
     def of(cls, verdict: Verdict, task: Task | None) -> Outcome:
@@ -76,7 +76,8 @@ class Outcome:
         shapes = tuple(tuple(port.shape) for port in task.network.inputs)
         history = tuple(history_records(task.history))
         declared = tuple(task.query.declarations)
-        return cls(verdict, Fault.NONE, tuple(task.explanation), history, shapes, declared, task.undecided)
+        told = tuple(task.explanation)
+        return cls(verdict, Fault.NONE, told, history, shapes, declared, undecided=task.undecided)
 
     @classmethod
     def failed(cls, fault: Fault, detail: str, method: str, seconds: float = 0.0) -> Outcome:

@@ -49,10 +49,12 @@ def work_off(
             under_way += 1
         if not under_way:
             return
-        results = [(item, _outcome(item, future)) for item, future in _drained(finished)]
+        results, failure = _outcomes(_drained(finished))
         while not _kept(store, run, results, complain):
             pass
         observe(results)
+        if failure is not None:
+            raise failure
         under_way -= len(results)
 
 
@@ -91,6 +93,18 @@ def _drained(finished: SimpleQueue[Finished]) -> list[Finished]:
     while not finished.empty():
         found.append(finished.get())
     return found
+
+
+def _outcomes(finished: Sequence[Finished]) -> tuple[list[tuple[Item, Outcome]], UsageError | None]:
+    """What came of items, and why there can be no more, if so: what has come is kept all the same."""
+    results: list[tuple[Item, Outcome]] = []
+    failure: UsageError | None = None
+    for item, future in finished:
+        try:
+            results.append((item, _outcome(item, future)))
+        except UsageError as error:
+            failure = failure or error
+    return results, failure
 
 
 def _outcome(item: Item, future: Future[Outcome]) -> Outcome:

@@ -30,5 +30,5 @@ def interruptions_held() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if came:
-        signal.raise_signal(came[0])
+        if came:  # also where the block has failed: whoever tries again would never be interrupted
+            signal.raise_signal(came[0])

@@ -105,10 +105,17 @@ def _write(results: Sequence[Result], folder: Path) -> None:
             text = counterexample(result.kept.witness, result.kept.declarations) + "\n"
             write_whole(path, gzip.compress(text.encode(), mtime=0))
         else:
-            path.unlink(missing_ok=True)
+            _remove(path)
     table = io.StringIO()
     csv.writer(table, lineterminator="\n").writerows(map(list, map(_row, results)))
     write_whole(folder / TABLE, table.getvalue())
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot be removed ({error.strerror})", str(path), "see to it") from error
 
 
 def _row(result: Result) -> Iterator[str]:

@@ -73,7 +73,7 @@ def main() -> None:
     while True:
         try:
             number, assignment = owner.recv()
-        except (EOFError, OSError):
+        except (EOFError, ConnectionError):  # the owner is gone; anything else is told on standard error
             return
         _load_layer(assignment.job.solver)
         outcome = Attempt(assignment, owner, wake).outcome()
@@ -93,6 +93,7 @@ def _load() -> None:
     import scipy.sparse
     import scipy.special
 
+    import verifier.batch.warm  # by this name, under which assignments are sent: this module runs as __main__
     import verifier.methods
     import verifier.programs.margins
     import verifier.readers.onnx

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from verifier.cli.statuses import judged
+from verifier.cli.statuses import judged, write_or_exit
 from verifier.errors import UsageError
 
 
@@ -90,6 +90,7 @@ def bench(
     with Store(store) as opened:
         work = Work(opened, settings, workers or os.cpu_count() or 1, cluster)
         results = work.done(items, resume)
+    status = judged(results)  # told before anything can go wrong with files
     if vnncomp is not None:
-        write_vnncomp(results, vnncomp)
-    sys.exit(judged(results))
+        write_or_exit(status, lambda: write_vnncomp(results, vnncomp))
+    sys.exit(status)

@@ -83,18 +83,22 @@ class Work:
         try:
             yield
         except KeyboardInterrupt:
-            judged(self._results(run))
+            self._tell_what_is_wrong(run)
             complain(
                 f"verifier: interrupted; the same command with --resume goes on with run {run} of {self.store.path}"
             )
             sys.exit(EXIT_INTERRUPTED)
         except VerifierError:
-            with contextlib.suppress(VerifierError):  # it may be the store itself that fails
-                judged(self._results(run))
+            self._tell_what_is_wrong(run)
             raise
         finally:
             with contextlib.suppress(StoreBusyError):  # it is known to be left once this process has ended
                 self.store.leave(run)
+
+    def _tell_what_is_wrong(self, run: int) -> None:
+        """Complains of wrong verdicts so far; silent where it is the store itself that fails."""
+        with contextlib.suppress(VerifierError):
+            judged(self._results(run))
 
     @property
     def _memory(self) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verifier.cli.output import say_table
-from verifier.cli.statuses import judged
+from verifier.cli.statuses import judged, write_or_exit
 from verifier.evidence.result_files import write_whole
 
 if TYPE_CHECKING:
@@ -46,9 +46,11 @@ def on_instances(path: Path, settings: Settings, place: Place, json_file: Path |
         results = Work(opened, settings, place.workers, None).done(items, place.resume)
     material = Material([(results[0].run, results)])
     say_table(_table(material))
+    status = judged(material.results)
     if json_file is not None:
-        write_whole(json_file, json.dumps(_record(material), indent=1) + "\n")
-    return judged(material.results)
+        text = json.dumps(_record(material), indent=1) + "\n"
+        write_or_exit(status, lambda: write_whole(json_file, text))
+    return status
 
 
 def _table(material: Material) -> Table:

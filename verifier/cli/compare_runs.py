@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from verifier.cli.output import say, say_table
-from verifier.cli.statuses import judged
+from verifier.cli.statuses import judged, write_or_exit
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,9 +61,11 @@ def compare_runs(
     say(f"A: {_described(first)}")
     say(f"B: {_described(second)}")
     _print(comparison, None if show_all else SHOWN)
+    status = judged(with_shared_truths([*first, *second]))
     if json_file is not None:
-        write_whole(json_file, json.dumps(_record(comparison), indent=1) + "\n")
-    sys.exit(judged(with_shared_truths([*first, *second])))
+        text = json.dumps(_record(comparison), indent=1) + "\n"
+        write_or_exit(status, lambda: write_whole(json_file, text))
+    sys.exit(status)
 
 
 def _wanted(methods: str | None) -> tuple[str | None, str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +36,7 @@ def report(
     from verifier.batch.report.page import page
     from verifier.batch.report.tables import results_csv, summary_markdown
     from verifier.batch.store import now
-    from verifier.cli.statuses import judged
+    from verifier.cli.statuses import judged, write_or_exit
     from verifier.evidence.result_files import check_writable, write_whole
 
     material = Material(list(read_places(stores)))
@@ -46,8 +47,9 @@ def report(
     paths = [output / name for name in ("report.html", "results.csv", "summary.md")]
     for path in paths:
         check_writable(path, "--output")
+    status = judged(material.results)
     texts = page(material, now()[:16].replace("T", " ") + " UTC"), results_csv(material), summary_markdown(material)
     for path, text in zip(paths, texts, strict=True):
-        write_whole(path, text)
+        write_or_exit(status, partial(write_whole, path, text))
         say(str(path))
-    sys.exit(judged(material.results))
+    sys.exit(status)

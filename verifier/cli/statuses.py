@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from verifier.cli.output import complain
+from verifier.errors import VerifierError
 
 if TYPE_CHECKING:
     from verifier.batch.records import Result
 
 EXIT_CONTRADICTION = 4
-"""Two methods or runs contradict each other."""
+"""Two methods or runs contradict each other, or the lists' known verdicts do."""
 EXIT_WRONG = 5
 """A verdict contradicts the known one."""
 EXIT_INTERRUPTED = 130
 """Ended by Ctrl-C or SIGTERM; what was finished is kept."""
+
+
+def write_or_exit(status: int, write: Callable[[], None]) -> None:
+    """Writes files; where that fails, what is wrong with the results still decides the exit status.
+
+    Raises:
+        VerifierError: it fails, and nothing is wrong with the results.
+    """
+    try:
+        write()
+    except VerifierError as error:
+        if status == 0:
+            raise
+        complain(f"verifier: {error}")
+        sys.exit(status)
 
 
 def judged(results: Sequence[Result]) -> int:
@@ -28,7 +45,8 @@ def judged(results: Sequence[Result]) -> int:
     def who(result: Result) -> str:
         return f"{result.method} in {labels[result.run.place]}" if len(labels) > 1 else result.method
 
-    for result in disputed_truths(results):
+    disputed = disputed_truths(results)
+    for result in disputed:
         told = f"{result.truth} in {labels[result.run.place]}"
         complain(f"verifier: known verdicts of {result.name} differ: {told}, another elsewhere")
     wrong = [result for result in results if result.wrong]
@@ -40,4 +58,4 @@ def judged(results: Sequence[Result]) -> int:
         complain(f"verifier: CONTRADICTION {group[0].name}: {told}")
     if wrong:
         return EXIT_WRONG
-    return EXIT_CONTRADICTION if against else 0
+    return EXIT_CONTRADICTION if against or disputed else 0

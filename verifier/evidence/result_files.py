@@ -53,7 +53,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
     Raises:
         UsageError: it cannot be written.
     """
-    data = content.encode() if isinstance(content, str) else content
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     target = path.resolve()
     temporary = target.with_name(f".verifier-{os.getpid()}-{threading.get_ident()}")
     try:

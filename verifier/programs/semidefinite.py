@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csc_array
 
 MOST_VARIABLES = 200
-"""Inputs that vary and unstable relus. An iteration of SCS takes 15 ms with 170, and 100 ms with 270, which take 10 s of
-setup and 500 MB as well."""
+"""Inputs that vary and unstable relus. An iteration of SCS takes 15 ms with 170 of them, 100 ms with 270, after 10 s of
+setup and in 500 MB."""
 
 ROUNDS = (250, 500, 1000, 2000, 4000)
 """Iterations of SCS in each round."""

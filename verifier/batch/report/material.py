@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
-from verifier.batch.agreement import contradictions, with_shared_truths
+from verifier.batch.agreement import contradictions, disputed_truths, with_shared_truths
 from verifier.batch.records import Result, Run, run_labels
 
 Key: TypeAlias = "tuple[str, str]"
@@ -77,6 +77,11 @@ class Material:
     def contradicted(self) -> frozenset[Key]:
         """The keys of the instances that are in `contradictions`."""
         return frozenset(group[0].key for group in self.contradictions)
+
+    @cached_property
+    def disputed_truths(self) -> list[Result]:
+        """One result of each instance of which the lists know different verdicts."""
+        return disputed_truths(self.results)
 
     @cached_property
     def wrong(self) -> list[Result]:

@@ -63,6 +63,10 @@ def _disagreements(material: Material) -> list[str]:
         f"- **WRONG** {escaped(r.name)}: {escaped(material.contender(r).label)} says {r.verdict}, known to be {r.truth}"
         for r in material.wrong
     ]
+    lines += [
+        f"- **KNOWN VERDICTS DIFFER** {escaped(r.name)}: {r.truth} in {escaped(material.label(r.run))}, not elsewhere"
+        for r in material.disputed_truths
+    ]
     return ["\n".join(lines) or "No verdict contradicts another, or a known one."]
 
 

@@ -64,11 +64,21 @@ function drawCactus() {
   plotly().react("cactus", traces, layout(logAxis("seconds"), count, { showlegend: true }), SETTINGS);
 }
 
+// Results of the same contents: those of the same name first, then in their order; each has one partner.
 function pairsOf(first, second) {
-  const partners = new Map();
   const done = (who) => resultsOf(who).filter((r) => r.verdict !== "not done");
-  done(second).forEach((r) => partners.has(r.key) || partners.set(r.key, r));
-  return done(first).filter((r) => partners.has(r.key)).map((r) => [r, partners.get(r.key)]);
+  const partner = new Map();
+  let free = done(second);
+  for (const same of [(r) => r.key + " " + r.fullName, (r) => String(r.key)]) {
+    const waiting = new Map();
+    free.forEach((r) => waiting.set(same(r), [...(waiting.get(same(r)) ?? []), r]));
+    for (const r of done(first).filter((r) => !partner.has(r))) {
+      const found = waiting.get(same(r))?.shift();
+      if (found) partner.set(r, found);
+    }
+    free = [...waiting.values()].flat();
+  }
+  return done(first).filter((r) => partner.has(r)).map((r) => [r, partner.get(r)]);
 }
 
 function drawScatter() {
