@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from verifier.batch.instances import stem
-from verifier.batch.isolation import run_isolated, stop_all
+from verifier.batch.isolation import WarmProcesses, join, run_isolated
 from verifier.batch.job import Job
 from verifier.batch.warm import Assignment
 from verifier.programs.solvers.registry import installed_solvers
@@ -168,10 +168,11 @@ def main() -> None:
     found = [b for b in installed_solvers() if not options.solvers or b.name in options.solvers.split(",")]
     pairs = [(b.name, "lp") for b in found if b.capabilities.multipliers]
     pairs += [(b.name, "milp") for b in found if b.capabilities.milp and not b.name.startswith("highs:")]
-    with ThreadPoolExecutor(options.workers) as pool:
+    processes = WarmProcesses()
+    with ThreadPoolExecutor(options.workers, initializer=join, initargs=(processes,)) as pool:
         jobs = [pool.submit(answered, q, solver, method, options.timeout) for solver, method in pairs for q in asked]
         answers = [job.result() for job in jobs]
-    stop_all()
+    processes.stop()
     show(answers, len(asked))
 
 

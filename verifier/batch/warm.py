@@ -51,7 +51,8 @@ class Assignment:
     Attributes:
         job: what is asked.
         memory: megabytes that its process may hold, or, of a job with several threads, all its processes together;
-            more ends it. A job with one thread is not expected to start others, and they are not looked for.
+            more ends it. A job with one thread is not expected to start others, and they are not looked for, except
+            with another solver than HiGHS.
         network_hash, property_hash: SHA-256 of the files when the run was planned, hexadecimal; "" does not look.
     """
 
