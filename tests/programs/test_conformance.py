@@ -308,10 +308,12 @@ def test_nothing_is_printed_and_nothing_is_left(
     backend: Backend, capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # others use the usual one at the same time
+    before = psutil.Process().children(recursive=True)
     program, _ = feasible_programs(1)[0]
     solved(backend, program)
     if backend.capabilities.milp:
         backend.solve_milp(knapsack(np.random.default_rng(5), 60), Deadline(0.3))
     assert capfd.readouterr() == ("", "")
     assert not list(tmp_path.iterdir())
-    assert not [child for child in psutil.Process().children(recursive=True) if child.status() != "zombie"]
+    left = [child for child in psutil.Process().children(recursive=True) if child not in before]
+    assert not [child for child in left if child.status() != psutil.STATUS_ZOMBIE]
