@@ -2,10 +2,10 @@
 
     python -m benchmarks.relaxations [--count 50] [--seed 0]
 
-Every bound is of the one output, over a box, with CROWN's intermediate bounds; its gap is to the exact minimum, found by
-enumeration of all activation patterns, and "tightness" is 1 less the gap as a share of the interval's width. The orders
-that theory promises are checked: interval <= CROWN <= alpha <= LP <= MILP = enumeration; dual network = CROWN with the
-same slopes <= LP; SDP <= enumeration.
+Every bound is of the one output, over a box, with CROWN's intermediate bounds; its gap is to the exact minimum, found
+by enumeration of all activation patterns, and "tightness" is 1 less the gap as a share of the interval's width. The
+orders that theory promises are checked: interval <= CROWN <= alpha <= LP <= MILP = enumeration; dual network = CROWN
+with the same slopes <= LP; SDP <= enumeration.
 """
 
 from __future__ import annotations
