@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.networks import random_dag
 from verifier.attacks.gradient import outputs_and_gradient
-from verifier.attacks.pgd import AttackOptions, Target, attack
+from verifier.attacks.pgd import AttackOptions, Best, Target, attack
 from verifier.deadline import Deadline
 from verifier.network.functions import Exp, Reciprocal, Relu, Sign
 from verifier.network.graph import Affine, Elementwise, Input, Network
@@ -66,7 +66,7 @@ OPTIONS = AttackOptions(starts=32, steps=30, rounds=20)
 
 def test_a_violation_is_found_and_lies_in_the_box() -> None:
     network, query = needle(0.08)
-    witness = attack(target(network, query, []), [0], OPTIONS, np.random.default_rng(0), Deadline(30.0))
+    witness = attack(Best(target(network, query, [])), [0], OPTIONS, np.random.default_rng(0), Deadline(30.0))
     assert witness is not None
     assert (witness.x >= 0).all()
     assert (witness.x <= 1).all()
@@ -76,7 +76,7 @@ def test_nothing_is_claimed_where_there_is_nothing() -> None:
     network, query = needle(0.5)
     judged: list[np.ndarray] = []
     options = AttackOptions(starts=8, steps=10, rounds=2)
-    assert attack(target(network, query, judged), [0], options, np.random.default_rng(0), Deadline(30.0)) is None
+    assert attack(Best(target(network, query, judged)), [0], options, np.random.default_rng(0), Deadline(30.0)) is None
 
 
 def test_the_judge_has_the_last_word() -> None:
@@ -84,14 +84,15 @@ def test_the_judge_has_the_last_word() -> None:
     forms = with_forms(network, query.patterns)
     refusing = Target(forms, query, lambda disjunct, point: None, np.zeros(0))
     options = AttackOptions(starts=8, steps=10, rounds=2)
-    assert attack(refusing, [0], options, np.random.default_rng(0), Deadline(30.0)) is None
+    assert attack(Best(refusing), [0], options, np.random.default_rng(0), Deadline(30.0)) is None
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_same_seed_gives_the_same_witness(seed: int) -> None:
     network, query = needle(0.08)
     found = [
-        attack(target(network, query, []), [0], OPTIONS, np.random.default_rng(seed), Deadline(30.0)) for _ in range(2)
+        attack(Best(target(network, query, [])), [0], OPTIONS, np.random.default_rng(seed), Deadline(30.0))
+        for _ in range(2)
     ]
     assert found[0] is not None
     assert found[1] is not None
@@ -128,4 +129,7 @@ def test_many_disjuncts_each_get_their_turn() -> None:
     disjuncts = (*(Disjunct(query.disjuncts[0].box, (impossible,)) for _ in range(40)), query.disjuncts[0])
     asked = Query(disjuncts, 4, 1)
     options = AttackOptions(rounds=40, batch_entries=64)
-    assert attack(target(network, asked, []), range(41), options, np.random.default_rng(0), Deadline(30.0)) is not None
+    assert (
+        attack(Best(target(network, asked, [])), range(41), options, np.random.default_rng(0), Deadline(30.0))
+        is not None
+    )

@@ -9,7 +9,7 @@ import pytest
 
 from tests.attacks.test_pgd import target
 from tests.networks import random_relu_network
-from verifier.attacks.pgd import AttackOptions, attack
+from verifier.attacks.pgd import AttackOptions, Best, attack
 from verifier.deadline import Deadline
 from verifier.network.graph import Affine, Input, Network
 from verifier.network.linear_maps import Dense
@@ -37,7 +37,7 @@ def test_the_extreme_point_of_a_linear_function_is_found(norm: int, clip: tuple[
     near, beyond = optimum + 0.02 * abs(optimum), optimum - 1e-4
     for threshold, found in ((near, True), (beyond, False)):
         query, judged = Query((Disjunct(box, (at_most(threshold),)),), 30, 1), []
-        witness = attack(target(network, query, judged), [0], OPTIONS, rng, Deadline(20))
+        witness = attack(Best(target(network, query, judged)), [0], OPTIONS, rng, Deadline(20))
         assert (witness is not None) == found
         for point in judged:
             assert box.ball.excess(point) <= 1e-9
@@ -52,8 +52,8 @@ def test_balls_and_boxes_of_one_query_are_kept_apart() -> None:
     query = Query(tuple(Disjunct(box, (at_most(-3.0),)) for box in boxes), 4, 1)
     judged: list[np.ndarray] = []
     attacked = target(network, query, judged)
-    assert attack(attacked, [0, 1], OPTIONS, np.random.default_rng(0), Deadline(20)) is None
-    assert attack(attacked, [0, 1, 2], OPTIONS, np.random.default_rng(0), Deadline(20)) is not None
+    assert attack(Best(attacked), [0, 1], OPTIONS, np.random.default_rng(0), Deadline(20)) is None
+    assert attack(Best(attacked), [0, 1, 2], OPTIONS, np.random.default_rng(0), Deadline(20)) is not None
 
 
 def test_a_ball_of_radius_zero_is_its_centre() -> None:
@@ -65,6 +65,6 @@ def test_a_ball_of_radius_zero_is_its_centre() -> None:
         for asked, found in ((label, False), ((label + 1) % 3, True)):
             query = robustness_query((5, 3), Neighbourhood(sample, 0.0, norm), asked)
             judged: list[np.ndarray] = []
-            witness = attack(target(network, query, judged), [0, 1], OPTIONS, rng, Deadline(20))
+            witness = attack(Best(target(network, query, judged)), [0, 1], OPTIONS, rng, Deadline(20))
             assert (witness is not None) == found
             assert all((point == sample).all() for point in judged)

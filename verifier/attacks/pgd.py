@@ -79,11 +79,14 @@ class Target:
 
 
 def attack(
-    target: Target, disjuncts: Sequence[int], options: AttackOptions, rng: np.random.Generator, deadline: Deadline
+    best: Best, disjuncts: Sequence[int], options: AttackOptions, rng: np.random.Generator, deadline: Deadline
 ) -> Witness | None:
-    """The first witness found for one of `disjuncts`, or None when the rounds or the time are used up."""
+    """The first witness found for one of `disjuncts`, or None when the rounds or the time are used up.
+
+    What comes nearest is in `best`, whose target is attacked.
+    """
+    target = best.target
     rows = max(1, options.batch_entries // max(node.size for node in target.forms.nodes))
-    best = Best(target)
     best.survey(disjuncts, rows, deadline)
     for number in range(options.rounds):
         chosen = best.ranked(disjuncts)[: max(1, len(disjuncts) >> number % HALVINGS)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from verifier.attacks.pgd import AttackOptions, Target, attack
+from verifier.attacks.pgd import AttackOptions, Best, Target, attack
 from verifier.methods.task import Task
 
 QUICK = AttackOptions(most_starts=64, steps=20, rounds=2)
@@ -41,5 +41,8 @@ def _run(task: Task, options: AttackOptions, seconds: float) -> None:
         if len(reachable) < len(targets):
             task.notes.append(NO_FLOAT32)
         targets = reachable
-    target = Target(task.forms, task.query, task.judge, task.example)
-    attack(target, targets, options, task.random(), task.deadline.within(seconds))
+    best = Best(Target(task.forms, task.query, task.judge, task.example))
+    attack(best, targets, options, task.random(), task.deadline.within(seconds))
+    if task.options.thorough:
+        for d, point in best.points.items():
+            task.reaches(d, point)
