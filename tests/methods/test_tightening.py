@@ -37,6 +37,20 @@ def test_margins_rise(method: str, prop: str) -> None:
     assert any(line.startswith("bounds sharpened by lp: ") for line in sharp.explanation)
 
 
+@pytest.mark.parametrize("method", ["inputs", "neurons", "milp", "auto"])
+@pytest.mark.parametrize(("prop", "status"), [("moons_upper", "unsat"), ("moons_everywhere", "sat")])
+def test_complete_methods_go_on_from_sharpened_bounds(method: str, prop: str, status: str) -> None:
+    sharp = task(prop, tighten="milp", tighten_share=0.5)
+    assert run(sharp, method_named(method)).status == status
+
+
+def test_a_search_on_inputs_needs_fewer_boxes_from_sharpened_bounds() -> None:
+    plain, sharp = task("moons_both"), task("moons_both", tighten="milp", tighten_share=0.5)
+    for one in (plain, sharp):
+        assert run(one, method_named("inputs")).status == "unsat"
+    assert not sharp.history or sharp.history[-1].explored <= plain.history[-1].explored
+
+
 def test_exact_programs_sharpen_most_and_processes_change_nothing() -> None:
     left = []
     for options in ({"tighten": "lp"}, {"tighten": "lp", "threads": 1}, {"tighten": "milp"}):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from verifier.deadline import Deadline
 from verifier.methods.optimised import note_lost, processes
@@ -33,6 +34,8 @@ def _search(task: Task, group: list[tuple[Box, list[int]]], deadline: Deadline) 
     """Works on boxes that share a ball, or have none."""
     roots = [(box.lower, box.upper, disjuncts) for box, disjuncts in group]
     question = Question.of(task.forms, task.example, task.query.patterns, roots, group[0][0].ball)
+    if task.tightens:
+        question = replace(question, known=tuple(task.sharpened(box) for box, _ in group))
     options = InputOptions(memory=task.options.memory, threads=processes(task))
     search = InputSearch(question, task, options, deadline)
     found = search.run()

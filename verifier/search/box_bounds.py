@@ -92,6 +92,17 @@ class BoxBounder:
             self._slices[k], start = slice(start, stop), stop
         self.entries = start
 
+    def roots(self, start: int, stop: int) -> Boxes:
+        """The root boxes `start : stop`, with what is known of them."""
+        boxes = Boxes.roots(self.question, self.entries, start, stop)
+        for row, known in enumerate(self.question.known[start:stop]):
+            if known is None:
+                continue
+            for k, part in self._slices.items():
+                boxes.known_lower[row, part] = to_numpy(known[k].lower)[0]
+                boxes.known_upper[row, part] = to_numpy(known[k].upper)[0]
+        return boxes
+
     def bound(self, boxes: Boxes) -> Bounded:
         """Bounds the boxes."""
         convert = self._convert

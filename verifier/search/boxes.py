@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from verifier.arrays import Array
+from verifier.bounds.enclosure import Interval
 from verifier.network.graph import Network
 from verifier.property.balls import Ball
 from verifier.property.query import Patterns
@@ -30,6 +31,7 @@ class Question:
         rows: for each disjunct the forms it bounds, shape (D, R); padded with 0.
         thresholds: shape (D, R); infinite where padded.
         ball: which the inputs of all root boxes lie in as well.
+        known: sound intervals of all nodes over each root box, shape (1, size), or None; empty where there are none.
     """
 
     forms: Network
@@ -40,6 +42,7 @@ class Question:
     rows: np.ndarray
     thresholds: np.ndarray
     ball: Ball | None = None
+    known: tuple[Sequence[Interval] | None, ...] = ()
 
     @classmethod
     def of(

@@ -121,7 +121,7 @@ class InputSearch:
             self._begun = min(begun + size, len(self.question.table))
             if begun == self._begun:
                 return
-            self._frontier.put(Boxes.roots(self.question, self._bounder.entries, begun, self._begun))
+            self._frontier.put(self._bounder.roots(begun, self._begun))
         batch = self._frontier.take(size)
         self._batched = 2 * len(batch)
         batch = batch.take(np.argsort(batch.unstable, kind="stable"))
