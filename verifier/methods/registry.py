@@ -48,7 +48,12 @@ _METHODS = (
     Method("dual", "the dual network of relus, in closed form", False, sequence(incomplete.dual)),
     Method("alpha", "linear bounds with optimised slopes", False, sequence(optimised.alpha)),
     Method("lp", "the triangle relaxation as a linear program", False, sequence(incomplete.lp)),
-    Method("sdp", "the semidefinite relaxation of a small relu network", False, sequence(semidefinite.sdp)),
+    Method(
+        "sdp",
+        "the semidefinite relaxation of a small relu network",
+        False,
+        sequence(incomplete.crown, semidefinite.sdp),
+    ),
     Method("inputs", "branch and bound on the inputs", True, sequence(incomplete.crown, split_inputs)),
     Method("neurons", "branch and bound on neurons", True, sequence(optimised.alpha, optimised.split_neurons)),
     Method("milp", "the exact mixed-integer program", True, sequence(complete.milp)),
