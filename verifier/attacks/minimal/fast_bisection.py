@@ -1,0 +1,104 @@
+"""Fast bisection (after Brau et al., arXiv 2201.01235): to the boundary along the gradient by bisection, then refined.
+
+From the sample a ray goes along the steepest direction of a class's lead, for each of the foremost classes; where it first
+leaves the label is found by doubling and bisection. Were the boundary a hyperplane, that would be the least distance. The
+paper bounds the error of the 2-norm near the boundary by constants of the network that are seldom known; what stands here
+instead is measured: the distance to the boundary's *tangent* at the point found, an estimate of the least distance (a lower
+bound of it where the other class's region is convex, as that of a linearised network).
+
+Refinement: the tangent's nearest point gives the next ray. Where the network has not left the label on that ray at the
+distance known, the ray is turned halfway back to the last good one, and again, as the tangent turns at every kink of a relu
+network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from verifier.attacks.minimal.geometry import lengths, to_hyperplane
+from verifier.attacks.minimal.hunt import Hunt, Search
+from verifier.deadline import Deadline
+
+BEYOND = 1.05
+"""How far along a ray, in lengths of the linear estimate, to look first."""
+GAIN = 1e-4
+"""The share by which a refinement has to shorten the distance."""
+
+
+@dataclass(frozen=True)
+class FastBisection(Search):
+    """Fast bisection.
+
+    Attributes:
+        classes: other classes along whose gradients to go, the foremost ones.
+        doublings: of a ray's length while it stays with the label.
+        kept: rays of each sample that are refined, the shortest ones.
+        refinements: rays along tangents, tried for each of those.
+    """
+
+    classes: int = 9
+    doublings: int = 6
+    kept: int = 3
+    refinements: int = 30
+
+    name: ClassVar[str] = "fast-bisection"
+
+    def search(self, hunt: Hunt, rng: np.random.Generator, deadline: Deadline) -> None:
+        problem = hunt.problem
+        leads, gradients = hunt.classifier.gradients(hunt.open, problem.x[hunt.open], self.classes)
+        owners = np.repeat(hunt.open, leads.shape[1])
+        start = problem.x[owners]
+        rays = to_hyperplane(gradients.reshape(start.shape), -leads.ravel(), hunt.room(start), problem.norm)
+        owners, x = self._leave(hunt, owners, rays, deadline)
+        distances = lengths(x - problem.x[owners], problem.norm)
+        order = np.lexsort((distances, owners))
+        rank = np.arange(len(order)) - np.searchsorted(owners[order], owners[order])
+        kept = order[rank < self.kept]
+        self._refine(hunt, owners[kept], x[kept], deadline)
+
+    def _leave(
+        self, hunt: Hunt, owners: np.ndarray, rays: np.ndarray, deadline: Deadline
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Owners and boundary points of the rays that leave the label, in no particular order."""
+        left, points = [np.zeros(0, np.int64)], [rays[:0]]
+        for doubling in range(self.doublings + 1):
+            if deadline.expired or not len(owners):
+                break
+            x = hunt.problem.clip(hunt.problem.x[owners] + BEYOND * 2.0**doubling * rays)
+            outside = hunt.offer(owners, x, hunt.classifier.margins(owners, x))
+            left.append(owners[outside])
+            points.append(x[outside])
+            owners, rays = owners[~outside], rays[~outside]
+        found = np.concatenate(left)
+        return found, hunt.to_boundary(found, np.concatenate(points))
+
+    def _refine(self, hunt: Hunt, owners: np.ndarray, x: np.ndarray, deadline: Deadline) -> None:
+        problem, start = hunt.problem, hunt.problem.x[owners]
+        tangent, turn = np.zeros_like(x), np.ones(len(x))
+        moved = np.arange(len(x))
+        for _ in range(self.refinements + 1):
+            tangent[moved] = self._tangent(hunt, owners[moved], x[moved])
+            if deadline.expired:
+                return
+            ray = (x - start) + turn[:, None] * (tangent - (x - start))
+            wanted = (1 - GAIN) * lengths(x - start, problem.norm)
+            size = lengths(ray, problem.norm)
+            tried = problem.clip(start + (wanted / np.where(size > 0, size, 1.0))[:, None] * ray)
+            better = hunt.offer(owners, tried, hunt.classifier.margins(owners, tried))
+            moved = np.flatnonzero(better)
+            x[moved] = hunt.to_boundary(owners[moved], tried[moved])
+            turn = np.where(better, 1.0, 0.5 * turn)
+
+    def _tangent(self, hunt: Hunt, owners: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """The least steps from the samples to the boundary's tangents at `x`; the best point's length is an estimate."""
+        problem, start = hunt.problem, hunt.problem.x[owners]
+        margins, gradients = hunt.classifier.margins_and_gradients(owners, x)
+        rise = -margins - (gradients * (start - x)).sum(axis=1)
+        steps = to_hyperplane(gradients, rise, hunt.room(start), problem.norm)
+        sizes, distances = lengths(steps, problem.norm), lengths(x - start, problem.norm)
+        for r in np.flatnonzero((distances <= hunt.distances[owners]) & (sizes > 0)):
+            hunt.estimates[owners[r]] = min(sizes[r], distances[r])
+        return steps
