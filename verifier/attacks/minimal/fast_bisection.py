@@ -20,10 +20,9 @@ import numpy as np
 
 from verifier.attacks.minimal.geometry import lengths, to_hyperplane
 from verifier.attacks.minimal.hunt import Hunt, Search
+from verifier.attacks.minimal.rays import leave, nearest, towards_classes
 from verifier.deadline import Deadline
 
-BEYOND = 1.05
-"""How far along a ray, in lengths of the linear estimate, to look first."""
 GAIN = 1e-4
 """The share by which a refinement has to shorten the distance."""
 
@@ -34,46 +33,19 @@ class FastBisection(Search):
 
     Attributes:
         classes: other classes along whose gradients to go, the foremost ones.
-        doublings: of a ray's length while it stays with the label.
         kept: rays of each sample that are refined, the shortest ones.
         refinements: rays along tangents, tried for each of those.
     """
 
     classes: int = 9
-    doublings: int = 6
     kept: int = 3
     refinements: int = 30
 
     name: ClassVar[str] = "fast-bisection"
 
     def search(self, hunt: Hunt, rng: np.random.Generator, deadline: Deadline) -> None:
-        problem = hunt.problem
-        leads, gradients = hunt.classifier.gradients(hunt.open, problem.x[hunt.open], self.classes)
-        owners = np.repeat(hunt.open, leads.shape[1])
-        start = problem.x[owners]
-        rays = to_hyperplane(gradients.reshape(start.shape), -leads.ravel(), hunt.room(start), problem.norm)
-        owners, x = self._leave(hunt, owners, rays, deadline)
-        distances = lengths(x - problem.x[owners], problem.norm)
-        order = np.lexsort((distances, owners))
-        rank = np.arange(len(order)) - np.searchsorted(owners[order], owners[order])
-        kept = order[rank < self.kept]
-        self._refine(hunt, owners[kept], x[kept], deadline)
-
-    def _leave(
-        self, hunt: Hunt, owners: np.ndarray, rays: np.ndarray, deadline: Deadline
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Owners and boundary points of the rays that leave the label, in no particular order."""
-        left, points = [np.zeros(0, np.int64)], [rays[:0]]
-        for doubling in range(self.doublings + 1):
-            if deadline.expired or not len(owners):
-                break
-            x = hunt.problem.clip(hunt.problem.x[owners] + BEYOND * 2.0**doubling * rays)
-            outside = hunt.offer(owners, x, hunt.classifier.margins(owners, x))
-            left.append(owners[outside])
-            points.append(x[outside])
-            owners, rays = owners[~outside], rays[~outside]
-        found = np.concatenate(left)
-        return found, hunt.to_boundary(found, np.concatenate(points))
+        owners, x = leave(hunt, *towards_classes(hunt, self.classes))
+        self._refine(hunt, *nearest(hunt, owners, hunt.to_boundary(owners, x), self.kept), deadline)
 
     def _refine(self, hunt: Hunt, owners: np.ndarray, x: np.ndarray, deadline: Deadline) -> None:
         problem, start = hunt.problem, hunt.problem.x[owners]

@@ -75,17 +75,20 @@ class _Objective:
         from scipy.optimize import minimize
 
         problem, self.weight, self.reached = self.hunt.problem, weight, False
-        bounds = np.stack([problem.lower, problem.upper], axis=1)
-        minimize(self, self.start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": iterations})
+        bounds = np.stack([problem.lower - self.start, problem.upper - self.start], axis=1) / self.scale
+        options = {"maxiter": iterations}
+        minimize(self, np.zeros_like(self.start), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
         return self.reached
 
-    def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
-        logits, gradients = self.hunt.classifier.weighted(self.owner, x[None, :], self._weights, 1)
+    def __call__(self, delta: np.ndarray) -> tuple[float, np.ndarray]:
+        """Value and gradient at a perturbation in units of the scale."""
+        x = self.hunt.problem.clip(self.start + self.scale * delta)[None, :]
+        logits, gradients = self.hunt.classifier.weighted(self.owner, x, self._weights, 1)
         margins = self.hunt.classifier.leads(self.owner, logits).max(axis=1)
-        self.reached |= bool(self.hunt.offer(self.owner, self.hunt.problem.clip(x)[None, :], margins)[0])
-        delta, factor = (x - self.start) / self.scale, self.weight / self.margin
+        self.reached |= bool(self.hunt.offer(self.owner, x, margins)[0])
+        factor = self.weight / self.margin
         value = float(delta @ delta) + factor * _cross_entropy(logits[0], self.target)
-        return value, 2.0 * delta / self.scale + factor * gradients[0, 0]
+        return value, 2.0 * delta + factor * self.scale * gradients[0, 0]
 
     def _weights(self, part: slice, logits: np.ndarray) -> list[np.ndarray]:
         """The softmax, minus 1 for the target."""
