@@ -2,8 +2,8 @@
 
 I-FGSM (Kurakin et al., arXiv 1607.02533) starts at the sample, PGD (Madry et al., arXiv 1706.06083) at random points of
 the ball as well, and at the best point known, pulled into it. A radius at which a start succeeds is the next upper end, or
-the distance that it got to where that is less; the next radius is in the middle. The step is the steepest one of the norm:
-signs (inf), the gradient (2), signs of the foremost entries (1; Tramer & Boneh, arXiv 1904.13000).
+the distance that it got to where that is less; the next radius is in the middle. A step goes along the gradient's signs (inf)
+or the gradient (1, 2) and is then projected into the ball; in the 1-norm that leaves few entries.
 """
 
 from __future__ import annotations
@@ -17,9 +17,6 @@ import numpy as np
 from verifier.attacks.minimal.geometry import into_ball, lengths, normalised
 from verifier.attacks.minimal.hunt import Hunt, Search
 from verifier.deadline import Deadline
-
-FOREMOST = 0.1
-"""The share of entries that a step in the 1-norm moves."""
 
 
 @dataclass(frozen=True)
@@ -98,13 +95,6 @@ class ProjectedGradient(IteratedGradient):
 
 
 def _steepest(gradients: np.ndarray, room: tuple[np.ndarray, np.ndarray], norm: float) -> np.ndarray:
-    """The steepest steps of length 1 (0 where there is no gradient), of entries that the box leaves free to move."""
+    """Steps of length 1 (in the sup norm or the 2-norm) up the gradient, of entries that the box leaves free to move."""
     gradients = np.where(np.where(gradients > 0, room[1], room[0]) > 0, gradients, 0.0)
-    if norm == 2:
-        return normalised(gradients)
-    if norm == math.inf:
-        return np.sign(gradients)
-    foremost = max(1, round(FOREMOST * gradients.shape[1]))
-    threshold = -np.sort(-np.abs(gradients), axis=1)[:, foremost - 1 : foremost]
-    signs = np.sign(np.where(np.abs(gradients) >= threshold, gradients, 0.0))
-    return signs / np.maximum(np.abs(signs).sum(axis=1, keepdims=True), 1.0)
+    return np.sign(gradients) if norm == math.inf else normalised(gradients)
