@@ -1,7 +1,7 @@
 """Fast bisection (after Brau et al., arXiv 2201.01235): to the boundary along the gradient by bisection, then refined.
 
 From the sample a ray goes along the steepest direction of a class's lead, for each of the foremost classes; where it first
-leaves the label is found by doubling and bisection. Were the boundary a hyperplane, that would be the least distance. The
+leaves the label is found by doubling and bisection. (Where none does, rays to other samples and random points are tried.) Were the boundary a hyperplane, that would be the least distance. The
 paper bounds the error of the 2-norm near the boundary by constants of the network that are seldom known; what stands here
 instead is measured: the distance to the boundary's *tangent* at the point found, an estimate of the least distance (a lower
 bound of it where the other class's region is convex, as that of a linearised network).
@@ -21,10 +21,13 @@ import numpy as np
 from verifier.attacks.minimal.geometry import lengths, to_hyperplane
 from verifier.attacks.minimal.hunt import Hunt, Search
 from verifier.attacks.minimal.rays import leave, nearest, towards_classes
+from verifier.attacks.minimal.starts import blind_rays
 from verifier.deadline import Deadline
 
 GAIN = 1e-4
 """The share by which a refinement has to shorten the distance."""
+LEAST_TURN = 2.0**-8
+"""Rays turned less than this share of the way to the tangent's are not tried."""
 
 
 @dataclass(frozen=True)
@@ -45,24 +48,29 @@ class FastBisection(Search):
 
     def search(self, hunt: Hunt, rng: np.random.Generator, deadline: Deadline) -> None:
         owners, x = leave(hunt, *towards_classes(hunt, self.classes))
+        failed = np.setdiff1d(hunt.open, owners)
+        if len(failed):
+            others, points = leave(hunt, *blind_rays(hunt, failed, rng))
+            owners, x = np.concatenate([owners, others]), np.concatenate([x, points])
         self._refine(hunt, *nearest(hunt, owners, hunt.to_boundary(owners, x), self.kept), deadline)
 
     def _refine(self, hunt: Hunt, owners: np.ndarray, x: np.ndarray, deadline: Deadline) -> None:
-        problem, start = hunt.problem, hunt.problem.x[owners]
-        tangent, turn = np.zeros_like(x), np.ones(len(x))
-        moved = np.arange(len(x))
-        for _ in range(self.refinements + 1):
-            tangent[moved] = self._tangent(hunt, owners[moved], x[moved])
-            if deadline.expired:
+        norm, start = hunt.problem.norm, hunt.problem.x[owners]
+        step, tangent, turn = x - start, np.zeros_like(x), np.ones(len(x))
+        moved = going = np.arange(len(x))
+        for _ in range(self.refinements):
+            tangent[moved] = self._tangent(hunt, owners[moved], start[moved] + step[moved])
+            if deadline.expired or not len(going):
                 return
-            ray = (x - start) + turn[:, None] * (tangent - (x - start))
-            wanted = (1 - GAIN) * lengths(x - start, problem.norm)
-            size = lengths(ray, problem.norm)
-            tried = problem.clip(start + (wanted / np.where(size > 0, size, 1.0))[:, None] * ray)
-            better = hunt.offer(owners, tried, hunt.classifier.margins(owners, tried))
-            moved = np.flatnonzero(better)
-            x[moved] = hunt.to_boundary(owners[moved], tried[moved])
-            turn = np.where(better, 1.0, 0.5 * turn)
+            ray = step[going] + turn[going, None] * (tangent[going] - step[going])
+            wanted, size = (1 - GAIN) * lengths(step[going], norm), lengths(ray, norm)
+            tried = hunt.problem.clip(start[going] + (wanted / np.where(size > 0, size, 1.0))[:, None] * ray)
+            better = hunt.offer(owners[going], tried, hunt.classifier.margins(owners[going], tried))
+            moved = going[better]
+            step[moved] = hunt.to_boundary(owners[moved], tried[better]) - start[moved]
+            turn[going] *= 0.5
+            turn[moved] = 1.0
+            going = np.flatnonzero(turn > LEAST_TURN)
 
     def _tangent(self, hunt: Hunt, owners: np.ndarray, x: np.ndarray) -> np.ndarray:
         """The least steps from the samples to the boundary's tangents at `x`; the best point's length is an estimate."""

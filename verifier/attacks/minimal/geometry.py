@@ -83,7 +83,7 @@ def into_ball(delta: np.ndarray, radius: np.ndarray, norm: float) -> np.ndarray:
         return np.clip(delta, -radius, radius)
     if norm == 2:
         length = lengths(delta, 2)[:, None]
-        return delta * np.where(length > radius, radius / np.maximum(length, np.finfo(float).tiny), 1.0)
+        return delta * (np.minimum(length, radius) / np.where(length > 0, length, 1.0))
     return _into_cross_polytope(delta, radius)
 
 
