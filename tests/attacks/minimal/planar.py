@@ -16,9 +16,10 @@ from verifier.network.graph import Affine, Elementwise, Network
 
 
 def minimal_distance(
-    network: Network, x: np.ndarray, label: int, norm: float, lower: np.ndarray, upper: np.ndarray
+    network: Network, x: np.ndarray, label: int, norm: float, box: tuple[np.ndarray, np.ndarray]
 ) -> float:
     """The least `norm` of a step inside the box to where some class leads the label, or ties with it."""
+    lower, upper = box
     corners = np.array([[lower[0], lower[1]], [upper[0], lower[1]], [upper[0], upper[1]], [lower[0], upper[1]]])
     distances = [math.inf]
     for cell, (weight, bias) in _pieces(network, corners):
@@ -86,10 +87,10 @@ def _to_segment(start: np.ndarray, end: np.ndarray, norm: float) -> float:
 
 
 def grid_distance(
-    network: Network, x: np.ndarray, label: int, norm: float, lower: np.ndarray, upper: np.ndarray, count: int
+    network: Network, x: np.ndarray, label: int, norm: float, box: tuple[np.ndarray, np.ndarray], count: int
 ) -> float:
     """An upper bound of the same from a grid of count x count points: a check on the code above."""
-    axes = [np.linspace(lower[i], upper[i], count) for i in range(2)]
+    axes = [np.linspace(box[0][i], box[1][i], count) for i in range(2)]
     points = np.array(list(product(*axes)))
     outputs = network.forward(points)
     adversarial = (np.delete(outputs, label, axis=1) > outputs[:, label : label + 1]).any(axis=1)
