@@ -93,7 +93,7 @@ class _Descent:
 
     def __init__(self, hunt: Hunt, steps: int, rates: np.ndarray) -> None:
         self.hunt, self.steps, self.rates = hunt, steps, rates[:, None]
-        self.scale = np.maximum(np.abs(hunt.margins[hunt.open]), np.finfo(float).tiny)
+        self.scale = hunt.sizes[hunt.open]
 
     def run(
         self, x: np.ndarray, weight: np.ndarray, penalty: _Penalty, deadline: Deadline

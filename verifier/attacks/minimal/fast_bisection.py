@@ -79,6 +79,6 @@ class FastBisection(Search):
         rise = -margins - (gradients * (start - x)).sum(axis=1)
         steps = to_hyperplane(gradients, rise, hunt.room(start), problem.norm)
         sizes, distances = lengths(steps, problem.norm), lengths(x - start, problem.norm)
-        for r in np.flatnonzero((distances <= hunt.distances[owners]) & (sizes > 0)):
+        for r in np.flatnonzero((distances <= (1 + GAIN) * hunt.distances[owners]) & (sizes > 0)):
             hunt.estimates[owners[r]] = min(sizes[r], distances[r])
         return steps

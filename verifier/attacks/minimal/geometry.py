@@ -47,7 +47,7 @@ def to_hyperplane(weights: np.ndarray, rise: np.ndarray, room: tuple[np.ndarray,
             step = np.minimum(level[:, None] * size, cap)
         else:
             step = np.minimum(_level(size, cap, rise)[:, None], cap)
-    return np.where((size > 0) & np.isfinite(step), np.sign(weights) * step, 0.0)
+    return np.sign(weights) * np.where((size > 0) & np.isfinite(step), step, 0.0)
 
 
 def _level(slopes: np.ndarray, caps: np.ndarray, target: np.ndarray) -> np.ndarray:

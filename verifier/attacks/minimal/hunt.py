@@ -19,7 +19,8 @@ from verifier.errors import UsageError
 SECANTS = 12
 """Steps to the boundary on a segment."""
 SLACK = 1e-7
-"""The margin aimed at, as a share of the logits' size: about float32's rounding, so that most witnesses hold at once."""
+"""The margin aimed at, as a share of the sample's own: about float32's rounding, so that most witnesses hold at once."""
+SMALLEST_MARGIN = 1e-100
 PUSHES = 10
 """How often a witness that fails is pushed on, each time four times as far; the last one by 3 % of its distance."""
 
@@ -31,6 +32,7 @@ class Hunt:
         problem: the question.
         classifier: runs the network and counts.
         margins: at the samples, shape (N,), negative where they are classified as labelled.
+        sizes: of the margins, shape (N,), for units; 1 where a margin is (nearly) 0 or infinite.
         points, distances: the closest adversarial points found in float64, shape (N, input_size), and their distances,
             shape (N,), infinite where there is none.
         estimates: of the least distances, shape (N,), NaN where the attack makes none.
@@ -41,6 +43,8 @@ class Hunt:
         self.problem, self.classifier = problem, Classifier(problem)
         everyone = np.arange(len(problem.x))
         self.margins = self.classifier.margins(everyone, problem.x)
+        usable = np.isfinite(self.margins) & (np.abs(self.margins) > SMALLEST_MARGIN)
+        self.sizes = np.where(usable, np.abs(self.margins), 1.0)
         self.points, self.distances = problem.x.copy(), np.full(len(problem.x), math.inf)
         self.estimates = np.full(len(problem.x), math.nan)
         self.distances[[n for n in everyone if self.holds(n, problem.x[n].astype(np.float32))]] = 0.0
@@ -86,7 +90,7 @@ class Hunt:
             Adversarial points on the segments, shape (R, input_size); each is also offered.
         """
         problem, start = self.problem, self.problem.x[owners]
-        aim = SLACK * np.abs(self.margins[owners])
+        aim = SLACK * self.sizes[owners]
         low, at_low = np.zeros(len(owners)), np.minimum(self.margins[owners], 0.0) - aim
         high, at_high = np.ones(len(owners)), self.classifier.margins(owners, x) - aim
         for step in range(SECANTS):
@@ -138,7 +142,7 @@ class Hunt:
         yield point
         owner = np.array([n])
         margin, gradient = self.classifier.margins_and_gradients(owner, point[None, :])
-        size = abs(self.margins[n]) if np.isfinite(self.margins[n]) else 1.0
+        size = self.sizes[n]
         for push in range(PUSHES):
             share = 4.0**push * SLACK
             rise = np.maximum(share * size - margin, 0.0)

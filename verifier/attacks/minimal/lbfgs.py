@@ -67,7 +67,7 @@ class _Objective:
     def __init__(self, hunt: Hunt, n: int, target: int, scale: float) -> None:
         self.hunt, self.owner, self.target, self.scale = hunt, np.array([n]), target, scale
         self.start = hunt.problem.x[n]
-        self.margin = max(abs(float(hunt.margins[n])), np.finfo(float).tiny)
+        self.margin = float(hunt.sizes[n])
         self.weight, self.reached = 0.0, False
 
     def minimise(self, weight: float, iterations: int) -> bool:
