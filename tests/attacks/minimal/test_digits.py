@@ -53,7 +53,7 @@ def test_every_attack_succeeds_and_the_good_ones_agree(model: str, norm: float) 
 @pytest.mark.parametrize(("name", "norm"), [("lbfgs", 2), ("carlini-wagner", 2), ("carlini-wagner", math.inf)])
 def test_the_slow_attacks_succeed(name: str, norm: float) -> None:
     slow, good = (distances(n, "digits_dense", norm, 3) for n in (name, "fmn"))
-    assert np.median(slow / good) < 1.2
+    assert np.median(slow / good) < 1.3
 
 
 def test_norms_are_in_order() -> None:
