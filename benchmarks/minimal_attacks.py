@@ -1,13 +1,14 @@
 """Minimal adversarial perturbations of scikit-learn's digits by every attack, beside Foolbox's where that is installed.
 
-Every point, Foolbox's too, is judged in the same way: alone, in ONNX Runtime and in float64, with a strict margin, inside
-[0, 1]; what fails counts as infinitely far. "To best" is the mean over the samples of the distance relative to the least one
-that any attack of the table found. Passes are per sample; times are of one thread, for all samples together.
+Every point, Foolbox's too, is judged in the same way: alone, in ONNX Runtime and in float64, with a strict margin,
+inside [0, 1]; what fails counts as infinitely far. "To best" is the mean over the samples of the distance relative to
+the least one that any attack of the table found. Passes are per sample; times are of one thread, for all samples
+together.
 
     python benchmarks/minimal_attacks.py [--network FILE | --layers 128 64] [--samples 20] [--norms 1 2 inf] [--slow]
 
-Without arguments it takes vnnlib_specs/onnx/digits_dense.onnx; `--layers` trains a relu network with these hidden layers on
-the spot, `--slow` gives Foolbox's Carlini & Wagner its default 10,000 steps.
+Without arguments it takes vnnlib_specs/onnx/digits_dense.onnx; `--layers` trains a relu network with these hidden
+layers on the spot, `--slow` gives Foolbox's Carlini & Wagner its default 10,000 steps.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +88,11 @@ def theirs(problem: Problem, seed: int, slow: bool) -> Iterator[Row]:
         seconds = time.perf_counter() - started
         count = len(problem.x)
         yield Row(
-            f"foolbox {name}", judged(problem, points), counted.forward_rows / count, counted.backward_rows / count, seconds
+            f"foolbox {name}",
+            judged(problem, points),
+            counted.forward_rows / count,
+            counted.backward_rows / count,
+            seconds,
         )
 
 
@@ -141,7 +147,7 @@ def trained(hidden: list[int], x: np.ndarray, labels: np.ndarray) -> Network:
 
     torch.manual_seed(0)
     sizes, layers = [64, *hidden, 10], list[torch.nn.Module]()
-    for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+    for before, after in pairwise(sizes):
         layers += [torch.nn.Linear(before, after), torch.nn.ReLU()]
     model = torch.nn.Sequential(*layers[:-1])
     optimiser = torch.optim.Adam(model.parameters(), lr=0.01, weight_decay=1e-4)

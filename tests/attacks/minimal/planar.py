@@ -1,8 +1,8 @@
 """The exact minimal perturbation of a small relu network with two inputs, by cutting the plane into linear pieces.
 
-Every relu cuts each convex cell along a line, so that the network is affine on the cells that remain; where another class
-leads is a cell cut once more. The distance from a point to a convex polygon is attained on one of its edges, and on an edge
-at one of a few points that are known in closed form.
+Every relu cuts each convex cell along a line, so that the network is affine on the cells that remain; where another
+class leads is a cell cut once more. The distance from a point to a convex polygon is attained on one of its edges, and
+on an edge at one of a few points that are known in closed form.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _split(cell: np.ndarray, form: tuple[np.ndarray, np.ndarray], i: int) -> lis
 
 
 def _cut(cell: np.ndarray, weight: np.ndarray, bias: float) -> np.ndarray:
-    """The part of a convex polygon where weight x + bias >= 0 (Sutherland & Hodgman); no corners where there is none."""
+    """The part of a convex polygon where weight x + bias >= 0 (Sutherland & Hodgman); empty where there is none."""
     values, corners = cell @ weight + bias, []
     for k in range(len(cell)):
         after = (k + 1) % len(cell)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from tests.networks import random_relu_network
 
-from verifier.attacks.minimal.problem import Perturbation, Problem
+from tests.networks import random_relu_network
+from verifier.attacks.minimal.problem import Judge, Perturbation, Problem
+from verifier.attacks.minimal.registry import ATTACKS
 from verifier.network.graph import Affine, Input, Network
 from verifier.network.linear_maps import Dense
 from verifier.property.query import Box
 
 NORMS = (1, 2, math.inf)
+PAIRS = [(name, norm) for norm in NORMS for name in ATTACKS if norm in ATTACKS[name].norms]
+"""Every attack in every norm it works in."""
 
 
 def everywhere(size: int) -> Box:
@@ -20,7 +23,7 @@ def everywhere(size: int) -> Box:
     return Box.exact(np.full(size, -math.inf), np.full(size, math.inf))
 
 
-def exact_judge(network: Network):
+def exact_judge(network: Network) -> Judge:
     """Judges in float64, so that what it accepts is adversarial in real numbers, but for float64's rounding."""
     return lambda point: network.forward(point.astype(np.float64)[None, :])[0]
 

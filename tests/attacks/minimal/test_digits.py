@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
-from tests.attacks.minimal.problems import NORMS, check
 
+from tests.attacks.minimal.problems import NORMS, check
 from verifier.attacks.minimal.problem import Problem
 from verifier.attacks.minimal.registry import ATTACKS, attacks_for
 from verifier.deadline import Deadline
@@ -68,9 +68,7 @@ def test_torch_runs_the_same_attack() -> None:
 
     asked = digits("digits_dense", 2, 4)
     for dtype in (torch.float64, torch.float32):
-        there = Problem(
-            asked.network, asked.x, asked.labels, 2, asked.box, asked.judge, torch.zeros(0, dtype=dtype)
-        )
+        there = Problem(asked.network, asked.x, asked.labels, 2, asked.box, asked.judge, torch.zeros(0, dtype=dtype))
         results = ATTACKS["fast-bisection"].run(there, np.random.default_rng(0), Deadline())
         check(there, results)
         found = np.array([result.distance for result in results])

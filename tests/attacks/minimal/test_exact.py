@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from tests.attacks.minimal.planar import grid_distance, minimal_distance
 from tests.attacks.minimal.problems import NORMS, check, planar_problem
-
 from verifier.attacks.minimal.carlini_wagner import CarliniWagner
 from verifier.attacks.minimal.lbfgs import LimitedMemoryBfgs
 from verifier.attacks.minimal.problem import Problem

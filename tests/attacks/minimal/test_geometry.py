@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 from scipy.optimize import linprog, minimize
-from tests.attacks.minimal.problems import NORMS
 
+from tests.attacks.minimal.problems import NORMS
 from verifier.attacks.minimal.geometry import into_ball, lengths, to_hyperplane
 from verifier.attacks.minimal.problem import distance_up
 
@@ -81,7 +81,7 @@ def test_a_rise_without_room_ends_in_the_corner(norm: float) -> None:
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_the_projection_into_a_ball_is_the_nearest_point(norm: float) -> None:
-    """p is it if and only if (d - p) (q - p) <= 0 for every q of the ball."""
+    """It is p if and only if (d - p) (q - p) <= 0 for every q of the ball."""
     rng = np.random.default_rng(1)
     delta, radius = rng.normal(size=(50, 4)), 1.5 * rng.random(50)
     radius[0] = 0.0

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.attacks.minimal.problems import NORMS, check, everywhere, linear_network, planar_problem, problem
 
+from tests.attacks.minimal.problems import NORMS, PAIRS, check, everywhere, linear_network, planar_problem, problem
 from verifier.attacks.minimal import classifier as classifier_module
 from verifier.attacks.minimal.classifier import Classifier
 from verifier.attacks.minimal.problem import Problem
@@ -18,7 +18,6 @@ from verifier.network.graph import Affine, Elementwise, Input, Network
 from verifier.network.linear_maps import Dense
 from verifier.property.query import Box
 
-PAIRS = [(name, norm) for norm in NORMS for name in ATTACKS if norm in ATTACKS[name].norms]
 UNIT = Box.exact(np.zeros(2), np.ones(2))
 
 

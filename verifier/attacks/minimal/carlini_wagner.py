@@ -1,12 +1,12 @@
 """Carlini & Wagner (arXiv 1608.04644): a penalty on the margin, its weight found by search.
 
-2-norm: least ||delta||^2 + c max(-margin, 0) by Adam, c by bisection. Sup norm: its own gradient would move one entry at a
-time, so what is penalised instead is every entry's excess over a bound tau. Each time the margin is overcome, tau drops
-below the perturbation found; where it is not, c grows.
+2-norm: least ||delta||^2 + c max(-margin, 0) by Adam, c by bisection. Sup norm: its own gradient would move one entry
+at a time, so what is penalised instead is every entry's excess over a bound tau. Each time the margin is overcome, tau
+drops below the perturbation found; where it is not, c grows.
 
-The data's box is kept by projection, one of the paper's three ways: the slope of the tanh that it prefers vanishes on the
-faces of the box, where most pixels of an image may be. Perturbations and margins are taken in units of the sample's linear
-estimate and margin, so that weights and rates mean the same for every network.
+The data's box is kept by projection, one of the paper's three ways: the slope of the tanh that it prefers vanishes on
+the faces of the box, where most pixels of an image may be. Perturbations and margins are taken in units of the
+sample's linear estimate and margin, so that weights and rates mean the same for every network.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The network as attacks see it: margins of other classes over the label's, with gradients; every pass is counted.
 
-The arithmetic of attacks is a few operations per entry of the input, so it is NumPy's; the passes through the network run
-on any array library.
+The arithmetic of attacks is a few operations per entry of the input, so it is NumPy's; the passes through the network
+run on any array library.
 """
 
 from __future__ import annotations
@@ -88,9 +88,7 @@ class Classifier:
         logits, gradients = self.weighted(owners, x, weigh, 1)
         return self.leads(owners, logits).max(axis=1), gradients[:, 0]
 
-    def weighted(
-        self, owners: np.ndarray, x: np.ndarray, weigh: Weigh, count: int
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def weighted(self, owners: np.ndarray, x: np.ndarray, weigh: Weigh, count: int) -> tuple[np.ndarray, np.ndarray]:
         """The outputs and the gradients of `count` weighted sums of them, at the cost of one forward pass.
 
         Args:

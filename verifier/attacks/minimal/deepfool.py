@@ -1,4 +1,4 @@
-"""DeepFool (Moosavi-Dezfooli et al., arXiv 1511.04599): to the nearest class boundary of the linearised network, repeatedly.
+"""DeepFool (Moosavi-Dezfooli et al., arXiv 1511.04599): to the linearised network's nearest boundary, repeatedly.
 
 The step is the least one onto the hyperplane inside the data's box; without a box it is the paper's.
 """

@@ -1,8 +1,9 @@
 """Fast adaptive boundary (Croce & Hein, arXiv 1907.02044).
 
-Every step linearises all classes' boundaries, takes the nearest, and moves between two projections on it inside the data's
-box: that of the current point and that of the sample, which pulls the point back. Points that are adversarial are noted and
-left towards the sample. Starts beside the sample itself are boundary points, and random ones in a ball as in the paper.
+Every step linearises all classes' boundaries, takes the nearest, and moves between two projections on it inside the
+data's box: that of the current point and that of the sample, which pulls the point back. Points that are adversarial
+are noted and left towards the sample. Starts beside the sample itself are boundary points, and random ones in a ball
+as in the paper.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class FastAdaptiveBoundary(Search):
     def _move(
         self, hunt: Hunt, x: np.ndarray, start: np.ndarray, boundary: tuple[np.ndarray, np.ndarray]
     ) -> np.ndarray:
-        """The next points (equation 9)."""
+        """The next points, between the two projections."""
         (gradient, lead), norm = boundary, hunt.problem.norm
         own = to_hyperplane(gradient, -lead, hunt.room(x), norm)
         rise = -lead - (gradient * (start - x)).sum(axis=1)

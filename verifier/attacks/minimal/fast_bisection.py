@@ -1,14 +1,14 @@
 """Fast bisection (after Brau et al., arXiv 2201.01235): to the boundary along the gradient by bisection, then refined.
 
-From the sample a ray goes along the steepest direction of a class's lead, for each of the foremost classes; where it first
-leaves the label is found by doubling and bisection. (Where none does, rays to other samples and random points are tried.) Were the boundary a hyperplane, that would be the least distance. The
-paper bounds the error of the 2-norm near the boundary by constants of the network that are seldom known; what stands here
-instead is measured: the distance to the boundary's *tangent* at the point found, an estimate of the least distance (a lower
-bound of it where the other class's region is convex, as that of a linearised network).
+From the sample a ray goes along the steepest direction of a class's lead, for each of the foremost classes; where it
+first leaves the label is found by doubling and bisection. Where no ray does, rays to other samples and random points
+are tried. Were the boundary a hyperplane, that would be the least distance. The paper has a theory of the error near
+the boundary; what stands here instead is measured: the distance to the boundary's *tangent* at the point found. It is
+an estimate of the least distance, and a lower bound of it only where the region of the other classes is convex.
 
 Refinement: the tangent's nearest point gives the next ray. Where the network has not left the label on that ray at the
-distance known, the ray is turned halfway back to the last good one, and again, as the tangent turns at every kink of a relu
-network.
+distance known, the ray is turned halfway back to the last good one, and again, as the tangent turns at every kink of a
+relu network.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class FastBisection(Search):
             going = np.flatnonzero(turn > LEAST_TURN)
 
     def _tangent(self, hunt: Hunt, owners: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """The least steps from the samples to the boundary's tangents at `x`; the best point's length is an estimate."""
+        """The least steps from the samples to the boundary's tangents at `x`; notes the best points' estimates."""
         problem, start = hunt.problem, hunt.problem.x[owners]
         margins, gradients = hunt.classifier.margins_and_gradients(owners, x)
         rise = -margins - (gradients * (start - x)).sum(axis=1)

@@ -1,9 +1,9 @@
 """Fast minimum norm (Pintor et al., arXiv 2102.12827): steps up the margin, held in a ball whose radius adapts.
 
-The radius shrinks by a share while the point is adversarial, and grows by it where it is not but has been; before that it
-goes to where the boundary would be were the margin linear. Two things differ from Foolbox: its projection on the ball of the
-2-norm multiplies by min(1, norm / norm), so that it never shortens anything; and it starts at the sample alone, where the
-attack can stall, while here it starts from points on the boundary as well.
+The radius shrinks by a share while the point is adversarial, and grows by it where it is not but has been; before that
+it goes to where the boundary would be were the margin linear. Two things differ from Foolbox: its projection on the
+ball of the 2-norm multiplies by min(1, norm / norm), so that it never shortens anything; and it starts at the sample
+alone, where the attack can stall, while here it starts from points on the boundary as well.
 """
 
 from __future__ import annotations

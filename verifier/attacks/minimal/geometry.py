@@ -1,4 +1,4 @@
-"""Norms, steepest directions and projections, row by row; all arrays are float64 of shape (R, n) unless said otherwise."""
+"""Norms and projections, row by row; all arrays are float64 of shape (R, n) unless said otherwise."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def dual(norm: float) -> float:
     return {1: math.inf, 2: 2, math.inf: 1}[norm]
 
 
-def to_hyperplane(weights: np.ndarray, rise: np.ndarray, room: tuple[np.ndarray, np.ndarray], norm: float) -> np.ndarray:
+def to_hyperplane(
+    weights: np.ndarray, rise: np.ndarray, room: tuple[np.ndarray, np.ndarray], norm: float
+) -> np.ndarray:
     """The least step, in `norm`, by which a linear form rises by `rise`, inside a box (Croce & Hein, arXiv 1907.02044).
 
     The entries that the box stops are full, the others go by one rule: all equally far (inf), in proportion to their

@@ -19,7 +19,7 @@ from verifier.errors import UsageError
 SECANTS = 12
 """Steps to the boundary on a segment."""
 SLACK = 1e-7
-"""The margin aimed at, as a share of the sample's own: about float32's rounding, so that most witnesses hold at once."""
+"""The margin aimed at, as a share of the sample's own: about float32's rounding, so that most witnesses hold."""
 SMALLEST_MARGIN = 1e-100
 PUSHES = 10
 """How often a witness that fails is pushed on, each time four times as far; the last one by 3 % of its distance."""
@@ -47,7 +47,7 @@ class Hunt:
         self.sizes = np.where(usable, np.abs(self.margins), 1.0)
         self.points, self.distances = problem.x.copy(), np.full(len(problem.x), math.inf)
         self.estimates = np.full(len(problem.x), math.nan)
-        self.distances[[n for n in everyone if self.holds(n, problem.x[n].astype(np.float32))]] = 0.0
+        self.distances[[n for n in everyone.tolist() if self.holds(n, problem.x[n].astype(np.float32))]] = 0.0
         self.open = np.flatnonzero(self.distances > 0)
 
     def offer(self, owners: np.ndarray, x: np.ndarray, margins: np.ndarray) -> np.ndarray:

@@ -1,9 +1,10 @@
 """Iterated gradient steps in a ball, with a search on the ball's radius (epsilon).
 
-I-FGSM (Kurakin et al., arXiv 1607.02533) starts at the sample, PGD (Madry et al., arXiv 1706.06083) at random points of
-the ball as well, and at the best point known, pulled into it. A radius at which a start succeeds is the next upper end, or
-the distance that it got to where that is less; the next radius is in the middle. A step goes along the gradient's signs (inf)
-or the gradient (1, 2) and is then projected into the ball; in the 1-norm that leaves few entries.
+I-FGSM (Kurakin et al., arXiv 1607.02533) starts at the sample, PGD (Madry et al., arXiv 1706.06083) at random points
+of the ball as well, and at the best point known, pulled into it. A radius at which a start succeeds is the next upper
+end, or the distance that it got to where that is less; the next radius is in the middle. A step goes along the
+gradient's signs (inf) or the gradient (1, 2) and is then projected into the ball; in the 1-norm that leaves few
+entries.
 """
 
 from __future__ import annotations
@@ -95,6 +96,6 @@ class ProjectedGradient(IteratedGradient):
 
 
 def _steepest(gradients: np.ndarray, room: tuple[np.ndarray, np.ndarray], norm: float) -> np.ndarray:
-    """Steps of length 1 (in the sup norm or the 2-norm) up the gradient, of entries that the box leaves free to move."""
+    """Steps up the gradient, of length 1 in the sup norm or the 2-norm, of entries that the box leaves free."""
     gradients = np.where(np.where(gradients > 0, room[1], room[0]) > 0, gradients, 0.0)
     return np.sign(gradients) if norm == math.inf else normalised(gradients)

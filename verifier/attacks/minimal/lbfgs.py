@@ -1,8 +1,8 @@
 """L-BFGS (Szegedy et al., arXiv 1312.6199): least ||delta||^2 + c loss(x + delta, target) in the data's box.
 
 The loss is the cross-entropy of another class, the target; c, as small as makes the minimiser adversarial, is found by
-search. SciPy minimises, one sample, target and weight at a time, so this is the slowest of the attacks. Units are those of
-the sample's linear estimate and margin, as in `carlini_wagner`.
+search. SciPy minimises, one sample, target and weight at a time, so this is the slowest of the attacks. Units are
+those of the sample's linear estimate and margin, as in `carlini_wagner`.
 """
 
 from __future__ import annotations

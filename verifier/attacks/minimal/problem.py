@@ -1,9 +1,9 @@
 """What minimal attacks are asked and answer: how far is it, in a p-norm, from a sample to another class?
 
-A point is adversarial where some other class's output strictly exceeds the label's. What counts in the end is a float32
-point inside the data's box at which that holds twice: for the judge (ONNX Runtime, one sample at a time; a point that is
-adversarial in a batch may not be so alone) and for our own graph in float64, of which certificates speak. Its distance is
-therefore an upper bound of the minimal perturbation in either reading.
+A point is adversarial where some other class's output strictly exceeds the label's. What counts in the end is a
+float32 point inside the data's box at which that holds twice: for the judge (ONNX Runtime, one sample at a time; a
+point that is adversarial in a batch may not be so alone) and for our own graph in float64, of which certificates
+speak. Its distance is therefore an upper bound of the minimal perturbation in either reading.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ class Perturbation:
         distance: the norm of point - sample, rounded up; 0 where the sample itself is misclassified, infinite where the
             attack failed.
         forward, backward: passes made for this sample, one for each input the network was run on. A gradient is a
-            forward and a backward pass, m gradients at one point are a forward and m backward passes. The judge's runs are
-            not among them.
+            forward and a backward pass, m gradients at one point are a forward and m backward passes. The judge's runs
+            are not among them.
         estimate: an estimate of the distance that is really the least, where the attack makes one, else NaN.
     """
 

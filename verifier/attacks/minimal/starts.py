@@ -32,8 +32,9 @@ def boundary_points(hunt: Hunt, count: int, rng: np.random.Generator) -> tuple[n
 def blind_rays(hunt: Hunt, samples: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Rays that need no gradient, from the samples of the given indices.
 
-    They go to the nearest of the problem's own samples with other labels, and to uniform points of the box; along infinite
-    sides, to normal ones of the linear estimate's size. They are so short that `leave` looks there third, on the way first.
+    They go to the nearest of the problem's own samples with other labels, and to uniform points of the box; along
+    infinite sides, to normal ones of the linear estimate's size. They are so short that `leave` looks there third, on
+    the way first.
 
     Returns:
         Owners, shape (R,), and steps, shape (R, input_size).
