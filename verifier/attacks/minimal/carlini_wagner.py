@@ -20,7 +20,6 @@ import numpy as np
 
 from verifier.attacks.minimal.geometry import lengths
 from verifier.attacks.minimal.hunt import Hunt, Search
-from verifier.deadline import Deadline
 
 _Penalty: TypeAlias = Callable[[np.ndarray], np.ndarray]
 
@@ -47,37 +46,35 @@ class CarliniWagner(Search):
     name: ClassVar[str] = "carlini-wagner"
     norms: ClassVar[tuple[float, ...]] = (2, math.inf)
 
-    def search(self, hunt: Hunt, rng: np.random.Generator, deadline: Deadline) -> None:
+    def search(self, hunt: Hunt, rng: np.random.Generator) -> None:
         _, scale = hunt.linear(hunt.open)
         if hunt.problem.norm == 2:
-            self._euclidean(hunt, scale, deadline)
+            self._euclidean(hunt, scale)
         else:
-            self._uniform(hunt, scale, deadline)
+            self._uniform(hunt, scale)
 
-    def _euclidean(self, hunt: Hunt, scale: np.ndarray, deadline: Deadline) -> None:
+    def _euclidean(self, hunt: Hunt, scale: np.ndarray) -> None:
         size = hunt.problem.x.shape[1]
         weight, low, high = np.full_like(scale, FIRST_WEIGHT), np.zeros_like(scale), np.full_like(scale, math.inf)
         descent = _Descent(hunt, self.steps, self.rate * scale / math.sqrt(size))
         for _ in range(self.weights):
-            if deadline.expired:
+            if hunt.deadline.expired:
                 return
-            _, reached = descent.run(
-                hunt.problem.x[hunt.open], weight, lambda delta: 2.0 * delta / scale[:, None] ** 2, deadline
-            )
+            _, reached = descent.run(hunt.problem.x[hunt.open], weight, lambda delta: 2.0 * delta / scale[:, None] ** 2)
             high, low = np.where(reached < math.inf, weight, high), np.where(reached < math.inf, low, weight)
             weight = np.where(np.isfinite(high), 0.5 * (low + np.minimum(high, 1e300)), 4.0 * weight)
 
-    def _uniform(self, hunt: Hunt, scale: np.ndarray, deadline: Deadline) -> None:
+    def _uniform(self, hunt: Hunt, scale: np.ndarray) -> None:
         weight, bound = np.full_like(scale, float(hunt.problem.x.shape[1])), scale.copy()
         x, descent = hunt.problem.x[hunt.open], _Descent(hunt, self.steps, self.rate * scale)
         for _ in range(self.weights):
-            if deadline.expired:
+            if hunt.deadline.expired:
                 return
 
             def excess(delta: np.ndarray, bound: np.ndarray = bound) -> np.ndarray:
                 return np.where(np.abs(delta) > bound[:, None], np.sign(delta), 0.0) / scale[:, None]
 
-            x, reached = descent.run(x, weight, excess, deadline)
+            x, reached = descent.run(x, weight, excess)
             weight = np.where(reached < math.inf, weight, 2.0 * weight)
             bound = np.where(reached < math.inf, self.shrink * np.minimum(bound, reached), bound)
 
@@ -95,16 +92,13 @@ class _Descent:
         self.hunt, self.steps, self.rates = hunt, steps, rates[:, None]
         self.scale = hunt.sizes[hunt.open]
 
-    def run(
-        self, x: np.ndarray, weight: np.ndarray, penalty: _Penalty, deadline: Deadline
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def run(self, x: np.ndarray, weight: np.ndarray, penalty: _Penalty) -> tuple[np.ndarray, np.ndarray]:
         """Where the descent ends, and the least distances of adversarial points on its way, infinite where none is.
 
         Args:
             x: where it starts, shape (open samples, input_size).
             weight: of the margin, shape (open samples,).
             penalty: the gradient of the penalty on the perturbation.
-            deadline: ends it early.
         """
         hunt, problem, owners = self.hunt, self.hunt.problem, self.hunt.open
         start, reached = problem.x[owners], np.full(len(owners), math.inf)
@@ -113,7 +107,7 @@ class _Descent:
             margins, gradients = hunt.classifier.margins_and_gradients(owners, x)
             adversarial = hunt.offer(owners, x, margins)
             reached = np.where(adversarial, np.minimum(reached, lengths(x - start, problem.norm)), reached)
-            if deadline.expired:
+            if hunt.deadline.expired:
                 break
             pull = np.where(adversarial, 0.0, weight / self.scale)[:, None]
             gradient = penalty(x - start) - pull * gradients

@@ -14,7 +14,6 @@ import numpy as np
 
 from verifier.attacks.minimal.geometry import normalised
 from verifier.attacks.minimal.hunt import Hunt, Search
-from verifier.deadline import Deadline
 
 
 @dataclass(frozen=True)
@@ -34,13 +33,13 @@ class DecoupledDirectionAndNorm(Search):
     name: ClassVar[str] = "ddn"
     norms: ClassVar[tuple[float, ...]] = (2,)
 
-    def search(self, hunt: Hunt, rng: np.random.Generator, deadline: Deadline) -> None:
+    def search(self, hunt: Hunt, rng: np.random.Generator) -> None:
         problem, owners = hunt.problem, hunt.open
         start = problem.x[owners]
         _, scale = hunt.linear(owners)
         delta, radius = np.zeros_like(start), scale.copy()
         for step in range(self.steps):
-            if deadline.expired:
+            if hunt.deadline.expired:
                 return
             x = start + delta
             margins, direction = hunt.classifier.margins_and_ascent(owners, x)

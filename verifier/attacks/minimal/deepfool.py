@@ -12,7 +12,6 @@ import numpy as np
 
 from verifier.attacks.minimal.geometry import dual, lengths, to_hyperplane
 from verifier.attacks.minimal.hunt import Hunt, Search
-from verifier.deadline import Deadline
 
 
 @dataclass(frozen=True)
@@ -31,11 +30,11 @@ class DeepFool(Search):
 
     name: ClassVar[str] = "deepfool"
 
-    def search(self, hunt: Hunt, rng: np.random.Generator, deadline: Deadline) -> None:
+    def search(self, hunt: Hunt, rng: np.random.Generator) -> None:
         problem, owners = hunt.problem, hunt.open
         x = problem.x[owners]
         for _ in range(self.steps):
-            if deadline.expired or not len(owners):
+            if hunt.deadline.expired or not len(owners):
                 return
             leads, gradients = hunt.classifier.gradients(owners, x, self.classes)
             going = ~hunt.offer(owners, x, leads[:, 0])

@@ -17,7 +17,6 @@ from verifier.attacks.minimal.deepfool import nearest_boundary
 from verifier.attacks.minimal.geometry import lengths, normalised, to_hyperplane
 from verifier.attacks.minimal.hunt import Hunt, Search
 from verifier.attacks.minimal.starts import boundary_points
-from verifier.deadline import Deadline
 
 
 @dataclass(frozen=True)
@@ -44,12 +43,12 @@ class FastAdaptiveBoundary(Search):
 
     name: ClassVar[str] = "fab"
 
-    def search(self, hunt: Hunt, rng: np.random.Generator, deadline: Deadline) -> None:
+    def search(self, hunt: Hunt, rng: np.random.Generator) -> None:
         problem = hunt.problem
         owners, x = self._begin(hunt, rng)
         start = problem.x[owners]
         for _ in range(self.steps):
-            if deadline.expired:
+            if hunt.deadline.expired:
                 return
             leads, gradients = hunt.classifier.gradients(owners, x, self.classes)
             hunt.offer(owners, x, leads[:, 0])

@@ -22,7 +22,6 @@ from verifier.attacks.minimal.geometry import lengths, to_hyperplane
 from verifier.attacks.minimal.hunt import Hunt, Search
 from verifier.attacks.minimal.rays import leave, nearest, towards_classes
 from verifier.attacks.minimal.starts import blind_rays
-from verifier.deadline import Deadline
 
 GAIN = 1e-4
 """The share by which a refinement has to shorten the distance."""
@@ -46,21 +45,21 @@ class FastBisection(Search):
 
     name: ClassVar[str] = "fast-bisection"
 
-    def search(self, hunt: Hunt, rng: np.random.Generator, deadline: Deadline) -> None:
+    def search(self, hunt: Hunt, rng: np.random.Generator) -> None:
         owners, x = leave(hunt, *towards_classes(hunt, self.classes))
         failed = np.setdiff1d(hunt.open, owners)
         if len(failed):
             others, points = leave(hunt, *blind_rays(hunt, failed, rng))
             owners, x = np.concatenate([owners, others]), np.concatenate([x, points])
-        self._refine(hunt, *nearest(hunt, owners, hunt.to_boundary(owners, x), self.kept), deadline)
+        self._refine(hunt, *nearest(hunt, owners, hunt.to_boundary(owners, x), self.kept))
 
-    def _refine(self, hunt: Hunt, owners: np.ndarray, x: np.ndarray, deadline: Deadline) -> None:
+    def _refine(self, hunt: Hunt, owners: np.ndarray, x: np.ndarray) -> None:
         norm, start = hunt.problem.norm, hunt.problem.x[owners]
         step, tangent, turn = x - start, np.zeros_like(x), np.ones(len(x))
         moved = going = np.arange(len(x))
         for _ in range(self.refinements):
             tangent[moved] = self._tangent(hunt, owners[moved], start[moved] + step[moved])
-            if deadline.expired or not len(going):
+            if hunt.deadline.expired or not len(going):
                 return
             ray = step[going] + turn[going, None] * (tangent[going] - step[going])
             wanted, size = (1 - GAIN) * lengths(step[going], norm), lengths(ray, norm)

@@ -17,7 +17,6 @@ import numpy as np
 from verifier.attacks.minimal.geometry import dual, into_ball, lengths, normalised
 from verifier.attacks.minimal.hunt import Hunt, Search
 from verifier.attacks.minimal.starts import boundary_points
-from verifier.deadline import Deadline
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class FastMinimumNorm(Search):
 
     name: ClassVar[str] = "fmn"
 
-    def search(self, hunt: Hunt, rng: np.random.Generator, deadline: Deadline) -> None:
+    def search(self, hunt: Hunt, rng: np.random.Generator) -> None:
         problem = hunt.problem
         owners, x = boundary_points(hunt, self.starts, rng)
         owners, x = np.concatenate([hunt.open, owners]), np.concatenate([problem.x[hunt.open], x])
@@ -50,7 +49,7 @@ class FastMinimumNorm(Search):
         scale = lengths(delta, 2)
         scale[~warm] = lengths(hunt.linear(hunt.open)[0], 2)
         for step in range(self.steps):
-            if deadline.expired:
+            if hunt.deadline.expired:
                 return
             x = start + delta
             margins, gradients = hunt.classifier.margins_and_gradients(owners, x)

@@ -31,6 +31,7 @@ class Hunt:
     Attributes:
         problem: the question.
         classifier: runs the network and counts.
+        deadline: by which to stop looking.
         margins: at the samples, shape (N,), negative where they are classified as labelled.
         sizes: of the margins, shape (N,), for units; 1 where a margin is (nearly) 0 or infinite.
         points, distances: the closest adversarial points found in float64, shape (N, input_size), and their distances,
@@ -39,8 +40,8 @@ class Hunt:
         open: indices of the samples to work on: those that are not misclassified to begin with.
     """
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem, self.classifier = problem, Classifier(problem)
+    def __init__(self, problem: Problem, deadline: Deadline | None = None) -> None:
+        self.problem, self.classifier, self.deadline = problem, Classifier(problem), deadline or Deadline()
         everyone = np.arange(len(problem.x))
         self.margins = self.classifier.margins(everyone, problem.x)
         usable = np.isfinite(self.margins) & (np.abs(self.margins) > SMALLEST_MARGIN)
@@ -99,7 +100,7 @@ class Hunt:
             use = (step % 3 > 0) & np.isfinite(secant) & (secant > low) & (secant < high)
             share = np.where(use, secant, middle)
             active = np.flatnonzero(high - low > 1e-9 * high)
-            if not len(active):
+            if not len(active) or self.deadline.expired:
                 break
             tried = problem.clip(start[active] + share[active, None] * (x[active] - start[active]))
             margins = self.classifier.margins(owners[active], tried)
@@ -166,14 +167,14 @@ class Search(ABC):
         if problem.norm not in self.norms:
             known = ", ".join(str(norm) for norm in self.norms)
             raise UsageError(f"{self.name} does not work in the {problem.norm}-norm", fix=f"use one of {known}")
-        hunt = Hunt(problem)
+        hunt = Hunt(problem, deadline)
         if len(hunt.open):
-            self.search(hunt, rng, deadline)
+            self.search(hunt, rng)
         return hunt.finish()
 
     @abstractmethod
-    def search(self, hunt: Hunt, rng: np.random.Generator, deadline: Deadline) -> None:
-        """Offers adversarial points to the hunt, for the samples that are open; looks at the deadline between steps."""
+    def search(self, hunt: Hunt, rng: np.random.Generator) -> None:
+        """Offers adversarial points to the hunt, for the samples that are open; looks at its deadline between steps."""
 
 
 def _misclassified(logits: np.ndarray, label: int) -> bool:

@@ -17,7 +17,6 @@ import numpy as np
 
 from verifier.attacks.minimal.geometry import into_ball, lengths, normalised
 from verifier.attacks.minimal.hunt import Hunt, Search
-from verifier.deadline import Deadline
 
 
 @dataclass(frozen=True)
@@ -38,25 +37,25 @@ class IteratedGradient(Search):
 
     name: ClassVar[str] = "ifgsm"
 
-    def search(self, hunt: Hunt, rng: np.random.Generator, deadline: Deadline) -> None:
+    def search(self, hunt: Hunt, rng: np.random.Generator) -> None:
         _, radius = hunt.linear(hunt.open)
         low, high = np.zeros_like(radius), np.full_like(radius, math.inf)
         for _ in range(self.radii):
-            if deadline.expired:
+            if hunt.deadline.expired:
                 return
-            reached = self._descend(hunt, radius, rng, deadline)
+            reached = self._descend(hunt, radius, rng)
             high = np.minimum(high, np.minimum(reached, hunt.distances[hunt.open]))
             low = np.where(np.isfinite(reached), low, np.maximum(low, radius))
             low = np.minimum(low, high)
             radius = np.where(np.isfinite(high), 0.5 * (low + np.where(np.isfinite(high), high, 0.0)), 2.0 * radius)
 
-    def _descend(self, hunt: Hunt, radii: np.ndarray, rng: np.random.Generator, deadline: Deadline) -> np.ndarray:
+    def _descend(self, hunt: Hunt, radii: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The radii where some start of a sample succeeded, infinity elsewhere, shape (open samples,)."""
         problem = hunt.problem
         which = np.repeat(np.arange(len(hunt.open)), self.starts)
         x, reached = self._begin(hunt, which, radii, rng), np.full(len(radii), math.inf)
         for step in range(self.steps):
-            if deadline.expired:
+            if hunt.deadline.expired:
                 break
             owners = hunt.open[which]
             margins, gradients = hunt.classifier.margins_and_gradients(owners, x)

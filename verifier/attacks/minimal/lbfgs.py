@@ -14,7 +14,6 @@ from typing import ClassVar
 import numpy as np
 
 from verifier.attacks.minimal.hunt import Hunt, Search
-from verifier.deadline import Deadline
 
 FIRST_WEIGHT = 4.0
 """Of the cross-entropy, whose slope is half the margin's at the boundary."""
@@ -39,20 +38,20 @@ class LimitedMemoryBfgs(Search):
     name: ClassVar[str] = "lbfgs"
     norms: ClassVar[tuple[float, ...]] = (2,)
 
-    def search(self, hunt: Hunt, rng: np.random.Generator, deadline: Deadline) -> None:
+    def search(self, hunt: Hunt, rng: np.random.Generator) -> None:
         _, scale = hunt.linear(hunt.open)
         leads = hunt.classifier.leads(hunt.open, hunt.classifier.logits(hunt.open, hunt.problem.x[hunt.open]))
         count = min(self.targets, leads.shape[1] - 1)
         targets = np.argsort(-leads, axis=1, kind="stable")[:, :count]
         for row, n in enumerate(hunt.open):
             for target in targets[row]:
-                self._weigh(_Objective(hunt, int(n), int(target), float(scale[row])), deadline)
+                self._weigh(_Objective(hunt, int(n), int(target), float(scale[row])))
 
-    def _weigh(self, objective: _Objective, deadline: Deadline) -> None:
+    def _weigh(self, objective: _Objective) -> None:
         """Searches for the least weight with which the minimiser is adversarial; all points on the way are offered."""
         weight, low, high = FIRST_WEIGHT, 0.0, math.inf
         for _ in range(self.weights):
-            if deadline.expired:
+            if objective.hunt.deadline.expired:
                 return
             if objective.minimise(weight, self.iterations):
                 high = weight

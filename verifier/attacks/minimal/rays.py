@@ -39,7 +39,7 @@ def leave(hunt: Hunt, owners: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray,
     """
     left, points = [owners[:0]], [rays[:0]]
     for doubling in range(DOUBLINGS + 1):
-        if not len(owners):
+        if not len(owners) or hunt.deadline.expired:
             break
         x = hunt.problem.clip(hunt.problem.x[owners] + BEYOND * 2.0**doubling * rays)
         outside = hunt.offer(owners, x, hunt.classifier.margins(owners, x))
