@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from verifier.arrays import Array, namespace, zeros
@@ -27,7 +27,21 @@ def outputs_and_gradient(network: Network, x: Array, weigh: WeighOutputs) -> tup
         Outputs, shape (N, outputs), and gradient, shape (N, input_size).
     """
     values = network.values(x)
-    pending: dict[int, Array] = {len(network.nodes) - 1: weigh(values[-1])}
+    return values[-1], adjoint(network, values, weigh(values[-1]))
+
+
+def adjoint(network: Network, values: Sequence[Array], weights: Array) -> Array:
+    """The gradient in the input of sum_k weights[n, k] outputs[n, k], as `outputs_and_gradient` has it.
+
+    Args:
+        network: with its weights in the array library of `values`.
+        values: of every node (`Network.values`).
+        weights: shape (N, outputs).
+
+    Returns:
+        Shape (N, input_size).
+    """
+    pending: dict[int, Array] = {len(network.nodes) - 1: weights}
     for k in range(len(network.nodes) - 1, 0, -1):
         if k not in pending:
             continue
@@ -41,7 +55,7 @@ def outputs_and_gradient(network: Network, x: Array, weigh: WeighOutputs) -> tup
             parts = [gradient * values[second], gradient * values[first]]
         for operand, part in zip(node.operands, parts, strict=True):
             pending[operand] = pending[operand] + part if operand in pending else part
-    return values[-1], pending.get(0, zeros(x, tuple(x.shape)))
+    return pending.get(0, zeros(values[0], tuple(values[0].shape)))
 
 
 def _through(function: ScalarFunction, x: Array, gradient: Array) -> Array:
