@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests.batch.stores import add_run, item, outcome
 from verifier.batch.outcome import Outcome
+from verifier.batch.records import Result, read_last
+from verifier.cli.bench_work import Work
 from verifier.cli.main import app
 from verifier.errors import UsageError
 from verifier.methods.comparison import Answer, Comparison
@@ -82,6 +85,38 @@ def test_a_contradiction_is_shouted_and_its_evidence_kept(tmp_path: Path, monkey
         ("crown", "unsat", None),
         ("attack", "sat", -1.0),
     ]
+
+
+def test_files_that_cannot_be_written_hide_no_contradiction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    verdicts = Verdict(Status.UNSAT, "crown", 1.0), Verdict(Status.SAT, "attack", reached=-1.0)
+    (tmp_path / "gone").mkdir()
+
+    def lied(*_: object) -> tuple[Comparison, list[Outcome]]:
+        (tmp_path / "gone").rmdir()
+        answers = tuple(Answer(verdict.method, verdict) for verdict in verdicts)
+        return Comparison(answers), [Outcome(verdict) for verdict in verdicts]
+
+    monkeypatch.setattr("verifier.batch.side_by_side.side_by_side", lied)
+    files = "--json", str(tmp_path / "gone" / "c.json"), "--evidence", str(tmp_path / "e.json")
+    done = CliRunner().invoke(app, ["compare", *MOONS, "--methods", "crown,attack", *files])
+    assert done.exit_code == 4
+    assert "CONTRADICTION: crown says unsat" in done.stderr
+    assert (tmp_path / "e.json").exists()
+
+
+def test_instances_that_are_contradicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lied(self: Work, *_: object) -> list[Result]:
+        say = [(item("a", "crown"), outcome("unsat")), (item("a", "milp"), outcome("sat"))]
+        add_run(self.store.path, say)
+        return read_last(str(self.store.path))[1]
+
+    monkeypatch.setattr(Work, "done", lied)
+    files = "--store", str(tmp_path / "s.db"), "--evidence", str(tmp_path / "e.json")
+    arguments = "--instances", str(SPECS / "truth.csv"), "--methods", "crown,milp", *files
+    done = CliRunner().invoke(app, ["compare", *arguments])
+    assert done.exit_code == 4, done.output
+    (group,) = json.loads((tmp_path / "e.json").read_text())
+    assert [side["verdict"] for side in group] == ["unsat", "sat"]
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,13 @@ def test_what_cannot_both_be_right() -> None:
     assert not Comparison((high, answer("milp", "unknown", -1.0, -1.0 - 1e-9))).contradictions
 
 
+def test_an_optimum_is_known_relative_to_its_size() -> None:
+    assert Comparison((answer("lp", "unknown", -9e-6, 1.1e-5),)).optimum is None  # not even its sign is
+    assert Comparison((answer("lp", "unknown", 1.0999e-5, 1.1e-5),)).optimum == 1.1e-5
+    assert Comparison((answer("lp", "unknown", 1e-5, 1.1e-5),)).optimum is None
+    assert Comparison((answer("lp", "unknown", -2e-5, -3e-5),)).contradictions
+
+
 def test_what_is_known_where_little_is() -> None:
     comparison = Comparison((answer("crown", "unknown"), answer("attack", "timeout")))
     assert (comparison.verdict, comparison.optimum) == (None, None)

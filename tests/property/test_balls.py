@@ -224,3 +224,23 @@ def test_membership_near_the_sphere_is_that_of_fractions(seed: int, norm: int, s
     exact = sum(abs(Fraction(a) - Fraction(b)) ** norm for a, b in zip(x.tolist(), centre.tolist(), strict=True))
     with np.errstate(over="ignore"):
         assert Ball(centre, radius, norm).contains(x) == (exact <= Fraction(radius) ** norm)
+
+
+def test_a_length_that_overflows_misses_nothing() -> None:
+    ball = Ball(np.zeros(2), 1e160, 2)
+    with np.errstate(over="ignore"):
+        assert not ball.misses(np.full((1, 2), 1e155), np.full((1, 2), 1e156))[0]
+
+
+@pytest.mark.parametrize("clip", [(np.inf, np.inf), (-np.inf, -np.inf), (1.0, 0.0), (np.nan, 1.0)])
+def test_a_box_that_holds_nothing_is_refused(clip: tuple[float, float]) -> None:
+    with pytest.raises(PropertyError, match="a box from"):
+        Neighbourhood(np.zeros(2), 1.0, 2, clip)
+
+
+def test_a_neighbourhood_has_one_ball() -> None:
+    near = Neighbourhood(np.zeros(2), 1.0, 2)
+    parts = [near.box(Box.exact(np.full(2, low), np.full(2, low + 0.5))) for low in (-0.5, 0.0)]
+    assert parts[0] is not None
+    assert parts[1] is not None
+    assert parts[0].ball is parts[1].ball

@@ -80,10 +80,13 @@ def compare(
     if json is not None:
         check_writable(json, "--json")
     if instances is not None:
+        check_writable(evidence, "--evidence")
         if network is not None or picture is not None or tighten != "none":
             raise UsageError("--instances goes with no query, --picture or --tighten", "compare", "leave those out")
         settings = Settings(chosen, timeout, None, threads, "cpu", seed, solver=solver)
-        sys.exit(on_instances(instances, settings, Place(store, resume, workers or os.cpu_count() or 1), json))
+        sys.exit(
+            on_instances(instances, settings, Place(store, resume, workers or os.cpu_count() or 1, evidence), json)
+        )
     if network is None or prop is None:
         raise UsageError("no network and property are given", "compare", "give NET PROPERTY, or --instances LIST")
     limit = timeout or TIMEOUT

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from verifier.cli.output import say_table
+from verifier.cli.output import complain, say_table
 from verifier.cli.statuses import judged, write_or_exit
-from verifier.evidence.result_files import write_whole
+from verifier.evidence.result_files import json_number, write_whole
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from verifier.batch.plan import Settings
+    from verifier.batch.records import Result
     from verifier.batch.report.material import Material
 
 
@@ -26,11 +28,13 @@ class Place:
         store: the SQLite file.
         resume: whether to go on with the run that asks the same.
         workers: instances at a time.
+        evidence: where both sides of contradictions are written, where there are any.
     """
 
     store: Path
     resume: bool
     workers: int
+    evidence: Path
 
 
 def on_instances(path: Path, settings: Settings, place: Place, json_file: Path | None) -> int:
@@ -47,10 +51,25 @@ def on_instances(path: Path, settings: Settings, place: Place, json_file: Path |
     material = Material([(results[0].run, results)])
     say_table(_table(material))
     status = judged(material.results)
+    if material.contradictions:
+        text = json.dumps([[_side(result) for result in group] for group in material.contradictions], indent=1) + "\n"
+        write_or_exit(status, partial(write_whole, place.evidence, text))
+        complain(f"verifier: both sides' evidence is in {place.evidence}")
     if json_file is not None:
         text = json.dumps(_record(material), indent=1) + "\n"
         write_or_exit(status, lambda: write_whole(json_file, text))
     return status
+
+
+def _side(result: Result) -> dict[str, Any]:
+    """One side of a contradiction: who said what of which files, and the witness if there is one."""
+    files = {"network": str(result.network), "network_sha256": result.network_hash}
+    asked = files | {"property": str(result.prop), "property_sha256": result.property_hash}
+    said = {"method": result.settled_by, "verdict": result.verdict, "bound": result.bound, "seconds": result.seconds}
+    if result.kept is None:
+        return asked | said
+    witness = result.kept.witness
+    return asked | said | {name: [json_number(v) for v in getattr(witness, name)] for name in ("x", "y")}
 
 
 def _table(material: Material) -> Table:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verifier.cli.output import complain, say, say_table
-from verifier.cli.statuses import EXIT_CONTRADICTION
+from verifier.cli.statuses import EXIT_CONTRADICTION, write_or_exit
 from verifier.errors import UsageError
 from verifier.evidence.result_files import check_writable, json_number, verdict_record, write_whole
 from verifier.verdict import Status
@@ -59,21 +62,32 @@ def on_query(job: Job, methods: Sequence[str], files: Files) -> int:
     comparison, outcomes = side_by_side(job, methods, MEMORY, _observe)
     say_table(_table(comparison))
     say(_conclusion(comparison))
-    record = _record(comparison, outcomes, job)
+    text = json.dumps(_record(comparison, outcomes, job), indent=1, allow_nan=False) + "\n"
+    status = _shout(comparison, text, files.evidence)  # before any other file, which may fail
     if files.json is not None:
-        write_whole(files.json, json.dumps(record, indent=1, allow_nan=False) + "\n")
+        write_or_exit(status, partial(write_whole, files.json, text))
     if files.picture is not None:
-        from verifier.pictures.bounds import bounds_picture
+        write_or_exit(status, partial(_draw, comparison, job, files.picture))
+    if status == 0 and all(answer.verdict.status is Status.ERROR for answer in comparison.answers):
+        raise UsageError("no method could work on it", str(job.network), "see the remarks")
+    return status
 
-        title = f"{job.network.name}, {job.asked.name}"
-        write_whole(files.picture, bounds_picture(comparison, title, files.picture.suffix))
+
+def _shout(comparison: Comparison, text: str, evidence: Path) -> int:
+    """Tells every contradiction and keeps both sides' evidence; the exit status."""
     if not comparison.contradictions:
         return 0
-    write_whole(files.evidence, json.dumps(record, indent=1, allow_nan=False) + "\n")
     for found in comparison.contradictions:
         complain(f"verifier: CONTRADICTION: {found.told}")
-    complain(f"verifier: one of them is wrong, please report it with {files.evidence}")
+    write_or_exit(EXIT_CONTRADICTION, partial(write_whole, evidence, text))
+    complain(f"verifier: one of them is wrong, please report it with {evidence}")
     return EXIT_CONTRADICTION
+
+
+def _draw(comparison: Comparison, job: Job, path: Path) -> None:
+    from verifier.pictures.bounds import bounds_picture
+
+    write_whole(path, bounds_picture(comparison, f"{job.network.name}, {job.asked.name}", path.suffix))
 
 
 def _require_readable(job: Job) -> None:
@@ -143,8 +157,10 @@ def _conclusion(comparison: Comparison) -> str:
     verdict = comparison.verdict
     told = "nobody could decide" if verdict is None else f"{verdict}: {said[verdict]}"
     if comparison.optimum is not None:
-        return f"{told}; the exact margin is {comparison.optimum:.6g}"
+        return f"{told}; the exact margin is {comparison.optimum:.4g}"
     least, most = comparison.bound, comparison.reached
+    if math.isinf(least) and math.isinf(most):
+        return told
     return f"{told}; the margin lies between {least:.6g} and {most:.6g}"
 
 
@@ -153,10 +169,9 @@ def _record(comparison: Comparison, outcomes: Sequence[Outcome], job: Job) -> di
     from verifier.batch.contents import network_hash, property_hash
     from verifier.batch.facts import facts
 
-    try:
+    hashes: dict[str, str] = {}
+    with contextlib.suppress(OSError):  # the files may be gone by now; the answers still count
         hashes = {"network_sha256": network_hash(job.network), "property_sha256": property_hash(job.asked)}
-    except OSError as error:
-        raise UsageError(f"cannot be read ({error.strerror})", str(job.network), "leave it in its place") from error
     answers = [
         {
             "method": answer.method,

@@ -20,11 +20,12 @@ from verifier.property.query import Query
 from verifier.verdict import Status, Verdict
 
 OPTIMAL = 1e-3
-"""The optimum is known where a bound and a reached margin are this near, relative to 1 and their size."""
+"""The optimum is known where a bound and a reached margin of the same sign are this near, relative to their size."""
 LEAST_SHARE = 0.1
 """Seconds that a method has at least, though the ones before it have overrun."""
-CONTRADICTORY = 1e-6
-"""Likewise a bound that exceeds a reached margin by more contradicts it: float64 computed that, off by far less."""
+CONTRADICTORY = 1e-6, 1e-9
+"""A bound that exceeds a reached margin by more, relative to their size plus absolutely, contradicts it: float64 has
+computed that, off by far less."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +85,9 @@ class Comparison:
         """The exact margin, where a bound and an input meet."""
         if not math.isfinite(self.bound) or not math.isfinite(self.reached) or self.contradictions:
             return None
-        return self.reached if _near(self.bound, self.reached, OPTIMAL) else None
+        same_sign = (self.bound > 0) == (self.reached > 0)
+        near = self.reached - self.bound <= OPTIMAL * max(abs(self.bound), abs(self.reached))
+        return self.reached if same_sign and near else None
 
     def gap(self, answer: Answer) -> float | None:
         """How far the answer's bound stays below the optimum; None where either is not known."""
@@ -114,12 +117,9 @@ class Comparison:
         return said.pop() if len(said) == 1 and not self.contradictions else None
 
 
-def _near(bound: float, reached: float, tolerance: float) -> bool:
-    return reached - bound <= tolerance * (1 + max(abs(bound), abs(reached)))
-
-
 def _room(bound: float, reached: float) -> float:
-    return CONTRADICTORY * (1 + max(abs(bound), abs(reached)))
+    relative, absolute = CONTRADICTORY
+    return relative * max(abs(bound), abs(reached)) + absolute
 
 
 def all_methods() -> tuple[str, ...]:

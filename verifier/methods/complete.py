@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from verifier.methods.falsify import NO_FLOAT32
 from verifier.methods.task import Task, host
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _ran_out_of_time(task: Task, d: int, seconds: float) -> bool:
     if outcome.detail and not ran_out:
         task.notes.append(outcome.detail)
     if task.open[d] and outcome.finished and task.witness is None:
-        task.notes.append(_explanation(outcome))
+        task.notes.append(_explanation(outcome) if box.has_float32_point else NO_FLOAT32)
     return ran_out
 
 

@@ -70,14 +70,20 @@ def split_neurons(task: Task, seconds: float = math.inf) -> None:
     """Branch and bound on the neurons of each open box, from the bounds known so far, for so long at most."""
     deadline = task.deadline.within(seconds)
     note_multipliers(task)
-    boxes = task.open_conjunctions()
-    for count, (box, disjuncts) in enumerate(boxes):
-        if task.settled or deadline.expired:
-            return
-        share = deadline.within(deadline.remaining / (len(boxes) - count))
-        search = NeuronSearch(question_of(task, box), _options(task), task, share)
-        search.run(np.array(disjuncts))
-        note_lost(task, search.lost)
+    waiting = task.open_conjunctions()
+    while waiting:  # boxes that ran out of their share are tried again with what the others have left over
+        again = []
+        for count, (box, disjuncts) in enumerate(waiting):
+            if task.settled or deadline.expired:
+                return
+            share = deadline.within(deadline.remaining / (len(waiting) - count))
+            search = NeuronSearch(question_of(task, box), _options(task), task, share)
+            search.run(np.array(disjuncts))
+            note_lost(task, search.lost)
+            still = [d for d in disjuncts if task.open[d]]
+            if share.expired and still:
+                again.append((box, still))
+        waiting = again
 
 
 def processes(task: Task) -> int:

@@ -20,14 +20,29 @@ def split_inputs(task: Task, seconds: float = math.inf) -> None:
         task: whose open disjuncts have rows.
         seconds: wall time allowed.
     """
-    sharing: dict[int, list[tuple[Box, list[int]]]] = {}
-    for box, disjuncts in task.open_conjunctions():
-        sharing.setdefault(id(box.ball), []).append((box, disjuncts))
     deadline = task.deadline.within(seconds)
-    for count, group in enumerate(sharing.values()):
-        if task.settled or deadline.expired:
-            return
-        _search(task, group, deadline.within(deadline.remaining / (len(sharing) - count)))
+    waiting = _sharing(task.open_conjunctions())
+    while waiting:  # those that ran out of their share are tried again with what the others have left over
+        again = []
+        for count, group in enumerate(waiting):
+            if task.settled or deadline.expired:
+                return
+            share = deadline.within(deadline.remaining / (len(waiting) - count))
+            _search(task, group, share)
+            still = [(box, [d for d in disjuncts if task.open[d]]) for box, disjuncts in group]
+            if share.expired and any(disjuncts for _, disjuncts in still):
+                again.append([(box, disjuncts) for box, disjuncts in still if disjuncts])
+        waiting = again
+
+
+def _sharing(boxes: list[tuple[Box, list[int]]]) -> list[list[tuple[Box, list[int]]]]:
+    """The boxes in groups that share a ball, or have none."""
+    groups: dict[tuple[object, ...], list[tuple[Box, list[int]]]] = {}
+    for box, disjuncts in boxes:
+        ball = box.ball
+        key = () if ball is None else (ball.norm, ball.radius, ball.centre.tobytes())
+        groups.setdefault(key, []).append((box, disjuncts))
+    return list(groups.values())
 
 
 def _search(task: Task, group: list[tuple[Box, list[int]]], deadline: Deadline) -> None:

@@ -32,12 +32,11 @@ def tighten(task: Task) -> None:
             return
         share = deadline.within(deadline.remaining / (len(boxes) - count))
         before = task.enclosure(box)
-        after = _Layers(task, box, share).tightened(before)
+        after = _Layers(task, box, share).tightened(list(before))
         task.tightened(box, after)
-        changed = undecided(task.forms, before), undecided(task.forms, after)
-        task.explain(
-            f"bounds sharpened by {task.options.tighten}: {changed[0]} open neurons before, {changed[1]} after"
-        )
+        counts = [int(undecided(task.forms, intervals)[0]) for intervals in (before, after)]
+        told = f"{counts[0]} open neurons before, {counts[1]} after"
+        task.explain(f"bounds sharpened by {task.options.tighten}: {told}")
 
 
 class _Layers:

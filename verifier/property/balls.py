@@ -81,7 +81,8 @@ class Ball:
         """Boxes, of shape (N, input_size), that certainly have no point in common with the ball; shape (N,)."""
         gaps = np.maximum(np.maximum(lower - self.centre, self.centre - upper), 0.0)
         least = self.length(gaps) - (2 * TINY_NORM if self.norm == 2 else 0.0)
-        return np.asarray(least * (1 - 2 * gamma(len(self.centre) + 4)) > self.radius)
+        # A length that has overflowed says nothing.
+        return np.isfinite(least) & (least * (1 - 2 * gamma(len(self.centre) + 4)) > self.radius)
 
     def retracted(self, points: Array, lower: Array, upper: Array) -> Array:
         """Points moved into box and ball, up to rounding; those inside stay.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class Neighbourhood:
             raise PropertyError(f"a radius of {self.epsilon}", fix="give a finite number from 0 on")
         if self.sample.ndim != 1 or not np.isfinite(self.sample).all():
             raise PropertyError("the sample is not a vector of finite numbers")
-        if self.clip is not None and not self.clip[0] <= self.clip[1]:
+        if self.clip is not None and not (self.clip[0] <= self.clip[1] and self.clip[0] < np.inf > -self.clip[1]):
             raise PropertyError(f"a box from {self.clip[0]} to {self.clip[1]}", fix="give the lower end first")
 
     def box(self, within: Box | None = None) -> Box | None:
@@ -81,10 +82,14 @@ class Neighbourhood:
             )  # fmt: skip
             if (ends[0] > ends[1]).any():
                 return None
-        ball = None if np.isinf(self.norm) else Ball(self.sample, float(self.epsilon), int(self.norm))
-        if ball is not None and ball.misses(ends[0][None], ends[1][None])[0]:
+        if self.ball is not None and self.ball.misses(ends[0][None], ends[1][None])[0]:
             return None
-        return Box(*ends, ball)
+        return Box(*ends, self.ball)
+
+    @cached_property
+    def ball(self) -> Ball | None:
+        """The ball, one for all boxes; None where the neighbourhood is a box."""
+        return None if np.isinf(self.norm) else Ball(self.sample, float(self.epsilon), int(self.norm))
 
 
 def robustness_query(
