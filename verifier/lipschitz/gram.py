@@ -59,12 +59,10 @@ def largest_singular_values(matrices: np.ndarray) -> np.ndarray:
 
 def _scaled(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Each matrix times a power of two that takes its largest part to [1/2, 1), and the exponent that undoes it."""
-    parts = matrices.view(np.float64) if np.iscomplexobj(matrices) else matrices
+    matrices = np.ascontiguousarray(matrices)
+    parts = matrices.view(np.float64)  # of complex numbers real and imaginary parts, side by side
     exponents = np.frexp(np.abs(parts).max(axis=(1, 2)))[1]
-    if not np.iscomplexobj(matrices):
-        return np.ldexp(matrices, -exponents[:, None, None]), exponents
-    scaled = np.ldexp(np.ascontiguousarray(parts), -exponents[:, None, None])
-    return scaled.view(np.complex128), exponents
+    return np.ldexp(parts, -exponents[:, None, None]).view(matrices.dtype), exponents
 
 
 def _frobenius(matrices: np.ndarray) -> np.ndarray:

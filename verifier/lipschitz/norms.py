@@ -23,7 +23,7 @@ import numpy as np
 from verifier.arrays import to_numpy
 from verifier.lipschitz.fourier import circular_norm
 from verifier.lipschitz.gram import largest_singular_values
-from verifier.lipschitz.rounding import INF, above, norms, plus, root, times
+from verifier.lipschitz.rounding import INF, above, plus, root, times
 from verifier.network.linear_maps import (
     Adjoint,
     Composition,
