@@ -69,9 +69,7 @@ def operator_norm(linear_map: LinearMap, norm: float) -> float:
         return _largest_sum(linear_map, transposed=True)
     if norm == INF:
         return _largest_sum(linear_map, transposed=False)
-    mixed = times(
-        root(_largest_sum(linear_map, transposed=True)), root(_largest_sum(linear_map, transposed=False))
-    )
+    mixed = times(root(_largest_sum(linear_map, transposed=True)), root(_largest_sum(linear_map, transposed=False)))
     found = _two_norm(linear_map)
     return float(mixed) if found is None else min(float(mixed), float(plus(found, times(_rounding(linear_map), mixed))))
 

@@ -111,9 +111,7 @@ def _reduced(quadratic: QuadraticNetwork) -> QuadraticNetwork:
         moved = np.concatenate([rows.rows[:, :n] @ basis.T, rows.rows[:, n:]], axis=1)
         return Rows(moved, np.zeros_like(moved))
 
-    return replace(
-        quadratic, inputs=len(basis), neurons=turned(quadratic.neurons), forms=turned(quadratic.forms)
-    )
+    return replace(quadratic, inputs=len(basis), neurons=turned(quadratic.neurons), forms=turned(quadratic.forms))
 
 
 def _require_solver() -> None:
