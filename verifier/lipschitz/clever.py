@@ -22,7 +22,7 @@ SHAPES = (1.5, 3.0, 8.0, 25.0)
 """Starts of the shape; with each, two of the end."""
 
 FARTHEST_END = 1e3
-"""The end lies at most this many spreads of the maxima above the largest; farther off the law has no end to speak of."""
+"""The end lies at most this many spreads of the maxima above the largest; farther off there is none to speak of."""
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ class LipschitzConstants:
         return times(weights, constant)
 
     def _split(self, k: int) -> tuple[np.ndarray, float]:
-        """Weights w and a constant c of node k: x_k = diag(w) z, where the constant of z is at most c."""
+        """Weights w and a constant c of node k: |x_k - y_k| <= w z entry by entry, with ||z||_p <= c ||x - y||_p."""
         node = self.network.nodes[k]
         if not isinstance(node, Elementwise):
             return np.ones(node.size), float(self._weighted(k, np.ones(node.size)))
@@ -89,7 +89,9 @@ class LipschitzConstants:
             total: np.ndarray | float = 0.0
             for i, linear_map in zip(node.operands, node.maps, strict=True):
                 inner, constant = self._known[i]
-                total = plus(total, times(operator_norm(_scaled(linear_map, weights, inner), self.norm), constant))
+                scaled = _scaled(linear_map, weights, inner)
+                underflow = 0.0 if scaled is linear_map else UNDERFLOW
+                total = plus(total, times(plus(operator_norm(scaled, self.norm), underflow), constant))
             return total
         if isinstance(node, Product):
             return self._of_product(node, weights)

@@ -1,12 +1,12 @@
 """The gradient of a network as a network of its own, and Lipschitz constants from bounds on its outputs.
 
 By the mean value form, c f(x) - c f(y) = g (x - y), where g is what an adjoint pass gives if every function's slope is
-its difference quotient, and a factor of a product its value at x or y. So over all points at which bounds on the nodes'
-values hold, the constant is at most the largest ||g||_q (q dual to p), with slopes and factors anywhere in their
-intervals. That adjoint pass is itself made of affine maps and products, whose inputs are the slopes, the factors and the
-row c: a `Network`, which anything that bounds networks can bound. With intervals this is Fast-Lip (Weng et al., ICML
-2018); with linear bounds, that of Shi et al., NeurIPS 2022 (arXiv 2210.07394). For p = inf, the 1-norm of g is one
-output more, so that linear bounds see how its entries go together.
+its difference quotient, and a factor of a product its value at x or y. So over all points at which bounds on the
+nodes' values hold, the constant is at most the largest ||g||_q (q dual to p), with slopes and factors anywhere in
+their intervals. That adjoint pass is itself made of affine maps and products, whose inputs are the slopes, the factors
+and the row c: a `Network`, which anything that bounds networks can bound. With intervals this is Fast-Lip (Weng et al.,
+ICML 2018); with linear bounds, that of Shi et al., NeurIPS 2022 (arXiv 2210.07394). For p = inf, the 1-norm of g is
+one output more, so that linear bounds see how its entries go together.
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ def gradient_network(source: Network, absolute_sum: bool = False) -> GradientNet
     return GradientNetwork(source, simplify(Network(tuple(writer.nodes))), tuple(writer.slots))
 
 
-def gradient_constants(gradient: GradientNetwork, norm: float, box: tuple[np.ndarray, np.ndarray], bounder: Bounder):
+def gradient_constants(
+    gradient: GradientNetwork, norm: float, box: tuple[np.ndarray, np.ndarray], bounder: Bounder
+) -> np.ndarray:
     """Upper bounds of the constants of forms of the outputs, p-norm to absolute value, as sound as the `bounder`.
 
     Args:

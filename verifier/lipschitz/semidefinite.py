@@ -69,33 +69,30 @@ def _proposed(quadratic: QuadraticNetwork, norm: float, deadline: Deadline) -> t
     import cvxpy as cp
 
     m, n = len(quadratic.low), quadratic.inputs
+    failed = np.full(m, np.nan), np.full(n + m, np.nan)
     reduced = _reduced(quadratic) if norm == 2.0 else quadratic
     size = reduced.inputs + m
-    multipliers = cp.Variable(m, nonneg=True) if m else np.zeros(0)
     of_inputs = cp.Variable(1 if norm == 2.0 else n, nonneg=True)
-    of_neurons = cp.Variable(m, nonneg=True) if m else np.zeros(0)
+    of_neurons, multipliers = cp.Variable(max(1, m), nonneg=True), cp.Variable(max(1, m), nonneg=True)
     widened = of_inputs * np.ones(reduced.inputs) if norm == 2.0 else of_inputs
     constant = quadratic_form(reduced, np.zeros(m))
-    total = cp.diag(cp.hstack([widened, of_neurons])) - constant
-    if m:
-        columns = np.stack([(quadratic_form(reduced, unit) - constant).ravel() for unit in np.eye(m)], axis=1)
-        total = total - cp.reshape(columns @ multipliers, (size, size), order="C")
-    objective = cp.Minimize(cp.sum(of_inputs) + (cp.sum(of_neurons) if m else 0.0))
-    problem = cp.Problem(objective, [(total + total.T) / 2 >> 0])
+    diagonal = cp.hstack([widened, of_neurons[:m]])
+    columns = np.zeros((size * size, max(1, m)))
+    for i, unit in enumerate(np.eye(m)):
+        columns[:, i] = (quadratic_form(reduced, unit) - constant).ravel()
+    total = cp.diag(diagonal) - constant - cp.reshape(columns @ multipliers, (size, size), order="C")
+    problem = cp.Problem(cp.Minimize(cp.sum(of_inputs) + cp.sum(of_neurons)), [(total + total.T) / 2 >> 0])
     options = {"eps_abs": ACCURACY, "eps_rel": ACCURACY, "max_iters": MOST_ITERATIONS}
     if np.isfinite(deadline.remaining):
         options["time_limit_secs"] = max(deadline.remaining, 1e-3)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # that the solution may be inaccurate
         try:
             problem.solve(solver=cp.SCS, **options)
         except cp.SolverError:
-            return np.full(m, np.nan), np.full(n + m, np.nan)
-    if of_inputs.value is None or (m and (multipliers.value is None or of_neurons.value is None)):
-        return np.full(m, np.nan), np.full(n + m, np.nan)
-    if not m:
-        return np.zeros(0), np.broadcast_to(of_inputs.value, n)
-    return multipliers.value, np.r_[np.broadcast_to(of_inputs.value, n), of_neurons.value]
+            return failed
+    t, d, e = multipliers.value, of_inputs.value, of_neurons.value
+    return failed if t is None or d is None or e is None else (t[:m], np.r_[np.broadcast_to(d, n), e[:m]])
 
 
 def _reduced(quadratic: QuadraticNetwork) -> QuadraticNetwork:

@@ -10,6 +10,8 @@ import math
 
 import numpy as np
 
+from verifier.tolerances import UNIT_ROUNDOFF
+
 RESERVE = 1e-9
 """Relative error allowed to SciPy's special functions, on a probability and on its distance from 1."""
 
@@ -37,7 +39,7 @@ def normal_quantile(probability: float) -> float:
     from scipy.special import ndtri
 
     value = float(ndtri(probability))
-    return value - RESERVE * abs(value) if math.isfinite(value) else value
+    return value - RESERVE * abs(value) - UNIT_ROUNDOFF if math.isfinite(value) else value
 
 
 def hoeffding_lower(mean: float, count: int, alpha: float) -> float:
