@@ -50,7 +50,8 @@ def random_convolution(rng: np.random.Generator) -> Convolution | None:
     dimensions, groups = int(rng.integers(1, 4)), int(rng.choice([1, 1, 2, 3]))
     kernel, image = rng.integers(1, 4, size=dimensions), rng.integers(1, 9 if dimensions < 3 else 5, size=dimensions)
     strides, begin, end, dilations = (
-        tuple(int(v) for v in rng.integers(low, high, size=dimensions)) for low, high in ((1, 4), (0, 4), (0, 4), (1, 3))
+        tuple(int(v) for v in rng.integers(low, high, size=dimensions))
+        for low, high in ((1, 4), (0, 4), (0, 4), (1, 3))
     )
     window = Window(strides, begin, end, dilations, groups)
     if min(window.out_spatial(tuple(image), tuple(kernel))) < 1:

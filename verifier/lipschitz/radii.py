@@ -89,6 +89,6 @@ def largest_local_radius(certified_within: Callable[[float], float], start: floa
         best = max(best, found)
         low, high = (size, high) if found >= size else (max(low, found), size)
         size = 2 * low if high == INF else (low + high) / 2
-        if high - low <= 1e-3 * high:
+        if low >= (1 - 1e-3) * high:
             break
     return best
