@@ -15,7 +15,7 @@ SLACK = 1e-9
 
 
 def minimal_perturbation(network: Network, x: np.ndarray, label: int, norm: float) -> float:
-    """inf ||delta||_p such that some output reaches that of `label`; inf where none does."""
+    """The least ||delta||_p such that some output reaches that of `label`; inf where none does."""
     best = math.inf
     neurons = sum(node.size for node in network.nodes if isinstance(node, Elementwise))
     for pattern in itertools.product((0.0, 1.0), repeat=neurons):

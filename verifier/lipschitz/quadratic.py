@@ -48,8 +48,8 @@ class QuadraticNetwork:
         inputs: n.
         neurons: the forms a_i, shape (m, n + m).
         low, high: slopes, shape (m,).
-        forms: F, scaled by `unit` to have constants of at most about 1, shape (R, n + m).
-        unit: a power of two.
+        forms: F divided by `unit`, shape (R, n + m).
+        unit: a power of two of about the size of the constant.
     """
 
     inputs: int
@@ -76,16 +76,17 @@ def quadratic_network(
         UsageError: the network has products or unbounded slopes, or is too large.
     """
     values = values or [(np.full(n.size, -INF), np.full(n.size, INF)) for n in network.nodes]
-    constants = LipschitzConstants(network, norm, values)
+    # ||dx||_2 <= sqrt(n) ||dx||_inf: for p = inf, constants for p = 2 are often the smaller ones even so.
+    constants = [(LipschitzConstants(network, 2.0, values), 1.0 if norm == 2.0 else float(root(network.input_size)))]
+    if norm == INF:
+        constants.append((LipschitzConstants(network, norm, values), 1.0))
     count = network.input_size + sum(_open(network, values, k).sum() for k in _functions(network))
     if count > most_variables:
         raise UsageError(f"LipSDP is for {most_variables} inputs and neurons, the network has {count}")
     writer = _Writer(network, values, constants, int(count))
     for k, node in enumerate(network.nodes):
         writer.add(k, node)
-    size = float(constants.of_forms(rows).max(initial=0.0))
-    unit = float(np.ldexp(1.0, np.frexp(size)[1])) if 1e-140 < size < 1e140 else 1.0
-    return writer.finish(rows, unit)
+    return writer.finish(rows, norm)
 
 
 def certified_constant(
@@ -99,29 +100,36 @@ def certified_constant(
         multipliers: T, shape (m,); negative ones count as 0.
         diagonal: d, shape (n + m,), likewise.
     """
-    n, size = quadratic.inputs, quadratic.neurons.rows.shape[1]
     t, d = np.maximum(multipliers, 0.0), np.maximum(diagonal, 0.0)
     if not (np.isfinite(t).all() and np.isfinite(d).all()):
         return INF
     with np.errstate(all="ignore"):
-        matrix = np.diag(d) - quadratic_form(quadratic, t)
-        if not np.isfinite(matrix).all():
+        form = quadratic_form(quadratic, t)
+        if not np.isfinite(form).all():
             return INF
-        try:
-            values, vectors = np.linalg.eigh(matrix)
-        except np.linalg.LinAlgError:
-            return INF
-        raise_by = max(0.0, -float(values[0])) * (1 + 1e-10)
-        d = d + raise_by
-        matrix = matrix + raise_by * np.eye(size)
-        factor = vectors * np.sqrt(np.maximum(values + raise_by, 0.0))
-        rest = np.abs(matrix - factor @ factor.T).sum()
-        total = (d[:n].max(initial=0.0) if norm == 2.0 else d[:n].sum()) + d[n:].sum()
-        rounding = gamma(size * size + 8)
-        products = (np.abs(factor).sum(axis=0) ** 2).sum()
-        slack = rounding * (products + rest + 2 * d.sum() + total) + rest + _slack(quadratic, t)
-        square = (total + slack) * (1 + rounding) + UNDERFLOW
+        square = (_square(quadratic.inputs, norm, form, d) + _slack(quadratic, t)) * (1 + gamma(2)) + UNDERFLOW
     return float(times(root(square), quadratic.unit)) if np.isfinite(square) else INF
+
+
+def _square(n: int, norm: float, form: np.ndarray, d: np.ndarray) -> float:
+    """At least the largest v' N v / t^2, as N is computed, over the first `n` variables' norm; infinite if unproved.
+
+    d is raised evenly until S has no negative eigenvalue, as far as its eigenvalues are known.
+    """
+    try:
+        values, vectors = np.linalg.eigh(np.diag(d) - form)
+    except np.linalg.LinAlgError:
+        return INF
+    lift = max(0.0, -float(values[0])) * (1 + 1e-10)
+    d, values, size = d + lift, values + lift, len(d)
+    matrix = np.diag(d) - form
+    factor = vectors * np.sqrt(np.maximum(values, 0.0))
+    rest = np.abs(matrix - factor @ factor.T).sum()
+    total = (d[:n].max(initial=0.0) if norm == 2.0 else d[:n].sum()) + d[n:].sum()
+    rounding = gamma(size * size + 8)
+    products = (np.abs(factor).sum(axis=0) ** 2).sum() + np.abs(np.diag(form)).sum()
+    found = total + rest + rounding * (products + rest + d.sum() + total)
+    return float(found * (1 + rounding)) if np.isfinite(found) else INF
 
 
 def quadratic_form(quadratic: QuadraticNetwork, multipliers: np.ndarray) -> np.ndarray:
@@ -151,7 +159,9 @@ def _slack(quadratic: QuadraticNetwork, multipliers: np.ndarray) -> float:
 class _Writer:
     """Adds node after node; `forms[k]` are the differences of node k's values."""
 
-    def __init__(self, network: Network, values: Values, constants: LipschitzConstants, count: int) -> None:
+    def __init__(
+        self, network: Network, values: Values, constants: list[tuple[LipschitzConstants, float]], count: int
+    ) -> None:
         self.network, self.values, self.constants = network, values, constants
         self.count, self.used = count, 0
         self.forms: list[Rows] = []
@@ -188,7 +198,7 @@ class _Writer:
         error = (error + UNIT_ROUNDOFF * np.abs(rows)) * (1 + gamma(1))
         own = np.arange(self.used, self.used + len(opened))
         self.used += len(opened)
-        reach = self.constants.of_entries(k)[opened]
+        reach = np.min([times(c.of_entries(k), factor) for c, factor in self.constants], axis=0)[opened]
         unit = np.ldexp(1.0, np.frexp(np.where((reach > 1e-140) & (reach < 1e140), reach, 1.0))[1])
         unit = np.where(reach <= unit, unit, INF)  # infinite units void the bound
         rows[opened], error[opened] = 0.0, 0.0
@@ -197,15 +207,28 @@ class _Writer:
         self.neurons.append((Rows(taken.rows / unit[:, None], taken.error / unit[:, None]), low[opened], high[opened]))
         return Rows(rows, error)
 
-    def finish(self, rows: np.ndarray, unit: float) -> QuadraticNetwork:
+    def finish(self, rows: np.ndarray, norm: float) -> QuadraticNetwork:
         last, none = self.forms[-1], np.zeros((0, self.count))
         forms, rounding = rows @ last.rows, gamma(rows.shape[1])
         error = np.abs(rows) @ (last.error + rounding * (np.abs(last.rows) + last.error)) * (1 + rounding)
         neurons = Rows(*(np.concatenate([none, *(getattr(r, part) for r, _, _ in self.neurons)]) for part in _PARTS))
         low, high = (np.concatenate([np.zeros(0), *(n[side] for n in self.neurons)]) for side in (1, 2))
-        return QuadraticNetwork(
-            self.network.input_size, neurons, low, high, Rows(forms / unit, error / unit + UNDERFLOW), unit
-        )
+        unit = _typical(self.network.input_size, neurons.rows, (low + high) / 2, forms, norm)
+        scaled = Rows(forms / unit, error / unit + UNDERFLOW)
+        return QuadraticNetwork(self.network.input_size, neurons, low, high, scaled, unit)
+
+
+def _typical(inputs: int, neurons: np.ndarray, slopes: np.ndarray, forms: np.ndarray, norm: float) -> float:
+    """The constant with all slopes in the middle of their ranges, to a power of two: what numbers are scaled by."""
+    weighted = slopes[:, None] * neurons
+    with np.errstate(all="ignore"):
+        try:
+            through = np.linalg.solve(np.eye(len(neurons)) - weighted[:, inputs:], weighted[:, :inputs])
+        except np.linalg.LinAlgError:  # only infinite numbers explain it
+            return 1.0
+        gradient = forms[:, :inputs] + forms[:, inputs:] @ through
+        size = float(np.abs(gradient).sum(axis=1).max() if norm == INF else np.sqrt((gradient**2).sum()))
+    return float(np.ldexp(1.0, np.frexp(size)[1])) if 1e-140 < size < 1e140 else 1.0
 
 
 _PARTS = ("rows", "error")

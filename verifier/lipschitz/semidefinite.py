@@ -29,7 +29,7 @@ from verifier.network.graph import Network
 MOST_VARIABLES = 250
 """Inputs and open neurons: an iteration of SCS takes 3 ms with 130, and 30 ms with 300."""
 
-MOST_ITERATIONS = 5000
+MOST_ITERATIONS = 2000
 ACCURACY = 1e-5
 """At which SCS ends; the constant does not rest on it."""
 
