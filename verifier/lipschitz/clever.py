@@ -21,8 +21,9 @@ from verifier.standing import Standing
 SHAPES = (1.5, 3.0, 8.0, 25.0)
 """Starts of the shape; with each, two of the end."""
 
-FARTHEST_END = 1e3
-"""The end lies at most this many spreads of the maxima above the largest; farther off there is none to speak of."""
+FARTHEST_END = 10.0
+"""A fit whose end lies this many spreads of the maxima above the largest is rejected: the law has no end, or the maxima
+are too few to tell where it is, whatever the test says of them."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def fitted_end(maxima: np.ndarray, significance: float) -> ExtremeValue:
     gap, shape, scale = _most_likely((largest - maxima) / spread)
     end = largest + spread * gap
     p_value = float(kstest(maxima, weibull_max(shape, loc=end, scale=spread * scale).cdf).pvalue)
-    accepted = p_value >= significance
+    accepted = p_value >= significance and gap < FARTHEST_END
     return ExtremeValue(end if accepted else largest, p_value, accepted)
 
 
@@ -133,7 +134,7 @@ def _most_likely(below: np.ndarray) -> tuple[float, float, float]:
     from scipy.optimize import minimize
 
     def profile(parameters: np.ndarray) -> tuple[float, float, float]:
-        gap = min(float(np.exp(parameters[0])), FARTHEST_END)
+        gap = min(float(np.exp(parameters[0])), 2 * FARTHEST_END)
         shape = 1.0 + float(np.exp(min(parameters[1], 12.0)))
         logs = np.log(below + gap)
         mean = np.log(np.mean(np.exp(shape * (logs - logs.max())))) / shape + logs.max()

@@ -74,7 +74,7 @@ def _proposed(quadratic: QuadraticNetwork, norm: float, deadline: Deadline) -> t
     size = reduced.inputs + m
     of_inputs = cp.Variable(1 if norm == 2.0 else n, nonneg=True)
     of_neurons, multipliers = cp.Variable(max(1, m), nonneg=True), cp.Variable(max(1, m), nonneg=True)
-    widened = of_inputs * np.ones(reduced.inputs) if norm == 2.0 else of_inputs
+    widened = of_inputs[0] * np.ones(reduced.inputs) if norm == 2.0 else of_inputs
     constant = quadratic_form(reduced, np.zeros(m))
     diagonal = cp.hstack([widened, of_neurons[:m]])
     columns = np.zeros((size * size, max(1, m)))
