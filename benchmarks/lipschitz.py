@@ -3,8 +3,8 @@
     python -m benchmarks.lipschitz [--samples 20] [--norms 1,2,inf] [--local-lipsdp]
 
 The network is `vnnlib_specs/onnx/digits_dense.onnx`; the samples are scikit-learn's first digits that it classifies
-rightly. "LipSDP, global" takes pairs of classes for the 1- and the 2-norm (one solve a pair, shared by the samples and by
-the two norms), and all logits at once, inf-norm to 2-norm, for the inf-norm, where a solve takes ten times as long.
+rightly. "LipSDP, global" takes pairs of classes for the 1- and the 2-norm (one solve a pair, shared by the samples and
+by the two norms), and all logits at once, inf-norm to 2-norm, for the inf-norm, where a solve takes ten times as long.
 Seconds are per sample, those that are spent once divided by the samples. "attack" is the norm of a perturbation that
 changes the class (DeepFool's steps, then bisection): no certified radius may be larger, which is checked.
 """
@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
 from pathlib import Path
 from statistics import median
 
@@ -27,10 +26,18 @@ from verifier.bounds.backward import BackwardPass
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.interval import interval_bounds
 from verifier.bounds.linear import linear_bounds
+from verifier.lipschitz.certificates import (
+    Question,
+    by_gradient,
+    by_local_norms,
+    by_logits,
+    by_pairs,
+    by_semidefinite,
+)
 from verifier.lipschitz.clever import CleverOptions, clever
-from verifier.lipschitz.constants import LipschitzConstants, Values
-from verifier.lipschitz.jacobian import GradientNetwork, gradient_constants, gradient_network
-from verifier.lipschitz.radii import largest_local_radius, radius_from_logits, radius_from_pairs
+from verifier.lipschitz.constants import Values
+from verifier.lipschitz.jacobian import GradientNetwork, gradient_network
+from verifier.lipschitz.radii import logit_factor, radius_from_pairs
 from verifier.lipschitz.rounding import dual, norms
 from verifier.lipschitz.semidefinite import semidefinite_constant
 from verifier.network.graph import Affine, Network
@@ -38,8 +45,6 @@ from verifier.readers.onnx import load_network
 from verifier.tolerances import gamma
 
 MODEL = Path(__file__).parent.parent / "vnnlib_specs" / "onnx" / "digits_dense.onnx"
-BALLS = 8
-"""Balls that a local method tries for each sample."""
 
 
 def interval_rule(network: Network, lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -95,58 +100,56 @@ class Case:
 
 @dataclass
 class Methods:
-    """All methods for one network and norm; what is found once is kept."""
+    """All methods for one network and norm; what is found once is kept, that of pairs for several norms."""
 
     network: Network
     norm: float
-    _pairs: dict[tuple[int, int], float]
-
-    @cached_property
-    def everywhere(self) -> LipschitzConstants:
-        return LipschitzConstants(self.network, self.norm)
-
-    @cached_property
-    def logits(self) -> float:
-        return self.everywhere.of_outputs()
+    pairs: dict[tuple[int, int], float]
 
     @cached_property
     def gradient(self) -> GradientNetwork:
-        return gradient_network(self.network, absolute_sum=self.norm == math.inf)
+        return gradient_network(self.network)
 
     @cached_property
     def logits_to_two(self) -> float:
         return semidefinite_constant(self.network, np.eye(self.network.output_size), self.norm)
 
+    def question(self, case: Case) -> Question:
+        return Question(self.network, case.label, case.margins, self.norm)
+
     def by_logits(self, case: Case) -> float:
-        return radius_from_logits(case.margins, self.logits, self.norm)
+        return by_logits(self.question(case)).radius
 
     def by_pairs(self, case: Case) -> float:
-        return radius_from_pairs(case.margins, self.everywhere.of_forms(case.rows))
+        return by_pairs(self.question(case)).radius
 
     def by_local_norms(self, case: Case) -> float:
-        return self._local(case, lambda v: LipschitzConstants(self.network, self.norm, v).of_forms(case.rows))
+        return by_local_norms(self.question(case), lambda r: case.values(r, self.norm)).radius
 
     def by_interval_gradient(self, case: Case) -> float:
-        return self._local(case, lambda v: self._by_gradient(case, v, interval_rule))
+        return by_gradient(self.question(case), lambda r: case.values(r, self.norm), interval_rule).radius
 
     def by_linear_gradient(self, case: Case) -> float:
-        return self._local(case, lambda v: self._by_gradient(case, v, linear_rule))
+        return by_gradient(self.question(case), lambda r: case.values(r, self.norm), linear_rule).radius
 
     def by_lipsdp(self, case: Case) -> float:
-        if self.norm == math.inf:
-            return radius_from_pairs(case.margins, np.full(len(case.rows), self.logits_to_two * 1.4142135623730952))
-        others = [j for j in range(self.network.output_size) if j != case.label]
-        return radius_from_pairs(case.margins, np.array([self._pair(case.label, j) for j in others]))
+        if self.norm == math.inf:  # |(f_l - f_j)| <= sqrt(2) ||f||_2
+            constants = np.full(len(case.rows), self.logits_to_two * logit_factor(2.0) * (1 + 1e-15))
+        else:
+            constants = np.array([self._pair(row) for row in case.rows])
+        return radius_from_pairs(case.margins, constants)
 
     def by_local_lipsdp(self, case: Case) -> float:
         """The best of three balls around what linear bounds of the gradient certify; slow."""
-        start = self.by_linear_gradient(case)
-        best = 0.0
-        for radius in (1.2 * start, 1.6 * start, 2.2 * start):
-            values = case.values(radius, self.norm)
-            found = [semidefinite_constant(self.network, row[None], self.norm, values) for row in case.rows]
-            best = max(best, radius_from_pairs(case.margins, np.array(found), radius))
-        return best
+        start, question = self.by_linear_gradient(case), self.question(case)
+        radii = (1.0 * start, 1.4 * start, 2.0 * start)
+        return max(by_semidefinite(question, case.values(r, self.norm), r).radius for r in radii)
+
+    def _pair(self, row: np.ndarray) -> float:
+        first, second = np.flatnonzero(row).tolist()
+        if (first, second) not in self.pairs:
+            self.pairs[first, second] = semidefinite_constant(self.network, row[None], self.norm)
+        return self.pairs[first, second]
 
     def by_clever(self, case: Case) -> float:
         options = CleverOptions(radius={1.0: 3.0, 2.0: 1.5, math.inf: 0.3}[self.norm], batches=50, batch_size=100)
@@ -179,22 +182,6 @@ class Methods:
             below = row @ self.network.forward((case.x + middle * delta)[None])[0] < 0
             low, high = (low, middle) if below else (middle, high)
         return high * float(np.linalg.norm(delta, ord=self.norm))
-
-    def _by_gradient(self, case: Case, values: Values, rule: Callable) -> np.ndarray:
-        return gradient_constants(self.gradient, self.norm, self.gradient.box(values, case.rows), rule)
-
-    def _local(self, case: Case, constants: Callable[[Values], np.ndarray]) -> float:
-        def within(radius: float) -> float:
-            return radius_from_pairs(case.margins, constants(case.values(radius, self.norm)), radius)
-
-        return largest_local_radius(within, max(self.by_pairs(case), 1e-6), BALLS)
-
-    def _pair(self, first: int, second: int) -> float:
-        key = (min(first, second), max(first, second))
-        if key not in self._pairs:
-            row = np.eye(self.network.output_size)[first] - np.eye(self.network.output_size)[second]
-            self._pairs[key] = semidefinite_constant(self.network, row[None], self.norm)
-        return self._pairs[key]
 
 
 METHODS: dict[str, Callable[[Methods, Case], float]] = {
