@@ -102,6 +102,19 @@ def test_convolutions_are_bounded(seed, norm):
     assert power_iteration(convolution, rng) <= operator_norm(convolution, 2.0) * (1 + ROUNDING)
 
 
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("kernel", [np.ones((3, 3)), np.array([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])])
+def test_all_ones_and_laplacian_kernels(kernel, transposed):
+    for image, strides, pads in (((8, 8), (1, 1), (1, 1)), ((9, 5), (2, 1), (0, 2)), ((3, 3), (3, 3), (1, 1))):
+        window = Window(strides, pads, pads, (1, 1))
+        convolution = Convolution(kernel[None, None], (1, 1, *image), window)
+        linear_map = Adjoint(convolution) if transposed else convolution
+        for norm in (1.0, 2.0, math.inf):
+            true = exact(linear_map, norm)
+            assert true * (1 - ROUNDING) <= operator_norm(linear_map, norm) <= true * (1 + 1e-6)
+        assert exact(convolution, 2.0) * (1 - ROUNDING) <= circular_norm(convolution)
+
+
 @given(seeds)
 @settings(max_examples=100, deadline=None)
 def test_the_circular_convolution_is_no_smaller(seed):

@@ -10,16 +10,22 @@ from scipy.stats import weibull_max
 
 from tests.lipschitz.boundaries import minimal_perturbation
 from tests.networks import plain_bounds, random_relu_network
+from verifier.lipschitz.certificates import (
+    Question,
+    by_gradient,
+    by_local_norms,
+    by_logits,
+    by_pairs,
+    by_semidefinite,
+)
 from verifier.lipschitz.clever import CleverOptions, clever, fitted_end, uniform_in_ball
 from verifier.lipschitz.constants import LipschitzConstants
-from verifier.lipschitz.jacobian import gradient_constants, gradient_network
 from verifier.lipschitz.radii import (
     largest_local_radius,
     logit_factor,
     radius_from_logits,
     radius_from_pairs,
 )
-from verifier.lipschitz.semidefinite import semidefinite_constant
 from verifier.network.graph import Affine, Input, Network
 from verifier.network.linear_maps import Dense
 from verifier.standing import Standing
@@ -46,32 +52,24 @@ def intervals_of_gradients(network, lower, upper):
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("seed", range(12))
 def test_radii_are_never_above_the_exact_minimal_perturbation(seed, norm):
-    network, x, label, margins, rows = case(seed)
+    network, x, label, margins, _ = case(seed)
     exact = minimal_perturbation(network, x, label, norm)
-    gradient = gradient_network(network)
+    question, ball = Question(network, label, margins * (1 - 1e-12), norm), min(exact, 2.0) / 2
 
-    def local(radius, rule):
-        values = plain_bounds(network, x - radius, x + radius)
-        return radius_from_pairs(margins, rule(values), radius)
+    def values_on(radius):
+        return plain_bounds(network, x - radius, x + radius)
 
-    everywhere = LipschitzConstants(network, norm)
-    by_norms = largest_local_radius(
-        lambda r: local(r, lambda v: LipschitzConstants(network, norm, v).of_forms(rows)), 0.1
-    )
-    by_gradient = largest_local_radius(
-        lambda r: local(r, lambda v: gradient_constants(gradient, norm, gradient.box(v, rows), intervals_of_gradients)),
-        0.1,
-    )
-    by_lipsdp = radius_from_pairs(margins, np.array([semidefinite_constant(network, row[None], norm) for row in rows]))
-    found = {
-        "logits": radius_from_logits(margins, everywhere.of_outputs(), norm),
-        "pairs": radius_from_pairs(margins, everywhere.of_forms(rows)),
-        "local": by_norms,
-        "gradient": by_gradient,
-        "LipSDP": by_lipsdp,
-    }
-    for name, radius in found.items():
-        assert 0 < radius <= exact + 1e-8, (name, radius, exact)
+    found = [
+        by_logits(question),
+        by_pairs(question),
+        by_local_norms(question, values_on),
+        by_gradient(question, values_on, intervals_of_gradients),
+        by_semidefinite(question),
+        by_semidefinite(question, values_on(ball), ball),
+    ]
+    for radius in found:
+        assert 0 < radius.radius <= exact + 1e-8, (radius, exact)
+        assert radius.standing is Standing.CERTIFIED
 
 
 @pytest.mark.parametrize("norm", NORMS)
