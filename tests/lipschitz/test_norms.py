@@ -182,6 +182,14 @@ def test_singular_values_of_batches(seed, imaginary):
     assert (bound <= true * (1 + 1e-6)).all()
 
 
+@pytest.mark.parametrize("steps", [0, 1, 2, 5])
+def test_few_steps_give_a_looser_bound(steps):
+    matrix = np.random.default_rng(0).normal(size=(30, 50))
+    bounds = [largest_singular_values(matrix[None], n)[0] for n in (steps, steps + 1)]
+    true = np.linalg.norm(matrix, 2)
+    assert true <= bounds[1] < bounds[0] <= true * 30 ** (0.5 / 2**steps) * (1 + ROUNDING)
+
+
 def test_equal_singular_values_are_the_hardest_and_settle_too():
     orthogonal = np.linalg.qr(np.random.default_rng(0).normal(size=(60, 60)))[0]
     assert 1 - ROUNDING <= largest_singular_values(orthogonal[None])[0] <= 1 + 1e-6

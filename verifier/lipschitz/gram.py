@@ -23,11 +23,12 @@ ACCURACY = 1e-7
 """Steps end when the bounds fall by less than this share."""
 
 
-def largest_singular_values(matrices: np.ndarray) -> np.ndarray:
-    """At least the largest singular value of each matrix, within about `ACCURACY` of it.
+def largest_singular_values(matrices: np.ndarray, most_steps: int = MOST_STEPS) -> np.ndarray:
+    """At least the largest singular value of each matrix; within about `ACCURACY` of it, if steps suffice.
 
     Args:
         matrices: real or complex, in double precision, shape (B, m, n).
+        most_steps: Gram matrices that are made at most.
 
     Returns:
         Shape (B,); infinite where a matrix is not finite.
@@ -40,7 +41,7 @@ def largest_singular_values(matrices: np.ndarray) -> np.ndarray:
     current, first = _scaled(np.where(finite[:, None, None], matrices, 0.0))
     steps: list[tuple[np.ndarray, np.ndarray]] = []
     best = _frobenius(current)
-    for _ in range(MOST_STEPS):
+    for _ in range(most_steps):
         size, inner = _frobenius(current), current.shape[1]
         # Real and imaginary part of an entry are sums of 2 m products of at most |row| |column| together.
         delta = times(2 * gamma(2 * inner), size, size) + UNDERFLOW
