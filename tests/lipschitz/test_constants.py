@@ -18,7 +18,7 @@ from verifier.lipschitz.jacobian import gradient_constants, gradient_network
 from verifier.lipschitz.quadratic import certified_constant, quadratic_network
 from verifier.lipschitz.semidefinite import semidefinite_constant
 from verifier.network.functions import Relu, Sigmoid, Sign, Tanh
-from verifier.network.graph import Affine, Elementwise, Input, Network
+from verifier.network.graph import Affine, Elementwise, Input, Network, Product
 from verifier.network.linear_maps import Dense, Identity
 from verifier.readers.onnx import load_network
 
@@ -114,7 +114,7 @@ def test_branches_add_up():
     assert LipschitzConstants(Network(nodes), math.inf).of_forms(np.array([[1.0, -1.0, 0.0]]))[0] == pytest.approx(4.0)
 
 
-def test_jumps_and_products_have_no_global_constant():
+def test_jumps_have_no_constant():
     nodes = (Input(2), Elementwise((0,), Sign(), 2), Affine((1,), (Dense(np.eye(2)),), np.zeros(2)))
     assert LipschitzConstants(Network(nodes), 2.0).of_outputs() == math.inf
     assert LipschitzConstants(Network(nodes), 2.0).of_forms(np.ones((1, 2)))[0] == math.inf
@@ -217,3 +217,13 @@ def test_on_digits(name, norm):
     assert (worst <= tight).all()
     assert (tight <= loose * ROUNDING).all()
     assert (loose <= everywhere.of_forms(rows)).all()
+
+
+def test_products_have_local_constants_only():
+    nodes = (Input(2), Product((0, 0), 2), Affine((1,), (Dense(np.eye(2)),), np.zeros(2)))
+    network = Network(nodes)
+    assert LipschitzConstants(network, 2.0).of_outputs() == math.inf
+    values = plain_bounds(network, np.full(2, -3.0), np.full(2, 2.0))
+    assert LipschitzConstants(network, 2.0, values).of_outputs() == pytest.approx(6.0)
+    with pytest.raises(UsageError, match="products"):
+        semidefinite_constant(network, np.eye(2), 2.0, values)
