@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csc_array
 
 MOST_VARIABLES = 200
-"""Inputs that vary and unstable relus. An iteration of SCS takes 15 ms with 170; with 270 it takes 100 ms, after a setup
-of 10 s, in 500 MB."""
+"""Inputs that vary and unstable relus. With 170, an iteration of SCS takes 15 ms; with 270 it takes 100 ms, after 10 s
+of setup, in 500 MB."""
 
 ROUNDS = (250, 500, 1000, 2000, 4000)
 """Iterations of SCS in each round."""
