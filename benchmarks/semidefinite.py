@@ -5,7 +5,7 @@ optimises the lower slopes only; `exact` is the MILP's optimum, less its margins
 
     python benchmarks/semidefinite.py [--count 10] [--least 40] [--most 70] [--seed 0]
 
-Networks have two or three hidden layers, weights of norm about 1 a row, and boxes of such a radius that between `least`
+Networks have one to three hidden layers, weights of norm about 1 a row, and boxes of such a radius that between `least`
 and `most` of their relus are unstable.
 """
 
