@@ -1,12 +1,24 @@
-"""The options of `verifier verify` that ask about the neighbourhood of a sample."""
+"""The options that ask about the neighbourhood of a sample."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
 
 from verifier.batch.job import Around
 from verifier.errors import UsageError
+
+Sample: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(help="Look near this sample (.npy, .npz, .csv, .txt); without PROPERTY for another class."),
+]
+Epsilon: TypeAlias = Annotated[float | None, typer.Option(help="How near: the radius of the ball around the sample.")]
+Norm: TypeAlias = Annotated[str, typer.Option(help="Of that ball: 1, 2 or inf.")]
+Clip: TypeAlias = Annotated[str, typer.Option(metavar="LOW,HIGH", help="Values that inputs can have at all.")]
+Label: TypeAlias = Annotated[int | None, typer.Option(help="The sample's class; otherwise the network's own.")]
 
 NORMS = {"1": 1.0, "2": 2.0, "inf": math.inf}
 

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from verifier.batch.job import Job
+from verifier.cli.around import Clip, Epsilon, Label, Norm, Sample, neighbourhood
 from verifier.errors import UsageError
 from verifier.evidence.result_files import check_writable
 
@@ -48,6 +49,11 @@ def compare(
     solver: Annotated[
         str, typer.Option(help="Of linear and mixed-integer programs, as `verifier solvers` lists them.")
     ] = "highs",
+    around: Sample = None,
+    epsilon: Epsilon = None,
+    norm: Norm = "inf",
+    clip: Clip = "",
+    label: Label = None,
     tighten: Annotated[str, typer.Option(help="Sharpen all neurons' bounds first: none, lp or milp.")] = "none",
 ) -> None:
     """Ask all methods the same question, and set their answers side by side.
@@ -61,6 +67,8 @@ def compare(
     verifier compare net.onnx prop.vnnlib
 
     verifier compare net.onnx prop.vnnlib --methods crown,lp,milp --timeout 60 --picture bounds.svg --json out.json
+
+    verifier compare net.onnx --around image.npy --norm 2 --epsilon 0.5 --clip 0,1
 
     verifier compare --instances benchmarks/acasxu_2023 --methods crown,lp,milp --timeout 10 --store compared.db
     """
@@ -81,15 +89,20 @@ def compare(
         check_writable(json, "--json")
     if instances is not None:
         check_writable(evidence, "--evidence")
-        if network is not None or picture is not None or tighten != "none":
-            raise UsageError("--instances goes with no query, --picture or --tighten", "compare", "leave those out")
+        if network is not None or picture is not None or tighten != "none" or around is not None:
+            raise UsageError(
+                "--instances goes with no query, --picture, --tighten or --around", "compare", "leave those out"
+            )
         settings = Settings(chosen, timeout, None, threads, "cpu", seed, solver=solver)
         sys.exit(
             on_instances(instances, settings, Place(store, resume, workers or os.cpu_count() or 1, evidence), json)
         )
-    if network is None or prop is None:
-        raise UsageError("no network and property are given", "compare", "give NET PROPERTY, or --instances LIST")
+    place = neighbourhood(around, epsilon, norm, clip, label)
+    if network is None or (prop is None and place is None):
+        fix = "give NET PROPERTY, NET --around SAMPLE, or --instances LIST"
+        raise UsageError("no network and property are given", "compare", fix)
     limit = timeout or TIMEOUT
-    job = Job(network, prop, timeout=limit, seed=seed, threads=threads, solver=solver, tighten=tighten)
+    limits = {"timeout": limit, "seed": seed, "threads": threads}
+    job = Job(network, prop, **limits, solver=solver, tighten=tighten, around=place)
     job.options(limit)  # says what is wrong with them
     sys.exit(on_query(job, chosen, Files(json, picture, evidence)))

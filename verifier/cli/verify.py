@@ -12,7 +12,7 @@ import typer
 
 from verifier.batch.job import Job, decide
 from verifier.batch.watchdog import Watchdog
-from verifier.cli.around import described, neighbourhood
+from verifier.cli.around import Clip, Epsilon, Label, Norm, Sample, described, neighbourhood
 from verifier.cli.live import LiveLine
 from verifier.cli.output import complain, say
 from verifier.errors import UsageError, VerifierError
@@ -68,14 +68,11 @@ def verify(
         float, typer.Option(min=0.001, max=1.0, help="Part of the time that this may take.")
     ] = 0.3,
     explain: Annotated[bool, typer.Option("--explain", help="Say what auto chose, and why.")] = False,
-    around: Annotated[
-        Path | None,
-        typer.Option(help="Look near this sample (.npy, .npz, .csv, .txt); without PROPERTY for another class."),
-    ] = None,
-    epsilon: Annotated[float | None, typer.Option(help="How near: the radius of the ball around the sample.")] = None,
-    norm: Annotated[str, typer.Option(help="Of that ball: 1, 2 or inf.")] = "inf",
-    clip: Annotated[str, typer.Option(metavar="LOW,HIGH", help="Values that inputs can have at all.")] = "",
-    label: Annotated[int | None, typer.Option(help="The sample's class; otherwise the network's own.")] = None,
+    around: Sample = None,
+    epsilon: Epsilon = None,
+    norm: Norm = "inf",
+    clip: Clip = "",
+    label: Label = None,
 ) -> None:
     """Decide whether a property of a network holds.
 
