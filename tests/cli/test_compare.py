@@ -53,6 +53,15 @@ def test_a_query(tmp_path: Path) -> None:
     assert not (tmp_path / "e.json").exists()
 
 
+def test_a_ball_around_a_sample(tmp_path: Path) -> None:
+    digits, sample = SPECS / "onnx" / "digits_dense.onnx", SPECS / "samples" / "three.csv"
+    near = "--around", sample, "--norm", 2, "--epsilon", 0.4, "--clip", "0,1"
+    done = verifier(digits, *near, "--methods", "crown,neurons", "--timeout", 20, "--json", tmp_path / "c.json")
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "c.json").read_text())
+    assert (record["verdict"], record["property"], record["around"]["norm"]) == ("unsat", None, 2)
+
+
 def test_instances(tmp_path: Path) -> None:
     arguments = "--instances", SPECS / "truth.csv", "--methods", "crown,auto", "--timeout", 20
     files = "--store", tmp_path / "s.db", "--json", tmp_path / "c.json"
@@ -129,6 +138,7 @@ def test_instances_that_are_contradicted(tmp_path: Path, monkeypatch: pytest.Mon
         ([*MOONS, "--solver", "cvxpy:NOBODY"], "NOBODY"),
         ([*MOONS, "--tighten", "sdp"], "tightening by 'sdp'"),
         ([MOONS[0], "nowhere.vnnlib"], "nowhere.vnnlib: no such file"),
+        ([*MOONS, "--label", "1"], "no sample to look around"),
         ([*MOONS, "--instances", "x"], "--instances goes with no query"),
     ],
 )

@@ -90,9 +90,8 @@ def compare(
     if instances is not None:
         check_writable(evidence, "--evidence")
         if network is not None or picture is not None or tighten != "none" or around is not None:
-            raise UsageError(
-                "--instances goes with no query, --picture, --tighten or --around", "compare", "leave those out"
-            )
+            cause = "--instances goes with no query, --picture, --tighten or --around"
+            raise UsageError(cause, "compare", "leave those out")
         settings = Settings(chosen, timeout, None, threads, "cpu", seed, solver=solver)
         sys.exit(
             on_instances(instances, settings, Place(store, resume, workers or os.cpu_count() or 1, evidence), json)
@@ -102,7 +101,8 @@ def compare(
         fix = "give NET PROPERTY, NET --around SAMPLE, or --instances LIST"
         raise UsageError("no network and property are given", "compare", fix)
     limit = timeout or TIMEOUT
-    limits = {"timeout": limit, "seed": seed, "threads": threads}
-    job = Job(network, prop, **limits, solver=solver, tighten=tighten, around=place)
+    if prop is not None and label is not None:
+        raise UsageError("a label and a property", "--label", "give one of them")
+    job = Job(network, prop, timeout=limit, seed=seed, threads=threads, solver=solver, tighten=tighten, around=place)
     job.options(limit)  # says what is wrong with them
     sys.exit(on_query(job, chosen, Files(json, picture, evidence)))

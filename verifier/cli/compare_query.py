@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from verifier.cli.around import described
 from verifier.cli.output import complain, say, say_table
 from verifier.cli.statuses import EXIT_CONTRADICTION, write_or_exit
 from verifier.errors import UsageError
@@ -185,8 +186,16 @@ def _record(comparison: Comparison, outcomes: Sequence[Outcome], job: Job) -> di
         }
         for answer, outcome in zip(comparison.answers, outcomes, strict=True)
     ]
-    asked = {"network": str(job.network), "property": str(job.prop), **hashes, "timeout": job.timeout}
-    options = {"seed": job.seed, "threads": job.threads, "solver": job.solver, "tighten": job.tighten}
+    asked: dict[str, Any] = {"network": str(job.network), "property": job.prop and str(job.prop), **hashes}
+    if job.around is not None:
+        asked["around"] = described(job.around)
+    options = {
+        "timeout": job.timeout,
+        "seed": job.seed,
+        "threads": job.threads,
+        "solver": job.solver,
+        "tighten": job.tighten,
+    }
     return {
         "verdict": comparison.verdict,
         "optimum": comparison.optimum,
