@@ -182,3 +182,12 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="1-norm"):
         RadiusOptions(methods=["ddn"]).chosen(1)
     assert RadiusOptions(methods=["ddn", "fmn", "fmn"]).chosen(1) == ["fmn"]
+
+
+def test_lipsdp_on_demand(tmp_path: Path) -> None:
+    network, x = relu_network(tmp_path, 1), sample_of(1)
+    bracket = verifier.radius(network, x, options=replace(QUICK, methods=["cross-lipschitz", "lipsdp"]))
+    exact = minimal_perturbation(network, x, bracket.label, 2.0)
+    pairs, semidefinite = bracket.ends
+    assert 0 < pairs.value < semidefinite.value <= exact + ROUNDING
+    assert semidefinite.proved

@@ -143,7 +143,7 @@ class Bracket:
         if math.isinf(low):
             return "infinite: no input of the data's range has another class"
         by = f"[{low:.6g}, {high:.6g}], from {self._named(self.lower)} to {self._named(self.upper)}"
-        return f"{by}; exact within {self.gap:.1g}" if self.exact else f"{by}; a gap of {100 * self.gap:.2g} % is left"
+        return f"{by}; exact within {self.gap:.1g}" if self.exact else f"{by}; a gap of {self.gap:.2%} is left"
 
     @staticmethod
     def _named(end: End | None) -> str:
