@@ -29,7 +29,7 @@ def small(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_digits(tmp_path: Path) -> None:
     files = "--json", tmp_path / "r.json", "--evidence", tmp_path / "e.json"
-    options = "--norm", "2", "--clip", "0,1", "--timeout", 4, "--threads", 1
+    options = "--norm", "2", "--clip", "0,1", "--timeout", 15, "--threads", 1
     done = run("radius", NET, "--data", "digits", "--samples", "0,3-4", *options, *files)
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"^sample 3: \[0\.\d+, 0\.\d+\], from \S+ \(certified\) to \S+ \(attack\); ", done.stdout, re.M)

@@ -50,7 +50,7 @@ def check_ends(bracket: Bracket, exact: float) -> None:
 
 
 @pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(4))
 def test_all_ends_are_on_their_side_of_the_exact_value(seed: int, norm: float, tmp_path: Path) -> None:
     network, x = relu_network(tmp_path, seed), sample_of(seed)
     bracket = verifier.radius(network, x, norm=norm, options=QUICK)
@@ -67,7 +67,7 @@ def test_all_ends_are_on_their_side_of_the_exact_value(seed: int, norm: float, t
 
 
 @pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("seed", range(5, 9))
+@pytest.mark.parametrize("seed", range(5, 8))
 def test_the_range_of_the_data_counts(seed: int, norm: float, tmp_path: Path) -> None:
     network, x = relu_network(tmp_path, seed), sample_of(seed)
     bracket = verifier.radius(network, x, norm=norm, options=replace(QUICK, clip=(-1.0, 1.0)))

@@ -27,6 +27,8 @@ QUESTIONS = 40
 """That a method is asked at most."""
 PATIENCE = 0.5
 """The share of the time left that a question may take."""
+REST = 0.05
+"""The share of all the time that is not worth another question."""
 
 
 @dataclass(eq=False)
@@ -60,6 +62,11 @@ class Bisection:
     standing: Standing = Standing.CERTIFIED
     point: np.ndarray | None = field(default=None, repr=False)
     asked: int = 0
+
+    @property
+    def spent(self) -> bool:
+        """Whether the time is up, or nearly so."""
+        return self.deadline.remaining <= REST * self.deadline.seconds and math.isfinite(self.deadline.seconds)
 
     def ask(self, epsilon: float) -> None:
         """Asks about one distance, and takes note of the answer."""
@@ -101,7 +108,7 @@ class Bisection:
     def _halves(self, low: float, high: float) -> bool:
         """Asks about the middle, if there is one, and time."""
         middle = low + 0.5 * (high - low)
-        if self.asked >= QUESTIONS or self.deadline.expired or not low < middle < high < math.inf:
+        if self.asked >= QUESTIONS or self.spent or not low < middle < high < math.inf:
             return False
         self.ask(middle)
         return True
@@ -110,7 +117,7 @@ class Bisection:
         """Looks for a distance that the method does not prove, where nobody knows a witness."""
         epsilon, reach = max(self.low, FIRST), self.question.reach
         for _ in range(DOUBLINGS):
-            if math.isfinite(self.ceiling) or self.deadline.expired:
+            if math.isfinite(self.ceiling) or self.spent:
                 return
             if epsilon >= reach:
                 self.ask(reach)
@@ -123,6 +130,8 @@ class Bisection:
     def ends(self) -> list[End]:
         """The method's own bounds."""
         seconds, told = self.deadline.elapsed, f"{self.asked} question{'s' * (self.asked != 1)}"
+        if self.spent:
+            told += ", out of time"
         found = [End(self.method.name, Side.LOWER, self.proved, self.standing, seconds, detail=told)]
         if self.point is not None:
             found.append(End(self.method.name, Side.UPPER, self.high, Standing.ATTACK, seconds, self.point, told))
