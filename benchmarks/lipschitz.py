@@ -22,9 +22,7 @@ from statistics import median
 
 import numpy as np
 
-from verifier.bounds.backward import BackwardPass
 from verifier.bounds.enclosure import Interval
-from verifier.bounds.interval import interval_bounds
 from verifier.bounds.linear import linear_bounds
 from verifier.lipschitz.certificates import (
     Question,
@@ -41,24 +39,11 @@ from verifier.lipschitz.radii import logit_factor, radius_from_pairs
 from verifier.lipschitz.rounding import dual, norms
 from verifier.lipschitz.semidefinite import semidefinite_constant
 from verifier.network.graph import Affine, Network
+from verifier.radii.certificates import interval_rule, linear_rule, margins
 from verifier.readers.onnx import load_network
 from verifier.tolerances import gamma
 
 MODEL = Path(__file__).parent.parent / "vnnlib_specs" / "onnx" / "digits_dense.onnx"
-
-
-def interval_rule(network: Network, lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    last = interval_bounds(network, lower, upper)[-1]
-    return last.lower, last.upper
-
-
-def linear_rule(network: Network, lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """CROWN's bounds of both signs of every output."""
-    intervals = linear_bounds(network, lower, upper)
-    rows, last = np.eye(network.output_size)[None], len(network.nodes) - 1
-    bounds = BackwardPass(network, intervals)
-    low = np.maximum(bounds.minimum(last, rows).bound, intervals[-1].lower)
-    return low, np.minimum(-bounds.minimum(last, -rows).bound, intervals[-1].upper)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +62,7 @@ class Case:
     @cached_property
     def margins(self) -> np.ndarray:
         """Certified lower bounds of the margins at the sample."""
-        point = interval_bounds(self.network, self.x[None], self.x[None])[-1]
-        others = np.delete(point.upper[0], self.label)
-        return np.nextafter(point.lower[0, self.label] - others, -math.inf)
+        return margins(self.network, self.x, self.label)
 
     def values(self, radius: float, norm: float) -> Values:
         """CROWN's intervals of all nodes on a ball, with the first layer's exact on it."""

@@ -13,20 +13,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from verifier.api import compare, load_network, load_property, robustness_query, verify
+    from verifier.api import compare, load_network, load_property, radius, robustness_query, verify
     from verifier.errors import VerifierError
     from verifier.methods import Options
     from verifier.property.balls import Ball
+    from verifier.radii.bracket import Bracket
+    from verifier.radii.measure import RadiusOptions
     from verifier.verdict import Status, Verdict, Witness
 
 _HOMES = {
     "compare": "verifier.api",
     "load_network": "verifier.api",
     "load_property": "verifier.api",
+    "radius": "verifier.api",
     "robustness_query": "verifier.api",
     "verify": "verifier.api",
     "Ball": "verifier.property.balls",
+    "Bracket": "verifier.radii.bracket",
     "Options": "verifier.methods",
+    "RadiusOptions": "verifier.radii.measure",
     "Status": "verifier.verdict",
     "Verdict": "verifier.verdict",
     "VerifierError": "verifier.errors",
@@ -35,7 +40,9 @@ _HOMES = {
 
 __all__ = [
     "Ball",
+    "Bracket",
     "Options",
+    "RadiusOptions",
     "Status",
     "Verdict",
     "VerifierError",
@@ -43,6 +50,7 @@ __all__ = [
     "compare",
     "load_network",
     "load_property",
+    "radius",
     "robustness_query",
     "verify",
 ]

@@ -15,6 +15,9 @@ from verifier.network.graph import Network
 from verifier.property.query import Query
 from verifier.property.robustness import Neighbourhood
 from verifier.property.robustness import robustness_query as _robustness_query
+from verifier.radii.bracket import Bracket
+from verifier.radii.measure import RadiusOptions, measure
+from verifier.radii.question import RadiusQuestion
 from verifier.readers.onnx import load_network as _load_network
 from verifier.readers.vnnlib import load_property as _load_property
 from verifier.verdict import Verdict
@@ -133,6 +136,36 @@ def compare(
     """
     _require_fitting(network, query)
     return compared(network, query, methods or all_methods(), options or Options(timeout=COMPARISON_TIMEOUT))
+
+
+def radius(
+    network: Network,
+    sample: np.ndarray,
+    label: int | None = None,
+    norm: float = 2,
+    options: RadiusOptions | None = None,
+) -> Bracket:
+    """Brackets the minimal adversarial perturbation of a sample: the distance to where another class leads or ties.
+
+    Args:
+        network: a classifier, one output a class.
+        sample: any shape of `network.input_size` numbers; rounded to float32.
+        label: the sample's class; None for the network's own, as ONNX Runtime computes it.
+        norm: 1, 2 or `math.inf`.
+        options: methods, the data's range, timeout (60 s if not given).
+
+    >>> import numpy as np
+    >>> network = load_network("vnnlib_specs/onnx/moons.onnx")
+    >>> bracket = radius(network, np.array([0.0, 1.0]), norm=2)
+    >>> low, high = bracket.interval
+    >>> 0 < low <= high <= low * 1.002, bracket.exact, bracket.lower.standing.value
+    (True, True, 'certified')
+
+    Raises:
+        PropertyError: the sample does not fit the network, a number is out of range or not finite.
+    """
+    options = options or RadiusOptions()
+    return measure(RadiusQuestion(network, np.asarray(sample), label, float(norm), options.clip), options)
 
 
 def _require_fitting(network: Network, query: Query) -> None:

@@ -6,7 +6,10 @@ from enum import StrEnum
 
 
 class Standing(StrEnum):
-    """What a number's claim rests on, the strongest first."""
+    """What a number's claim rests on; of bounds from below, the strongest first."""
+
+    EXACT = "exact"
+    """The value itself: bounds from both sides meet, up to a gap that is told beside it."""
 
     CERTIFIED = "certified"
     """A proof about the network as a function of real numbers; the rounding of its own computation is covered."""
@@ -19,3 +22,6 @@ class Standing(StrEnum):
 
     ESTIMATE = "estimate"
     """No proof: the number may lie on either side of what it estimates."""
+
+    ATTACK = "attack"
+    """A bound from above: an input that some other class leads at, replayed alone in ONNX Runtime."""

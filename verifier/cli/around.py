@@ -38,9 +38,18 @@ def neighbourhood(sample: Path | None, epsilon: float | None, norm: str, clip: s
         raise UsageError("no radius", "--around", "give --epsilon as well")
     if not 0 <= epsilon < math.inf:
         raise UsageError(f"a radius of {epsilon}", "--epsilon", "give a finite number from 0 on")
+    return Around(sample, epsilon, norm_named(norm), range_given(clip) if clip else None, label)
+
+
+def norm_named(norm: str) -> float:
+    """The norm that an option names.
+
+    Raises:
+        UsageError: it names none.
+    """
     if norm.lower() not in NORMS:
         raise UsageError(f"a norm {norm!r}", "--norm", "give 1, 2 or inf")
-    return Around(sample, epsilon, NORMS[norm.lower()], _ends(clip) if clip else None, label)
+    return NORMS[norm.lower()]
 
 
 def described(around: Around) -> dict[str, object]:
@@ -54,7 +63,12 @@ def described(around: Around) -> dict[str, object]:
     }
 
 
-def _ends(clip: str) -> tuple[float, float]:
+def range_given(clip: str) -> tuple[float, float]:
+    """The data's range that an option gives, the lower end first.
+
+    Raises:
+        UsageError: it is none.
+    """
     try:
         low, high = (float(word) for word in clip.split(","))
     except ValueError:

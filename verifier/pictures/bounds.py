@@ -59,7 +59,7 @@ def bounds_picture(comparison: Comparison, title: str, ending: str) -> bytes:
     axes.grid(axis="x", color="0.9")
     axes.set_axisbelow(True)
     file = io.BytesIO()
-    figure.savefig(file, format=ending.lower().lstrip("."), dpi=150, metadata=_undated(ending))
+    figure.savefig(file, format=ending.lower().lstrip("."), dpi=150, metadata=undated(ending))
     return file.getvalue()
 
 
@@ -96,6 +96,6 @@ def _key(axes: Axes) -> None:
     axes.figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
 
 
-def _undated(ending: str) -> dict[str, None]:
+def undated(ending: str) -> dict[str, None]:
     """The same comparison gives the same file."""
     return {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(ending.lower(), {})

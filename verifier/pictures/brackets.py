@@ -1,0 +1,86 @@
+"""The bracket of a sample's minimal perturbation on a line, one row a method's end."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from verifier.errors import UsageError
+from verifier.pictures.bounds import check_picture, undated
+from verifier.radii.bracket import PROOFS, Bracket, End, Side
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PROVED, ESTIMATED, ATTACKED = "#1b7f4d", "#b07a00", "#b3261e"
+
+
+def check_one(path: Path, samples: int) -> None:
+    """Finds out before the work whether a picture can be drawn.
+
+    Raises:
+        UsageError: its ending is that of no known format, or there are several samples.
+    """
+    check_picture(path, "--picture")
+    if samples != 1:
+        raise UsageError(f"a picture of {samples} samples", "--picture", "ask about one sample")
+
+
+def bracket_picture(bracket: Bracket, title: str, ending: str) -> bytes:
+    """The picture as the bytes of a file.
+
+    Args:
+        bracket: what is drawn.
+        title: of the picture.
+        ending: one of `verifier.pictures.bounds.FORMATS`.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    low, high = bracket.interval
+    figure = Figure(figsize=(9.0, 1.6 + 0.3 * len(bracket.ends)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    if math.isfinite(high):
+        axes.axvspan(low, high, color="0.1", alpha=0.25, label=f"bracket [{low:.4g}, {high:.4g}]")
+    for row, end in enumerate(bracket.ends):
+        _draw(axes, row, end)
+    _key(axes)
+    axes.set_yticks(range(len(bracket.ends)), [end.method for end in bracket.ends])
+    axes.set_ylim(len(bracket.ends) - 0.4, -0.6)
+    axes.set_xlim(left=0.0)
+    axes.set_xlabel(f"size of the perturbation, {bracket.norm:g}-norm")
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.grid(axis="x", color="0.9")
+    axes.set_axisbelow(True)
+    file = io.BytesIO()
+    figure.savefig(file, format=ending.lower().lstrip("."), dpi=150, metadata=undated(ending))
+    return file.getvalue()
+
+
+def _draw(axes: Axes, row: int, end: End) -> None:
+    if math.isfinite(end.value):
+        marker = ">" if end.side is Side.LOWER else "<"
+        axes.plot([end.value], [row], marker=marker, markersize=7, color=_color(end), linestyle="none")
+        if end.proved:
+            axes.plot([0.0, end.value], [row, row], color=_color(end), linewidth=3.0, alpha=0.25)
+    told = f"{end.value:.4g}  {end.seconds:.2f} s"
+    axes.text(1.01, row, told, transform=axes.get_yaxis_transform(), va="center", fontsize=9)
+
+
+def _color(end: End) -> str:
+    if end.side is Side.UPPER:
+        return ATTACKED
+    return PROVED if end.standing in PROOFS else ESTIMATED
+
+
+def _key(axes: Axes) -> None:
+    for color, marker, label in (
+        (PROVED, ">", "proved: nothing nearer"),
+        (ESTIMATED, ">", "estimated"),
+        (ATTACKED, "<", "another class, replayed"),
+    ):
+        axes.plot([], [], marker=marker, color=color, linestyle="none", label=label)
+    axes.figure.legend(loc="outside lower center", ncols=4, fontsize=8, frameon=False)

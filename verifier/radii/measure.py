@@ -1,0 +1,131 @@
+"""All methods on one sample: attacks, certificates, bisection by incomplete methods, then by a complete one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from verifier.attacks.minimal.registry import ATTACKS, attacks_for
+from verifier.deadline import Deadline
+from verifier.errors import UsageError
+from verifier.methods import METHODS, Options
+from verifier.radii.attacks import attack_ends
+from verifier.radii.bisection import by_complete, by_incomplete
+from verifier.radii.bracket import Bracket, End, Side
+from verifier.radii.certificates import CERTIFICATES, certificate_ends, clever_end
+from verifier.radii.question import RadiusQuestion
+from verifier.standing import Standing
+
+GAP = 1e-3
+ATTACKING, BOUNDING = 0.4, 0.4
+"""The shares of the time left that attacks, and then incomplete methods, may take at most."""
+BISECTED = ("interval", "crown", "alpha", "lp")
+COMPLETE = ("auto",)
+SLOW = ("lipsdp",)
+"""Left out unless asked for."""
+
+
+@dataclass(frozen=True)
+class RadiusOptions:
+    """What a user may set.
+
+    Attributes:
+        clip: the smallest and the largest value that any input can have, or None.
+        methods: names, or None for the usual ones.
+        timeout: seconds for one sample.
+        gap: the share of the upper end up to which a bracket counts as the value, above 0.
+        seed: of every random choice.
+        threads: processor cores that a search works on.
+
+    Raises:
+        UsageError: on construction, where one is out of range or a name unknown.
+    """
+
+    clip: tuple[float, float] | None = None
+    methods: Sequence[str] | None = None
+    timeout: float = 60.0
+    gap: float = GAP
+    seed: int = 0
+    threads: int = 2
+
+    def __post_init__(self) -> None:
+        self.verification  # noqa: B018 - says what is wrong with the numbers
+        if not 0 < self.gap < 1:
+            raise UsageError(f"a gap of {self.gap}", "gap", "give a number above 0 and below 1")
+        for name in self.methods or ():
+            if name not in known_methods():
+                raise UsageError(f"there is no method {name!r}", "--methods", f"choose of {', '.join(known_methods())}")
+
+    @property
+    def verification(self) -> Options:
+        """The same for verification methods."""
+        return Options(timeout=self.timeout, seed=self.seed, threads=self.threads)
+
+    def chosen(self, norm: float) -> list[str]:
+        """The methods that run in a norm, each once.
+
+        Raises:
+            UsageError: none of those asked for works in it.
+        """
+        able = set(known_methods()) - {name for name in ATTACKS if norm not in ATTACKS[name].norms}
+        if self.methods is None:
+            usual = (*(a.name for a in attacks_for(norm)), *CERTIFICATES, "clever", *BISECTED, *COMPLETE)
+            return [name for name in usual if name not in SLOW]
+        names = [name for name in dict.fromkeys(self.methods) if name in able]
+        if not names:
+            raise UsageError(f"no method given works in the {norm:g}-norm", "--methods", "give others")
+        return names
+
+
+def known_methods() -> list[str]:
+    """All names: attacks, certificates, CLEVER, verification methods that can prove."""
+    return [*ATTACKS, *CERTIFICATES, "clever", *(name for name in METHODS if name != "attack")]
+
+
+def measure(
+    question: RadiusQuestion, options: RadiusOptions, on_method: Callable[[str], None] = lambda name: None
+) -> Bracket:
+    """The bracket of one sample.
+
+    Args:
+        question: about the sample; its own range of the data counts, not that of the options.
+        options: which methods, how long.
+        on_method: called with what is at work.
+    """
+    deadline, ends = Deadline(options.timeout), list[End]()
+    names = options.chosen(question.norm)
+    if question.predicted != question.kept:
+        point = question.x.astype("float32")
+        ends += [End("the sample itself", side, 0.0, Standing.EXACT, point=point) for side in Side]
+    else:
+        for found in _stages(question, options, names, deadline, ends):
+            ends.append(found)
+            on_method(found.method)
+    return Bracket(question.norm, question.kept, question.predicted, ends, options.gap, deadline.elapsed)
+
+
+def _stages(
+    question: RadiusQuestion, options: RadiusOptions, names: Sequence[str], deadline: Deadline, ends: list[End]
+) -> Iterator[End]:
+    """Each end as it is found; `ends` holds those before."""
+    attacks = [name for name in names if name in ATTACKS]
+    yield from attack_ends(question, attacks, options.seed, deadline.within(ATTACKING * deadline.remaining))
+    yield from certificate_ends(question, [name for name in names if name in CERTIFICATES], deadline)
+    if "clever" in names and not deadline.expired:
+        yield clever_end(question, _best(ends)[1], options.seed)
+    weak = [name for name in names if name in METHODS and not METHODS[name].complete]
+    shared = deadline.within(BOUNDING * deadline.remaining)
+    for count, name in enumerate(weak):
+        share = shared.within(shared.remaining / (len(weak) - count))
+        yield from by_incomplete(question, METHODS[name], options.verification, _best(ends)[1], share)
+    strong = [name for name in names if name in METHODS and METHODS[name].complete]
+    for count, name in enumerate(strong):
+        share = deadline.within(deadline.remaining / (len(strong) - count))
+        yield from by_complete(question, METHODS[name], options.verification, _best(ends), share, options.gap)
+
+
+def _best(ends: Sequence[End]) -> tuple[float, float]:
+    """The largest proved distance, 0 at least, and the nearest witness's, infinite where there is none."""
+    low = max((end.value for end in ends if end.proved), default=0.0)
+    return low, min((end.value for end in ends if end.side is Side.UPPER), default=math.inf)
