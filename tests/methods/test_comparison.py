@@ -11,7 +11,11 @@ import pytest
 import verifier
 from tests.networks import random_box, random_relu_network
 from tests.programs.patterns import exact_minimum
+from verifier.errors import SolverError, UsageError
+from verifier.methods import comparison
 from verifier.methods.comparison import Answer, Comparison, all_methods, shares
+from verifier.methods.registry import Method, run
+from verifier.methods.task import Task
 from verifier.verdict import Status, Verdict
 
 SPECS = Path(__file__).resolve().parents[2] / "vnnlib_specs"
@@ -94,6 +98,24 @@ def test_what_cannot_both_be_right() -> None:
     (found,) = Comparison((answer("lp", "unknown", -1.0, -1.5),)).contradictions  # one method against itself
     assert found.proof is found.refutation
     assert not Comparison((high, answer("milp", "unknown", -1.0, -1.0 - 1e-9))).contradictions
+
+
+def test_a_method_that_fails_leaves_the_others_their_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(task: Task, method: Method) -> Verdict:
+        if method.name == "lp":
+            raise SolverError("is not installed", "cvxpy", "pip install cvxpy")
+        return run(task, method)
+
+    monkeypatch.setattr(comparison, "run", broken)
+    crown, lp, milp = asked("moons_upper", "crown", "lp", "milp").answers
+    assert (lp.verdict.status, lp.verdict.detail) == (Status.ERROR, "cvxpy: is not installed; pip install cvxpy")
+    assert crown.verdict.bound is not None
+    assert milp.verdict.status is Status.UNSAT
+
+
+def test_no_method_is_asked_where_one_cannot_be() -> None:
+    with pytest.raises(UsageError, match="there is no method 'ilp'"):
+        asked("moons_upper", "crown", "ilp")
 
 
 def test_an_optimum_is_known_relative_to_its_size() -> None:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from verifier.deadline import Deadline
-from verifier.methods.registry import METHODS, method_named, run
+from verifier.errors import VerifierError
+from verifier.methods.registry import METHODS, Method, check_solver, method_named, run
 from verifier.methods.task import Options, Task
 from verifier.network.graph import Network
 from verifier.property.query import Query
@@ -140,7 +141,7 @@ def shares(methods: Sequence[str], seconds: float) -> Iterator[tuple[str, float]
 
 
 def compared(network: Network, query: Query, methods: Sequence[str], options: Options) -> Comparison:
-    """Runs the methods one after the other in this process.
+    """Runs the methods one after the other in this process; one that fails is an `error`, and the others go on.
 
     Args:
         network, query: the question.
@@ -148,11 +149,19 @@ def compared(network: Network, query: Query, methods: Sequence[str], options: Op
         options: for all of them; the timeout is shared out.
 
     Raises:
-        UsageError: there is no such method, or an option asks for what is not to be had.
+        UsageError: there is no such method, or the solver is not to be had or cannot do what they ask of it.
     """
     chosen = [method_named(name) for name in methods]
+    check_solver(options.solver, methods)
     answers = []
     for (_, seconds), method in zip(shares(methods, options.timeout), chosen, strict=True):
         task = Task(network, query, replace(options, timeout=seconds, thorough=True))
-        answers.append(Answer(method.name, run(task, method), task.undecided))
+        answers.append(_answer(task, method))
     return Comparison(tuple(answers))
+
+
+def _answer(task: Task, method: Method) -> Answer:
+    try:
+        return Answer(method.name, run(task, method), task.undecided)
+    except VerifierError as error:
+        return Answer(method.name, Verdict(Status.ERROR, method.name, detail=str(error)))
