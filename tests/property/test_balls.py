@@ -7,7 +7,7 @@ from fractions import Fraction
 import array_api_compat.torch as torch
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from verifier.errors import PropertyError
@@ -63,6 +63,7 @@ def test_no_point_of_box_and_ball_is_below_the_bound(seed: int, norm: int, scale
 
 
 @given(SEEDS, NORMS)
+@example(305465656, 2)  # all entries clipped at too large a multiplier, and not at the right one
 @settings(max_examples=80, deadline=None)
 def test_the_bound_is_taken_at_the_point(seed: int, norm: int) -> None:
     """Weak duality from both sides: a point of the set (up to rounding) whose value is the bound is the minimum."""
@@ -134,6 +135,13 @@ def test_many_sparse_rows_are_bounded_as_each_alone(norm: int) -> None:
         assert found.bound[0, r] == pytest.approx(alone.bound[0, 0], abs=1e-8)
         assert rows[0, r] @ found.point[0, r] == pytest.approx(alone.bound[0, 0], abs=1e-5)
         assert ball.excess(found.point[0, r]) <= 1e-4
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_no_boxes_have_no_bounds(count: int) -> None:
+    box = np.zeros((count, 3))
+    found = least(np.zeros((count, 0, 3)), box, box, Ball(np.zeros(3), 1.0, 2))
+    assert (found.bound.shape, found.point.shape) == ((count, 0), (count, 0, 3))
 
 
 def test_rows_that_are_not_finite_bound_nothing() -> None:

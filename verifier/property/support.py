@@ -28,6 +28,8 @@ STEPS = 30
 CLOSE = 1e-5
 """Relative change of the multiplier at which the steps end: the bound is flat there, so it loses the square of this."""
 
+TOUCHING = 1e-12
+"""Relative to the radius' square: what lies outside by less lies in the ball, for the multiplier's sake only."""
 
 BLOCK_ENTRIES = 1 << 16
 """Coefficients that are worked on at a time on the host: what a core's cache holds a few copies of."""
@@ -55,7 +57,7 @@ def least(rows: Array, lower: Array, upper: Array, ball: Ball) -> Minimum:
         ball: the same for all. Where a box misses it, any bound is right.
     """
     count, width, size = rows.shape
-    step = max(1, BLOCK_ENTRIES // (count * size))
+    step = max(1, BLOCK_ENTRIES // max(1, count * size))
     if not is_numpy_array(rows) or width <= step:
         return _least(rows, lower, upper, ball)
     blocks = [_least_of_block(rows[:, i : i + step], lower, upper, ball) for i in range(0, width, step)]
@@ -127,8 +129,11 @@ def _multiplier_of_two(rows: Array, low: Array, high: Array, radius: float) -> A
 
     With the entries that are clipped at m held where they are, the rest gives a new m in closed form. From above this
     falls to the solution, as ever more entries are clipped; a bracket guards it where the centre is outside the box.
+    There all entries may be clipped at an m that is too large, to the sides that they leave again at a smaller one.
     """
     xp = namespace(rows)
+    farthest = xp.where(rows > 0, low, xp.where(rows < 0, high, _nearest(low, high)))
+    ends_at_zero = xp.sum(farthest * farthest, axis=-1, keepdims=True) <= radius * radius * (1 + TOUCHING)
     above = xp.sqrt(xp.sum(rows * rows, axis=-1, keepdims=True)) / radius
     now, below = above, xp.zeros_like(above)
     above = xp.full_like(above, math.inf)
@@ -140,12 +145,13 @@ def _multiplier_of_two(rows: Array, low: Array, high: Array, radius: float) -> A
         held = xp.sum(xp.where(clipped, squares, 0.0), axis=-1, keepdims=True)
         unit = xp.where(now > 0, now, 1.0)
         held = held / unit / unit
-        within = free / unit / unit + held <= radius * radius * (1 + 1e-12)
+        within = free / unit / unit + held <= radius * radius * (1 + TOUCHING)
         above, below = xp.where(within, now, above), xp.where(within, below, now)
         room = radius * radius - held
         found = xp.sqrt(free / xp.where(room > 0, room, 1.0))
         middle = xp.where(xp.isfinite(above), 0.5 * (below + above), 4.0 * now)
         fits = (room > 0) & (found >= below * (1 - CLOSE)) & (found <= above * (1 + CLOSE))
+        fits = fits & ((found > 0) | ends_at_zero)
         found = xp.where(fits, found, middle)
         settled = xp.abs(found - now) <= CLOSE * now
         now = found
