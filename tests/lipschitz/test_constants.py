@@ -132,6 +132,15 @@ def test_extreme_weights(norm, scale):
     assert LipschitzConstants(Network(tuple(nodes)), norm).of_forms(rows) == pytest.approx(expected * scale, rel=1e-5)
 
 
+@pytest.mark.parametrize("norm", NORMS)
+def test_products_that_underflow_are_not_zero(norm):
+    """1e-200 * 1e-200 is 0 in float64, and yet 1e-100 after the first layer's 1e300."""
+    maps = (Dense(np.array([[1e300]])), Dense(np.array([[1e-200]])))
+    nodes = (Input(1), *(Affine((k,), (of,), np.zeros(1)) for k, of in enumerate(maps)))
+    assert LipschitzConstants(Network(nodes), norm).of_forms(np.array([[1e-200]]))[0] >= 1e-100
+    assert LipschitzConstants(Network(nodes), norm).of_forms(np.zeros((1, 1)))[0] == 0.0
+
+
 @given(seeds)
 @settings(max_examples=50, deadline=None)
 def test_the_gradient_network_gives_the_gradient(seed):

@@ -63,7 +63,8 @@ class LipschitzConstants:
             weights, constant = self._known[i]
             folded = np.abs(linear_map.adjoint(rows))
             sizes = above(linear_map.magnitude.adjoint(np.abs(rows)), linear_map.adjoint_terms)
-            folded = plus(folded, times(gamma(linear_map.adjoint_terms), sizes), np.where(sizes > 0, UNDERFLOW, 0.0))
+            underflow = np.where((rows != 0).any(axis=1, keepdims=True), UNDERFLOW, 0.0)
+            folded = plus(folded, times(gamma(linear_map.adjoint_terms), sizes), underflow)
             total = plus(total, times(norms(times(folded, weights), dual(self.norm)), constant))
         return total
 
@@ -90,7 +91,8 @@ class LipschitzConstants:
             for i, linear_map in zip(node.operands, node.maps, strict=True):
                 inner, constant = self._known[i]
                 scaled = _scaled(linear_map, weights, inner)
-                underflow = 0.0 if scaled is linear_map else UNDERFLOW
+                largest = max(1.0, weights.max(initial=0.0), inner.max(initial=0.0))  # times what has underflowed
+                underflow = 0.0 if scaled is linear_map else UNDERFLOW * largest
                 total = plus(total, times(plus(operator_norm(scaled, self.norm), underflow), constant))
             return total
         if isinstance(node, Product):

@@ -187,7 +187,7 @@ class _Writer:
             rows = rows + linear_map.apply(of.rows.T).T
             carried = of.error + rounding * (np.abs(of.rows) + of.error)
             error = error + linear_map.magnitude.apply(carried.T).T * (1 + rounding)
-        return Rows(rows, error * (1 + rounding) + np.where(error > 0, UNDERFLOW, 0.0))
+        return Rows(rows, error * (1 + rounding) + UNDERFLOW)
 
     def _function(self, k: int, node: Elementwise) -> Rows:
         low, high = slopes(self.network, self.values, k)
@@ -195,7 +195,7 @@ class _Writer:
             raise UsageError(f"LipSDP needs bounded slopes; {node.function.name} (node {k}) has none here")
         before, opened = self.forms[node.operands[0]], np.flatnonzero(low < high)
         rows, error = low[:, None] * before.rows, np.abs(low)[:, None] * before.error
-        error = (error + UNIT_ROUNDOFF * np.abs(rows)) * (1 + gamma(1))
+        error = (error + UNIT_ROUNDOFF * np.abs(rows)) * (1 + gamma(1)) + UNDERFLOW
         own = np.arange(self.used, self.used + len(opened))
         self.used += len(opened)
         reach = np.min([times(c.of_entries(k), factor) for c, factor in self.constants], axis=0)[opened]

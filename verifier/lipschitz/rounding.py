@@ -23,7 +23,10 @@ def dual(norm: float) -> float:
 
 
 def above(value: np.ndarray | float, terms: int = 1) -> np.ndarray:
-    """At least the true sum of `terms` products of nonnegative numbers whose computed value is `value`; 0 stays 0."""
+    """At least the true sum of `terms` products of nonnegative numbers whose computed value is `value`.
+
+    0 stays 0: products that may underflow altogether are the caller's to cover.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         raised = np.nextafter(np.asarray(value) * (1 + 2 * gamma(terms)), INF)
     raised = np.where(np.asarray(value) == 0, 0.0, raised)
