@@ -35,6 +35,10 @@ Conjunction = tuple[np.ndarray, np.ndarray]
 MOST_TANGENTS = 200
 """Rounds of a MILP with a ball of norm 2, each with tangents at one more point, at most."""
 
+OUTSIDE = 1e-6
+"""How far, relative to the radius, a MILP's point may lie outside the ball before it is worth a tangent: tangents are
+kept by the solver up to its tolerance only. No bound rests on it."""
+
 
 @dataclass(frozen=True, eq=False)
 class MarginOutcome:
@@ -196,7 +200,7 @@ def _in_ball(box: Box, point: np.ndarray | None) -> bool:
     """Whether a point lies in the ball, within what the solver may overlook; True where there is no point, or ball."""
     if box.ball is None or point is None:
         return True
-    return box.ball.excess(point) <= (1e-6 + MILP_WIDENING * box.size) * box.ball.radius
+    return box.ball.excess(point) <= (OUTSIDE + MILP_WIDENING * box.size) * box.ball.radius
 
 
 @dataclass(frozen=True, eq=False)

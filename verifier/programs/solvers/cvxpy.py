@@ -25,7 +25,7 @@ from verifier.programs.solvers.backend import Candidates, Capabilities, DualBoun
 from verifier.programs.solvers.claims import GAP, concluded, objective_at_optimum
 from verifier.programs.solvers.limits import seconds_allowed
 from verifier.programs.solvers.outcome import LpOutcome, MilpOutcome, SolveStatus
-from verifier.programs.solvers.sides import Sides, contradiction
+from verifier.programs.solvers.sides import Sides, settled
 from verifier.tolerances import SOLVER_FEASIBILITY
 
 FIRST_ORDER = 1e-6
@@ -180,10 +180,9 @@ class Cvxpy:
         """
         if self.traits.integer is None:
             raise SolverError(f"{self.name} solves no mixed-integer programs", "--solver")
-        if deadline.expired:
-            return MilpOutcome(SolveStatus.STOPPED)
-        if contradiction(program) is not None:
-            return MilpOutcome(SolveStatus.INFEASIBLE)
+        known = settled(program, deadline)
+        if known is not None:
+            return MilpOutcome(known.status)
         compiled = _Compiled.of(program, integer=True)
         compiled.set(program)
         status = compiled.run(self.solver, self.traits.integer(seconds_allowed(deadline)))
@@ -221,11 +220,9 @@ class Session:
         """
         if program.rows is not self._rows:
             raise ValueError("the program's rows are not the session's")
-        if deadline.expired:
-            return LpOutcome(SolveStatus.STOPPED)
-        ray = contradiction(program)
-        if ray is not None:
-            return LpOutcome(SolveStatus.INFEASIBLE, multipliers=ray)
+        known = settled(program, deadline)
+        if known is not None:
+            return known
         if self._compiled is None or not self._compiled.fits(program):
             self._compiled = _Compiled.of(program, integer=False)
         self._compiled.set(program)

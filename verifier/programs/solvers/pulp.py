@@ -23,7 +23,7 @@ from verifier.programs.solvers.limits import seconds_allowed
 from verifier.programs.solvers.outcome import LpOutcome, MilpOutcome, SolveStatus
 from verifier.programs.solvers.pulp_solvers import SOLVERS, Dialect, Ended
 from verifier.programs.solvers.scratch import Scratch
-from verifier.programs.solvers.sides import Sides, contradiction
+from verifier.programs.solvers.sides import Sides, settled
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,9 @@ class Pulp:
         Raises:
             SolverError: PuLP or the solver broke down.
         """
-        if deadline.expired:
-            return MilpOutcome(SolveStatus.STOPPED)
-        if contradiction(program) is not None:
-            return MilpOutcome(SolveStatus.INFEASIBLE)
+        known = settled(program, deadline)
+        if known is not None:
+            return MilpOutcome(known.status)
         read, off = (program, 0.0) if self.dialect.digits is None else with_digits(program, self.dialect.digits)
         model = _Model.of(read, integer=True)
         model.set(read)
@@ -112,11 +111,9 @@ class Session:
         """
         if program.rows is not self._rows:
             raise ValueError("the program's rows are not the session's")
-        if deadline.expired:
-            return LpOutcome(SolveStatus.STOPPED)
-        ray = contradiction(program)
-        if ray is not None:
-            return LpOutcome(SolveStatus.INFEASIBLE, multipliers=ray)
+        known = settled(program, deadline)
+        if known is not None:
+            return known
         if self._model is None or not self._model.sides.same_as(Sides.of(program)):
             self._model = _Model.of(program, integer=False)
         self._model.set(program)

@@ -30,6 +30,9 @@ may be from the optimum."""
 PRINTED = 1e-3
 """CBC prints its lower bound with three decimals."""
 
+SHORTENED = 1e-6
+"""A reserve, relative, for how it prints large ones."""
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -165,7 +168,7 @@ def _cbc_ended(problem: Any, folder: Path) -> Ended:
     if bound is None:
         return Ended(status)
     value = float(bound.group(1))
-    return Ended(status, value - PRINTED - INCREMENT - 1e-6 * abs(value), objective)
+    return Ended(status, value - PRINTED - INCREMENT - SHORTENED * abs(value), objective)
 
 
 def _has_integers(problem: Any) -> bool:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from verifier.deadline import Deadline
 from verifier.programs.program import Program
+from verifier.programs.solvers.outcome import LpOutcome, SolveStatus
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,3 +60,11 @@ def contradiction(program: Program) -> np.ndarray | None:
     ray = np.where(empty & (program.row_lower > program.row_error), 1.0, 0.0)
     ray -= np.where(empty & (program.row_upper < -program.row_error), 1.0, 0.0)
     return ray if ray.any() else None
+
+
+def settled(program: Program, deadline: Deadline) -> LpOutcome | None:
+    """The outcome that is known before any solver is asked: the time is up, or an empty row proves there is none."""
+    if deadline.expired:
+        return LpOutcome(SolveStatus.STOPPED)
+    ray = contradiction(program)
+    return None if ray is None else LpOutcome(SolveStatus.INFEASIBLE, multipliers=ray)
