@@ -132,8 +132,6 @@ def _multiplier_of_two(rows: Array, low: Array, high: Array, radius: float) -> A
     There all entries may be clipped at an m that is too large, to the sides that they leave again at a smaller one.
     """
     xp = namespace(rows)
-    farthest = xp.where(rows > 0, low, xp.where(rows < 0, high, _nearest(low, high)))
-    ends_at_zero = xp.sum(farthest * farthest, axis=-1, keepdims=True) <= radius * radius * (1 + TOUCHING)
     above = xp.sqrt(xp.sum(rows * rows, axis=-1, keepdims=True)) / radius
     now, below = above, xp.zeros_like(above)
     above = xp.full_like(above, math.inf)
@@ -151,13 +149,21 @@ def _multiplier_of_two(rows: Array, low: Array, high: Array, radius: float) -> A
         found = xp.sqrt(free / xp.where(room > 0, room, 1.0))
         middle = xp.where(xp.isfinite(above), 0.5 * (below + above), 4.0 * now)
         fits = (room > 0) & (found >= below * (1 - CLOSE)) & (found <= above * (1 + CLOSE))
-        fits = fits & ((found > 0) | ends_at_zero)
+        if bool(xp.any(fits & (found == 0))):
+            fits = fits & ((found > 0) | _corner_within(rows, low, high, radius))
         found = xp.where(fits, found, middle)
         settled = xp.abs(found - now) <= CLOSE * now
         now = found
         if bool(xp.all(settled)):
             break
     return xp.where(xp.isfinite(now), now, 0.0)
+
+
+def _corner_within(rows: Array, low: Array, high: Array, radius: float) -> Array:
+    """Whether the box's own minimiser lies in the ball, so that the multiplier is 0; shape (N, R, 1)."""
+    xp = namespace(rows)
+    corner = xp.where(rows > 0, low, xp.where(rows < 0, high, _nearest(low, high)))
+    return xp.sum(corner * corner, axis=-1, keepdims=True) <= radius * radius * (1 + TOUCHING)
 
 
 def _multiplier_of_one(rows: Array, low: Array, high: Array, radius: float) -> Array:
