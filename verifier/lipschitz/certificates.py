@@ -12,11 +12,12 @@ from typing import TypeAlias
 
 import numpy as np
 
-from verifier.lipschitz.constants import LipschitzConstants, Values
+from verifier.lipschitz.constants import LipschitzConstants
 from verifier.lipschitz.jacobian import Bounder, gradient_constants, gradient_network
 from verifier.lipschitz.radii import Radius, largest_local_radius, radius_from_logits, radius_from_pairs
 from verifier.lipschitz.rounding import INF
 from verifier.lipschitz.semidefinite import semidefinite_constant
+from verifier.lipschitz.slopes import Values
 from verifier.network.graph import Network
 from verifier.standing import Standing
 

@@ -5,26 +5,26 @@ function's slopes s are weights on its entries. They go half to each side, the n
 diag(sqrt(s)) W: entries with slope 0, such as inactive relus, vanish from both. Without bounds on the nodes' values the
 constants are global; with bounds they hold between any two points at which the bounds hold.
 
+Affine nodes whose operands depend on one node in simple ways, as those of MaxMin, |x| and residual layers do, are also
+seen as a whole (`blocks.py`); the smaller constant counts.
+
 For class l against j the difference of the two rows is folded into the last layer ("cross-Lipschitz": Hein &
 Andriushchenko, NeurIPS 2017; Tsuzuku, Sato, Sugiyama, NeurIPS 2018).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeAlias
-
 import numpy as np
 
 from verifier.arrays import to_numpy
+from verifier.lipschitz.block_norms import block_constant
+from verifier.lipschitz.blocks import blocks
 from verifier.lipschitz.norms import operator_norm
 from verifier.lipschitz.rounding import INF, above, dual, norms, plus, root, times
+from verifier.lipschitz.slopes import Values, steepest
 from verifier.network.graph import Affine, Elementwise, Network, Product
 from verifier.network.linear_maps import Composition, Dense, LinearMap, Scaling
 from verifier.tolerances import UNDERFLOW, gamma
-
-Values: TypeAlias = Sequence[tuple[np.ndarray, np.ndarray]]
-"""Sound bounds (lower, upper) of every node's value, float64, shape (size,) each; possibly infinite."""
 
 
 class LipschitzConstants:
@@ -87,17 +87,28 @@ class LipschitzConstants:
         if isinstance(node, Elementwise):
             return self._weighted(node.operands[0], times(weights, steepest(self.network, self._values, k)))
         if isinstance(node, Affine):
-            total: np.ndarray | float = 0.0
-            for i, linear_map in zip(node.operands, node.maps, strict=True):
-                inner, constant = self._known[i]
-                scaled = _scaled(linear_map, weights, inner)
-                largest = max(1.0, weights.max(initial=0.0), inner.max(initial=0.0))  # times what has underflowed
-                underflow = 0.0 if scaled is linear_map else UNDERFLOW * largest
-                total = plus(total, times(plus(operator_norm(scaled, self.norm), underflow), constant))
-            return total
+            return np.minimum(self._of_maps(node, weights), self._of_blocks(k, weights))
         if isinstance(node, Product):
             return self._of_product(node, weights)
         return weights.max(initial=0.0)
+
+    def _of_maps(self, node: Affine, weights: np.ndarray) -> np.ndarray | float:
+        total: np.ndarray | float = 0.0
+        for i, linear_map in zip(node.operands, node.maps, strict=True):
+            inner, constant = self._known[i]
+            scaled = _scaled(linear_map, weights, inner)
+            largest = max(1.0, weights.max(initial=0.0), inner.max(initial=0.0))  # times what has underflowed
+            underflow = 0.0 if scaled is linear_map else UNDERFLOW * largest
+            total = plus(total, times(plus(operator_norm(scaled, self.norm), underflow), constant))
+        return total
+
+    def _of_blocks(self, k: int, weights: np.ndarray) -> np.ndarray | float:
+        """The same by seeing operands together that depend on one node; infinite where there are none."""
+        best: np.ndarray | float = INF
+        for block in blocks(self.network, self._values, k):
+            inner, constant = self._known.get(block.base) or self._split(block.base)
+            best = np.minimum(best, times(block_constant(block, self.norm, weights, inner), constant))
+        return best
 
     def _of_product(self, node: Product, weights: np.ndarray) -> np.ndarray:
         """Of x y: x y - x' y' = y (x - x') + x' (y - y')."""
@@ -107,21 +118,6 @@ class LipschitzConstants:
             inner, constant = self._known[moving]
             total = plus(total, times(times(weights, inner, magnitude(self._values[still])).max(initial=0.0), constant))
         return total
-
-
-def slopes(network: Network, values: Values, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """An enclosure of all difference quotients of the function of node k, shape (size,) each."""
-    node = network.nodes[k]
-    assert isinstance(node, Elementwise)
-    with np.errstate(all="ignore"):
-        low, high = node.function.slope_range(*values[node.operands[0]])
-    return np.where(np.isnan(low), -INF, low), np.where(np.isnan(high), INF, high)
-
-
-def steepest(network: Network, values: Values, k: int) -> np.ndarray:
-    """The largest absolute difference quotients of the function of node k, shape (size,)."""
-    low, high = slopes(network, values, k)
-    return np.maximum(np.abs(low), np.abs(high))
 
 
 def magnitude(value: tuple[np.ndarray, np.ndarray]) -> np.ndarray:

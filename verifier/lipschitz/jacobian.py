@@ -17,8 +17,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from verifier.lipschitz.constants import Values, slopes
 from verifier.lipschitz.rounding import INF, dual, norms
+from verifier.lipschitz.slopes import Values, slopes
 from verifier.network.functions import Relu
 from verifier.network.graph import Affine, Elementwise, Input, Network, Node, Product
 from verifier.network.linear_maps import Adjoint, Dense, Identity, LinearMap, Scaling, Selection

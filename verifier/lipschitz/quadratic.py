@@ -23,8 +23,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from verifier.errors import UsageError
-from verifier.lipschitz.constants import LipschitzConstants, Values, slopes
+from verifier.lipschitz.constants import LipschitzConstants
 from verifier.lipschitz.rounding import INF, root, times
+from verifier.lipschitz.slopes import Values, slopes
 from verifier.network.graph import Affine, Elementwise, Input, Network, Node
 from verifier.tolerances import UNDERFLOW, UNIT_ROUNDOFF, gamma
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from verifier.deadline import Deadline
 from verifier.errors import UsageError
-from verifier.lipschitz.constants import LipschitzConstants, Values
+from verifier.lipschitz.constants import LipschitzConstants
 from verifier.lipschitz.quadratic import (
     QuadraticNetwork,
     Rows,
@@ -24,6 +24,7 @@ from verifier.lipschitz.quadratic import (
     quadratic_form,
     quadratic_network,
 )
+from verifier.lipschitz.slopes import Values
 from verifier.network.graph import Network
 
 MOST_VARIABLES = 250

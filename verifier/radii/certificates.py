@@ -24,8 +24,8 @@ from verifier.lipschitz.certificates import (
     by_semidefinite,
 )
 from verifier.lipschitz.clever import CleverOptions, clever
-from verifier.lipschitz.constants import Values
 from verifier.lipschitz.radii import Radius
+from verifier.lipschitz.slopes import Values
 from verifier.network.graph import Network
 from verifier.radii.bracket import End, Side
 from verifier.radii.question import RadiusQuestion
