@@ -1,0 +1,84 @@
+"""`verifier train RECIPE`: trains a network made to be verified, exports it and says what it is worth."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from verifier.cli.output import complain, say
+from verifier.cli.statuses import EXIT_CONTRADICTION, EXIT_INTERRUPTED
+from verifier.errors import UsageError
+
+if TYPE_CHECKING:
+    from verifier.training.checkpoint import Row
+    from verifier.training.recipe import Recipe
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE.toml|NAME", help="A recipe, or a built-in one's name.")] = "",
+    output: Annotated[Path | None, typer.Option(help="Folder of the results; the recipe's name if not given.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in that folder.")] = False,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    show: Annotated[bool, typer.Option("--list", help="Show the built-in recipes.")] = False,
+) -> None:
+    """Train a network by a recipe; write model.onnx, recipe.toml, card.md, card.json, log.csv and a checkpoint.
+
+    The card has the accuracy as it is, under attack, and certified at the recipe's perturbations, all on the exported
+    model. The same recipe gives the same weights, interrupted and resumed or not.
+    Exit status: 0, 2 wrong input or usage, 4 a certificate is contradicted by an attack, 130 interrupted.
+
+    Examples:
+
+    verifier train digits-interval --output networks/interval
+
+    verifier train mine.toml --epochs 20
+    """
+    if show:
+        return _list()
+    if not recipe:
+        raise UsageError("no recipe", "verifier train", "give a .toml file or a name that --list shows")
+    from verifier.training.recipe import load_recipe
+
+    chosen = load_recipe(recipe)
+    if epochs is not None:
+        chosen = replace(chosen, training=replace(chosen.training, epochs=epochs))
+    sys.exit(_run(chosen, output or Path(chosen.name), resume))
+
+
+def _list() -> None:
+    from verifier.training.recipe import recipe_names, recipe_summary
+
+    for name in recipe_names():
+        say(f"{name:24} {recipe_summary(name)}")
+
+
+def _run(recipe: Recipe, folder: Path, resume: bool) -> int:
+    """Trains, shows what came of it, and gives the exit status."""
+    from verifier.training.run import Observer, train
+
+    def on_epoch(row: Row) -> None:
+        told = f"loss {row.loss:.4f}, accuracy {row.accuracy:.1%}, epsilon {row.epsilon:.4g}, {row.seconds:.0f} s"
+        _show(f"epoch {row.epoch} of {recipe.training.epochs}: {told}")
+
+    try:
+        card = train(recipe, folder, resume, Observer(on_epoch, _show))
+    except KeyboardInterrupt:
+        _show("")
+        complain("verifier: interrupted; the same command with --resume goes on from the last whole epoch")
+        return EXIT_INTERRUPTED
+    _show("")
+    say(card.markdown())
+    say(f"written to {folder}")
+    for line in card.contradictions:
+        complain(f"verifier: CONTRADICTION at {line}; one of them is wrong, please report it with {folder}")
+    return EXIT_CONTRADICTION if card.contradictions else 0
+
+
+def _show(text: str) -> None:
+    """Shows on a terminal how it goes, on one line."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        print(f"\r\x1b[2K{text}", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""Networks made to be verified: layers, trainings, recipes."""

@@ -1,0 +1,89 @@
+"""The card of a trained network: what it was made from and what it is worth, as JSON and as a page of Markdown."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+from verifier.training.measures import DRAWS, SMOOTHING, Measured
+from verifier.training.recipe import Recipe
+
+PACKAGES = ("verifier", "torch", "onnx", "onnxruntime", "numpy")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a network.
+
+    Attributes:
+        recipe: that it was trained by.
+        accuracy: on all test samples, as ONNX Runtime computes it.
+        tests: how many those are.
+        samples: the first test samples, on which the rest was measured.
+        measured: accuracy at each perturbation.
+        seconds: of training.
+    """
+
+    recipe: Recipe
+    accuracy: float
+    tests: int
+    samples: int
+    measured: list[Measured]
+    seconds: float
+
+    @property
+    def contradictions(self) -> list[str]:
+        """Certificates that an attack disproves: defects."""
+        return [line for measured in self.measured for line in measured.contradictions]
+
+    @property
+    def methods(self) -> list[str]:
+        """Those that certified."""
+        return list(dict.fromkeys(name for measured in self.measured for name in measured.certified))
+
+    def json(self) -> str:
+        """All of it."""
+        record: dict[str, Any] = {
+            "name": self.recipe.name,
+            "seed": self.recipe.seed,
+            "recipe": self.recipe.record,
+            "versions": versions(),
+            "seconds": round(self.seconds, 3),
+            "accuracy": self.accuracy,
+            "tests": self.tests,
+            "samples": self.samples,
+            "norm": self.recipe.card.norm or self.recipe.training.norm,
+            "measured": [asdict(measured) for measured in self.measured],
+        }
+        return json.dumps(record, indent=1, allow_nan=False) + "\n"
+
+    def markdown(self) -> str:
+        """The same to be read."""
+        training, norm = self.recipe.training, self.recipe.card.norm or self.recipe.training.norm
+        lines = [
+            f"# {self.recipe.name}",
+            "",
+            f"Trained on {self.recipe.data.set} by `{training.method}`, {training.epochs} epochs, "
+            f"seed {self.recipe.seed}, in {self.seconds:.1f} s. Accuracy {self.accuracy:.1%} on {self.tests} test samples.",
+            "",
+            f"On the first {self.samples} of them, perturbations of norm {norm}:",
+            "",
+            f"| epsilon | under attack | {' | '.join(f'certified by {name}' for name in self.methods)} |",
+            f"|---|---|{'---|' * len(self.methods)}",
+        ]
+        for measured in self.measured:
+            shares = [measured.attack, *(measured.certified.get(name, 0.0) for name in self.methods)]
+            lines.append(f"| {measured.epsilon:g} | {' | '.join(f'{share:.1%}' for share in shares)} |")
+        if SMOOTHING in self.methods:
+            told = f"of the smoothed network, not of this one, each with probability {1 - DRAWS.alpha:g}"
+            lines += ["", f"What is certified by smoothing holds {told} ({DRAWS.estimation} draws)."]
+        lines += ["", "Versions: " + ", ".join(f"{name} {number}" for name, number in versions().items()) + "."]
+        return "\n".join(lines) + "\n"
+
+
+def versions() -> dict[str, str]:
+    """Of Python and the packages that decide the result."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}

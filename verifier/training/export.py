@@ -1,0 +1,66 @@
+"""A trained network as an ONNX model with plain weights, checked to say the same in ONNX Runtime."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from verifier.errors import ModelError
+from verifier.evidence.replay import Replay
+from verifier.evidence.result_files import write_whole
+from verifier.network.graph import Network
+from verifier.readers.onnx import load_network
+
+OPSET = 17
+TOLERANCE = 1e-4
+"""How far the runtime's outputs may be from torch's, relative to the largest of them: float32 in another order."""
+
+
+def export(network: nn.Sequential, samples: np.ndarray, path: Path) -> Network:
+    """Writes the model, whole, and reads it back.
+
+    Args:
+        network: a trained one.
+        samples: to compare outputs on, float32, shape (N, features), N at least 1.
+        path: of the model.
+
+    Returns:
+        The network as the verifier reads it.
+
+    Raises:
+        ModelError: ONNX Runtime computes something else.
+        UsageError: the file cannot be written.
+    """
+    network = network.eval()
+    write_whole(path, _serialised(network, torch.from_numpy(samples[:1])))
+    read = load_network(path)
+    replay = Replay(read)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(samples)).numpy().astype(np.float64)
+    found = np.stack([replay.run(sample) for sample in samples])
+    error = float(np.abs(found - expected).max() / max(1.0, float(np.abs(expected).max())))
+    if not error <= TOLERANCE:
+        cause = f"the exported network's outputs are off by {error:.2g} in ONNX Runtime"
+        raise ModelError(cause, str(path), "please report it with the recipe")
+    return read
+
+
+def _serialised(network: nn.Module, example: torch.Tensor) -> bytes:
+    content = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter is told to be replaced by one that needs another package
+        torch.onnx.export(
+            network,
+            (example,),
+            content,  # type: ignore[arg-type] - a file object, which this exporter writes to as well
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["x"],
+            output_names=["logits"],
+        )
+    return content.getvalue()

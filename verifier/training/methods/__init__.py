@@ -1,0 +1,31 @@
+"""All training methods by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from verifier.errors import UsageError
+from verifier.training.fields import read_table
+from verifier.training.methods.base import Method
+from verifier.training.methods.standard import Standard
+from verifier.training.recipe import Recipe
+
+METHODS: Mapping[str, type[Method]] = MappingProxyType(
+    {
+        "standard": Standard,
+    }
+)
+
+
+def method_of(recipe: Recipe, file: str = "recipe") -> Method:
+    """The training method of a recipe, with its parameters.
+
+    Raises:
+        UsageError: there is none of that name, or a parameter is wrong.
+    """
+    name = recipe.training.method
+    if name not in METHODS:
+        fix = f"choose one of {', '.join(METHODS)}"
+        raise UsageError(f"there is no training method {name!r}", f"{file}, training.method", fix)
+    return read_table(METHODS[name], recipe.training.parameters, file, "training.parameters")

@@ -1,0 +1,81 @@
+"""From a recipe to a folder: model.onnx, recipe.toml, card.json, card.md, log.csv and the checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from verifier.errors import UsageError
+from verifier.evidence.result_files import write_whole
+from verifier.network.graph import Network
+from verifier.training.card import Card
+from verifier.training.checkpoint import Checkpoint, Row
+from verifier.training.data import Split, load_split
+from verifier.training.export import export
+from verifier.training.loop import Training
+from verifier.training.measures import Samples, correct, measure
+from verifier.training.recipe import Recipe
+
+MODEL, RECIPE, CHECKPOINT, LOG = "model.onnx", "recipe.toml", "checkpoint.pt", "log.csv"
+COMPARED = 50
+"""Test samples on which the exported model is compared with the network."""
+
+
+@dataclass(frozen=True)
+class Observer:
+    """Is told how it goes: of every epoch, and of every stage after them."""
+
+    on_epoch: Callable[[Row], None] = lambda row: None
+    on_stage: Callable[[str], None] = lambda stage: None
+
+
+def train(recipe: Recipe, folder: Path, resume: bool = False, observer: Observer | None = None) -> Card:
+    """Trains a network, exports it, measures it, and leaves everything in a folder.
+
+    Args:
+        recipe: what is to be done.
+        folder: made if it does not exist.
+        resume: go on from the checkpoint in it; to the same result as without an interruption.
+        observer: is told.
+
+    Raises:
+        UsageError: the recipe asks for what is not to be had, there is no checkpoint, or a file cannot be written.
+        PropertyError: the data does not fit.
+        ModelError: the exported model does not say what the network does.
+    """
+    observer = observer or Observer()
+    split = load_split(recipe.data)
+    checkpoint = Checkpoint.read(folder / CHECKPOINT, recipe.text) if resume else None
+    training = Training(recipe, split, checkpoint)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot be made ({error.strerror})", str(folder), "choose another --output") from error
+    write_whole(folder / RECIPE, recipe.text)
+    network = training.run(folder / CHECKPOINT, observer.on_epoch)
+    write_whole(folder / LOG, log_text(training.rows))
+    observer.on_stage("exporting")
+    model = export(network, split.test_x[:COMPARED], folder / MODEL)
+    observer.on_stage("measuring")
+    card = measured_card(recipe, model, split, training.seconds)
+    write_whole(folder / "card.json", card.json())
+    write_whole(folder / "card.md", card.markdown())
+    return card
+
+
+def measured_card(recipe: Recipe, network: Network, split: Split, seconds: float) -> Card:
+    """The card of an exported network."""
+    everything = Samples(network, split.test_x, split.test_y, recipe.card_norm, split.clip)
+    count = min(recipe.card.samples, len(split.test_x))
+    some = Samples(network, split.test_x[:count], split.test_y[:count], recipe.card_norm, split.clip)
+    accuracy = float(correct(everything).mean())
+    sigma = recipe.training.parameters.get("sigma")
+    measured = measure(some, recipe.card_epsilons, recipe.card.timeout, sigma)
+    return Card(recipe, accuracy, len(split.test_x), count, measured, seconds)
+
+
+def log_text(rows: list[Row]) -> str:
+    """The log as CSV, a line an epoch."""
+    lines = [",".join(vars(rows[0]))] + [",".join(repr(value) for value in vars(row).values()) for row in rows]
+    return "\n".join(lines) + "\n"
