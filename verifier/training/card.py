@@ -67,7 +67,8 @@ class Card:
             f"# {self.recipe.name}",
             "",
             f"Trained on {self.recipe.data.set} by `{training.method}`, {training.epochs} epochs, "
-            f"seed {self.recipe.seed}, in {self.seconds:.1f} s. Accuracy {self.accuracy:.1%} on {self.tests} test samples.",
+            + f"seed {self.recipe.seed}, in {self.seconds:.1f} s.",
+            f"Accuracy {self.accuracy:.1%} on {self.tests} test samples.",
             "",
             f"On the first {self.samples} of them, perturbations of norm {norm}:",
             "",

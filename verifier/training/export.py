@@ -57,7 +57,7 @@ def _serialised(network: nn.Module, example: torch.Tensor) -> bytes:
         torch.onnx.export(
             network,
             (example,),
-            content,  # type: ignore[arg-type] - a file object, which this exporter writes to as well
+            content,  # type: ignore[arg-type]  # a file object does as well
             dynamo=False,
             opset_version=OPSET,
             input_names=["x"],

@@ -7,13 +7,27 @@ from types import MappingProxyType
 
 from verifier.errors import UsageError
 from verifier.training.fields import read_table
+from verifier.training.methods.adversarial import Adversarial
 from verifier.training.methods.base import Method
+from verifier.training.methods.convex import Convex
+from verifier.training.methods.crown_interval import CrownInterval
+from verifier.training.methods.interval import IntervalTraining
+from verifier.training.methods.lipschitz import Lipschitz
+from verifier.training.methods.noise import Noise
+from verifier.training.methods.smoothadv import SmoothAdv
 from verifier.training.methods.standard import Standard
 from verifier.training.recipe import Recipe
 
 METHODS: Mapping[str, type[Method]] = MappingProxyType(
     {
         "standard": Standard,
+        "adversarial": Adversarial,
+        "convex": Convex,
+        "interval": IntervalTraining,
+        "crown-interval": CrownInterval,
+        "noise": Noise,
+        "smoothadv": SmoothAdv,
+        "lipschitz": Lipschitz,
     }
 )
 
