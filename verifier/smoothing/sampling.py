@@ -23,6 +23,7 @@ class Purpose(IntEnum):
     SELECTION = 0
     ESTIMATION = 1
     PREDICTION = 2
+    ATTACK = 3
 
 
 def stream(seed: int, sample: int, purpose: Purpose) -> np.random.Generator:

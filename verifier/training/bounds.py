@@ -1,9 +1,9 @@
 """Differentiable bounds of a network's outputs over perturbed samples, to train by; no certificate rests on them.
 
 A layer's values lie in intervals, found forward (Gowal et al., arXiv 1810.12715). Rows of coefficients on the outputs
-go backward, through a relu by the line below it where they are positive and by the line above it where they are negative
-(Zhang et al., arXiv 1811.00866), down to some layer, where the intervals, or the perturbation itself, give the minimum.
-All in float32, with no regard to rounding.
+go backward, through a relu by the line below it where they are positive and by the line above it where they are
+negative (Zhang et al., arXiv 1811.00866), down to some layer, where the intervals, or the perturbation itself, give the
+minimum. All in float32, with no regard to rounding.
 """
 
 from __future__ import annotations
