@@ -17,6 +17,7 @@ from verifier.training.data import load_split
 from verifier.training.loop import Training, accuracy
 from verifier.training.methods.base import Moment
 from verifier.training.perturb import ascend
+from verifier.training.recipe import ArchitectureRecipe
 
 SPLIT = load_split(recipe().data)
 
@@ -58,7 +59,9 @@ def test_seeds_differ_and_the_generator_is_left_alone() -> None:
 
 @pytest.mark.parametrize("method", ["standard", "interval", "lipschitz"])
 def test_networks_learn(method: str) -> None:
-    training = Training(recipe(method, epochs=10, batch=16, epsilon=0.01), SPLIT)
+    training = Training(
+        recipe(method, epochs=10, architecture=ArchitectureRecipe(widths=(32,)), batch=16, epsilon=0.01), SPLIT
+    )
     network = training.run()
     assert training.rows[-1].loss < training.rows[0].loss
     assert accuracy(network, SPLIT.test_x, SPLIT.test_y) > 0.5

@@ -23,6 +23,7 @@ def build(recipe: ArchitectureRecipe, image: tuple[int, int, int], classes: int)
     Raises:
         UsageError: a kind of layer is unknown, or a convolution leaves nothing of the image.
     """
+    _activation(recipe.activation)  # says what is wrong with the name, used or not
     layers: list[nn.Module] = []
     channels, height, width = image
     if recipe.convolutions:
