@@ -186,3 +186,29 @@ def test_moved_entries_make_no_difference():
         Affine((1, 3), (Dense(direct), Dense(after)), np.zeros(12)),
     ]
     assert 1.0 <= constant(nodes, 2.0) <= 1.0 + 1e-6
+
+
+def test_one_function_that_is_used_twice_has_one_slope():
+    """max(a, b) and min(a, b) side by side, of a relu that both take."""
+    up, down = Selection(np.array([0, -1]), 1), Dense(np.array([[0.0], [-1.0]]))
+    nodes: list[Node] = [
+        Input(2),
+        Affine((0,), (Dense(np.array([[-1.0, 1.0]])),), np.zeros(1)),
+        Elementwise((1,), Relu(), 1),
+        Affine((0, 2, 0, 2), (Dense(np.eye(2) * [1, 0]), up, Dense(np.eye(2) * [0, 1]), down), np.zeros(2)),
+    ]
+    assert 1.0 <= constant(nodes, 2.0) <= 1.0 + 1e-6
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_padded_convolution_is_seen_as_a_whole(norm):
+    """Padding around copies entries; after it comes a sum over neighbours."""
+    order = np.array([4, 0, 1, 2, 3, 4, 0])
+    sums = np.array([[1.0 if j in (i, i + 1, i + 2) else 0.0 for j in range(7)] for i in range(5)])
+    whole = sums @ Selection(order, 5).to_sparse().toarray()
+    nodes = [Input(5), Affine((0,), (Selection(order, 5),), np.zeros(7)), Affine((1,), (Dense(sums),), np.zeros(5))]
+    exact = np.linalg.norm(whole, norm)
+    assert exact * (1 - 1e-12) <= constant(nodes, norm) <= exact * (1 + 1e-6)
+    pieces = [Selection(np.where(np.arange(7) == k, order, -1), 5) for k in range(7)]
+    nodes = [Input(5), Affine((0,) * 7, tuple(pieces), np.zeros(7)), Affine((1,), (Dense(sums),), np.zeros(5))]
+    assert exact * (1 - 1e-12) <= constant(nodes, norm) <= exact * (1 + 1e-6)

@@ -77,6 +77,18 @@ def block_constant(block: Block, norm: float, outer: np.ndarray, inner: np.ndarr
     return INF if np.isnan(found) else found
 
 
+def matrix_norm(weights: Weights, norm: float) -> float:
+    """At least the p-norm of a matrix, its terms' rounding covered; infinite for weights beyond the usual."""
+    sizes = weights.size.data
+    if not ((sizes > SMALLEST) & (sizes < 1 / SMALLEST) | (sizes == 0)).all():
+        return INF
+    terms = int(max(np.diff(weights.value.indptr).max(initial=0), weights.value.shape[0])) + 8
+    rounding = plus(times(gamma(terms), operator_norm(Sparse(weights.size), norm)), UNDERFLOW)
+    if norm == 2.0:
+        rounding = plus(times(gamma(terms), _mixed(weights.size)), UNDERFLOW)
+    return float(plus(operator_norm(Sparse(weights.value), norm), rounding))
+
+
 def _usual(block: Block) -> bool:
     """Whether no weight is so small or so large that products could under- or overflow."""
     sizes = np.concatenate([w.size.data for w in (block.direct, block.after, block.before)])

@@ -20,7 +20,7 @@ import numpy as np
 from verifier.lipschitz.slopes import Values, slopes
 from verifier.network.functions import Relu
 from verifier.network.graph import Affine, Elementwise, Network
-from verifier.network.linear_maps import Identity, LinearMap
+from verifier.network.linear_maps import Composition, Identity, LinearMap
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -88,6 +88,37 @@ def blocks(network: Network, values: Values, k: int) -> Iterator[Block]:
             yield _block(network, values, node, base)
 
 
+def straight(network: Network, k: int) -> Iterator[tuple[int, Weights]]:
+    """An affine node as a sum of one matrix for each node it depends on, with what only moves entries taken in.
+
+    Padding an image copies entries, and has a norm above 1; what a convolution makes of it need not. Nothing where
+    that would be no other sum than that of the node's own maps, or too large a matrix.
+    """
+    node = network.nodes[k]
+    assert isinstance(node, Affine)
+    parts = _taken_in(network, list(zip(node.operands, node.maps, strict=True)))
+    bases = {i for i, _ in parts}
+    if len(bases) == len(node.operands) and bases == set(node.operands):
+        return
+    if sum(m.out_size * min(m.terms, m.in_size) for _, m in parts) > MOST_ENTRIES:
+        return
+    for base in sorted(bases):
+        yield base, _sum([m for i, m in parts if i == base], (node.size, network.nodes[base].size))
+
+
+def _taken_in(network: Network, parts: list[tuple[int, LinearMap]]) -> list[tuple[int, LinearMap]]:
+    """The operands and maps with affine operands replaced by theirs, where these have an entry in a row."""
+    found: list[tuple[int, LinearMap]] = []
+    for i, linear_map in parts:
+        inner = network.nodes[i]
+        if isinstance(inner, Affine) and inner.operands and all(m.terms <= 2 for m in inner.maps):
+            composed = [Composition(linear_map, m) for m in inner.maps]
+            found += _taken_in(network, list(zip(inner.operands, composed, strict=True)))
+        else:
+            found.append((i, linear_map))
+    return found
+
+
 def _bases(network: Network, node: Affine) -> list[int]:
     """The nodes that all operands of the node are, or are functions of affine forms of."""
     found = set(node.operands)
@@ -118,19 +149,21 @@ def _block(network: Network, values: Values, node: Affine, base: int) -> Block:
     from scipy.sparse import csr_array, hstack, vstack
 
     n = network.nodes[base].size
-    direct = [m for i, m in zip(node.operands, node.maps, strict=True) if i == base]
-    inner = [(i, m) for i, m in zip(node.operands, node.maps, strict=True) if i != base]
-    forms = [_forms(network, i, base) for i, _ in inner]
+    maps: dict[int, list[LinearMap]] = {}
+    for i, linear_map in zip(node.operands, node.maps, strict=True):
+        maps.setdefault(i, []).append(linear_map)
+    direct = maps.pop(base, [])
+    forms = [_forms(network, i, base) for i in maps]
     befores = [_sum([m for m, _ in parts], (parts[0][0].out_size, n)) for parts in forms]
     biases = [np.sum([b for _, b in parts], axis=0) for parts in forms]
-    afters = [_sum([m], (node.size, m.in_size)) for _, m in inner]
+    afters = [_sum(of, (node.size, of[0].in_size)) for of in maps.values()]
     after = Weights(*(csr_array(hstack([getattr(a, side) for a in afters])) for side in _SIDES))
     before = Weights(*(csr_array(vstack([getattr(b, side) for b in befores])) for side in _SIDES))
-    ranges = [slopes(network, values, i) for i, _ in inner]
+    ranges = [slopes(network, values, i) for i in maps]
     low, high = (np.concatenate([r[side] for r in ranges]) for side in (0, 1))
     terms = sum(m.terms for m in node.maps) + sum(m.terms for parts in forms for m, _ in parts) + len(forms) + 8
     block = Block(base, _sum(direct, (node.size, n)), after, before, low, high, terms, bool(direct))
-    relus = np.concatenate([np.full(m.in_size, _is_relu(network, i)) for i, m in inner])
+    relus = np.concatenate([np.full(of[0].in_size, _is_relu(network, i)) for i, of in maps.items()])
     return _without_opposites(block, np.concatenate(biases), relus)
 
 

@@ -17,8 +17,8 @@ from __future__ import annotations
 import numpy as np
 
 from verifier.arrays import to_numpy
-from verifier.lipschitz.block_norms import block_constant
-from verifier.lipschitz.blocks import blocks
+from verifier.lipschitz.block_norms import block_constant, matrix_norm
+from verifier.lipschitz.blocks import blocks, straight
 from verifier.lipschitz.norms import operator_norm
 from verifier.lipschitz.rounding import INF, above, dual, norms, plus, root, times
 from verifier.lipschitz.slopes import Values, steepest
@@ -87,7 +87,8 @@ class LipschitzConstants:
         if isinstance(node, Elementwise):
             return self._weighted(node.operands[0], times(weights, steepest(self.network, self._values, k)))
         if isinstance(node, Affine):
-            return np.minimum(self._of_maps(node, weights), self._of_blocks(k, weights))
+            found = np.minimum(self._of_maps(node, weights), self._of_blocks(k, weights))
+            return np.minimum(found, self._of_straight(k, weights))
         if isinstance(node, Product):
             return self._of_product(node, weights)
         return weights.max(initial=0.0)
@@ -109,6 +110,15 @@ class LipschitzConstants:
             inner, constant = self._known.get(block.base) or self._split(block.base)
             best = np.minimum(best, times(block_constant(block, self.norm, weights, inner), constant))
         return best
+
+    def _of_straight(self, k: int, weights: np.ndarray) -> np.ndarray | float:
+        """The same with affine operands taken in; infinite where nothing is to be."""
+        total: np.ndarray | float = INF
+        for place, (base, matrix) in enumerate(straight(self.network, k)):
+            inner, constant = self._known.get(base) or self._split(base)
+            part = times(matrix_norm(matrix.scaled(weights, inner), self.norm), constant)
+            total = part if place == 0 else plus(total, part)
+        return total
 
     def _of_product(self, node: Product, weights: np.ndarray) -> np.ndarray:
         """Of x y: x y - x' y' = y (x - x') + x' (y - y')."""

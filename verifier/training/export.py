@@ -37,7 +37,7 @@ def export(network: nn.Sequential, samples: np.ndarray, path: Path) -> Network:
         UsageError: the file cannot be written.
     """
     network = network.eval()
-    write_whole(path, _serialised(network, torch.from_numpy(samples[:1])))
+    write_whole(path, serialised(network, torch.from_numpy(samples[:1])))
     read = load_network(path)
     replay = Replay(read)
     with torch.no_grad():
@@ -50,7 +50,13 @@ def export(network: nn.Sequential, samples: np.ndarray, path: Path) -> Network:
     return read
 
 
-def _serialised(network: nn.Module, example: torch.Tensor) -> bytes:
+def serialised(network: nn.Module, example: torch.Tensor) -> bytes:
+    """A module as an ONNX model.
+
+    Args:
+        network: any that the exporter takes.
+        example: an input, with a batch of 1.
+    """
     content = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter is told to be replaced by one that needs another package
