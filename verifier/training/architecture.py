@@ -9,7 +9,7 @@ from torch import nn
 from verifier.errors import UsageError
 from verifier.training.recipe import ArchitectureRecipe, ConvolutionRecipe
 
-PLAIN = "plain"
+PLAIN, NONE = "plain", "none"
 
 
 def build(recipe: ArchitectureRecipe, image: tuple[int, int, int], classes: int) -> nn.Sequential:
@@ -23,6 +23,8 @@ def build(recipe: ArchitectureRecipe, image: tuple[int, int, int], classes: int)
     Raises:
         UsageError: a kind of layer is unknown, or a convolution leaves nothing of the image.
     """
+    if recipe.pooling != NONE:
+        raise _unknown("pooling", recipe.pooling, ())
     _activation(recipe.activation)  # says what is wrong with the name, used or not
     layers: list[nn.Module] = []
     channels, height, width = image
@@ -69,6 +71,6 @@ def _convolution(
 
 
 def _unknown(key: str, kind: str, known: Iterable[str]) -> UsageError:
-    usual = "relu" if key == "activation" else PLAIN
+    usual = {"activation": "relu", "pooling": NONE}.get(key, PLAIN)
     names = ", ".join((usual, *known))
     return UsageError(f"there is no {key} {kind!r}", f"[architecture], {key}", f"choose one of {names}")
