@@ -51,6 +51,7 @@ MISTAKES = [
     ("kappa = 0.5", "beta = 0.5", "unknown key 'beta'"),
     ("widths = [8]", 'activation = "sine"', "activation"),
     ("widths = [8]", 'dense = "round"', "dense"),
+    ("widths = [8]", 'pooling = "round"', "pooling"),
     ("widths = [8]", "convolutions = [{ channels = 1, kernel = 11 }]", "kernel of 11"),
     ('set = "digits"', 'set = "letters"', "data set"),
     ('set = "digits"', 'set = "absent.npz"', "no such file"),

@@ -107,11 +107,11 @@ def straight(network: Network, k: int) -> Iterator[tuple[int, Weights]]:
 
 
 def _taken_in(network: Network, parts: list[tuple[int, LinearMap]]) -> list[tuple[int, LinearMap]]:
-    """The operands and maps with affine operands replaced by theirs, where these have an entry in a row."""
+    """The operands and maps with affine operands replaced by theirs, where that is one node whose entries they move."""
     found: list[tuple[int, LinearMap]] = []
     for i, linear_map in parts:
         inner = network.nodes[i]
-        if isinstance(inner, Affine) and inner.operands and all(m.terms <= 2 for m in inner.maps):
+        if isinstance(inner, Affine) and len(set(inner.operands)) == 1 and all(m.terms <= 2 for m in inner.maps):
             composed = [Composition(linear_map, m) for m in inner.maps]
             found += _taken_in(network, list(zip(inner.operands, composed, strict=True)))
         else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -54,16 +55,22 @@ class Question:
         return Radius(radius, self.norm, method, Standing.CERTIFIED)
 
 
+@lru_cache(maxsize=4)
+def _everywhere(network: Network, norm: float) -> LipschitzConstants:
+    """The global constants, which all samples of a network share; networks are told apart by identity."""
+    return LipschitzConstants(network, norm)
+
+
 def by_logits(question: Question) -> Radius:
     """From the global constant of all logits, by products of norms."""
-    constant = LipschitzConstants(question.network, question.norm).of_outputs()
+    constant = _everywhere(question.network, question.norm).of_outputs()
     radius = radius_from_logits(question.margins, constant, question.norm)
     return question.certified(radius, "global Lipschitz constant of the logits")
 
 
 def by_pairs(question: Question) -> Radius:
     """From the global constants of the differences of two outputs."""
-    constants = LipschitzConstants(question.network, question.norm).of_forms(question.rows)
+    constants = _everywhere(question.network, question.norm).of_forms(question.rows)
     return question.certified(radius_from_pairs(question.margins, constants), "global cross-Lipschitz constants")
 
 

@@ -15,17 +15,18 @@ from verifier.evidence.replay import Replay
 from verifier.evidence.result_files import write_whole
 from verifier.network.graph import Network
 from verifier.readers.onnx import load_network
+from verifier.training.layers.base import explicit
 
 OPSET = 17
 TOLERANCE = 1e-4
 """How far the runtime's outputs may be from torch's, relative to the largest of them: float32 in another order."""
 
 
-def export(network: nn.Sequential, samples: np.ndarray, path: Path) -> Network:
+def export(network: nn.Module, samples: np.ndarray, path: Path) -> Network:
     """Writes the model, whole, and reads it back.
 
     Args:
-        network: a trained one.
+        network: a trained one; its 1-Lipschitz layers are made explicit.
         samples: to compare outputs on, float32, shape (N, features), N at least 1.
         path: of the model.
 
@@ -36,7 +37,7 @@ def export(network: nn.Sequential, samples: np.ndarray, path: Path) -> Network:
         ModelError: ONNX Runtime computes something else.
         UsageError: the file cannot be written.
     """
-    network = network.eval()
+    network = explicit(network)
     write_whole(path, serialised(network, torch.from_numpy(samples[:1])))
     read = load_network(path)
     replay = Replay(read)

@@ -64,7 +64,9 @@ class ArchitectureRecipe:
         convolutions: the layers before those.
         activation: ``relu``, or one of the 1-Lipschitz layers' registry.
         dense, convolution: the kind of the layers: ``plain``, or one of that registry.
+        last: the kind of the last layer; as `dense` if empty.
         pooling: after every convolution's activation: ``none``, or one of that registry.
+        convolution_padding: of 1-Lipschitz convolutions: ``zeros``, ``circular``, ``reflect`` or ``replicate``.
     """
 
     widths: tuple[int, ...] = ()
@@ -72,7 +74,9 @@ class ArchitectureRecipe:
     activation: str = "relu"
     dense: str = "plain"
     convolution: str = "plain"
+    last: str = ""
     pooling: str = "none"
+    convolution_padding: str = "zeros"
 
     def __post_init__(self) -> None:
         _check(all(w >= 1 for w in self.widths), f"widths {list(self.widths)}", "widths", "give numbers from 1 on")
