@@ -12,6 +12,7 @@ import typer
 
 from verifier.cli.around import norm_named, range_given
 from verifier.cli.output import complain, say, say_table
+from verifier.cli.smoothing import ALPHA, DRAWS, SIGMA, Alpha, Draws, Sigma, smoothing_given
 from verifier.cli.statuses import EXIT_CONTRADICTION, write_or_exit
 from verifier.errors import UsageError
 
@@ -46,6 +47,9 @@ def radius(
     evidence: Annotated[Path, typer.Option(help="Where both sides of a crossing are written.")] = EVIDENCE,
     seed: Annotated[int, typer.Option(min=0, help="Seed of every random choice.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Processor cores a search works on.")] = 2,
+    sigma: Sigma = SIGMA,
+    draws: Draws = DRAWS,
+    alpha: Alpha = ALPHA,
 ) -> None:
     """Bracket the minimal adversarial perturbation of samples: the distance to where another class leads.
 
@@ -69,7 +73,8 @@ def radius(
     if not math.isfinite(timeout):
         raise UsageError(f"a timeout of {timeout} s", "--timeout", "give a number of seconds")
     names = None if methods is None else [name.strip() for name in methods.split(",") if name.strip()]
-    options = RadiusOptions(range_given(clip) if clip else None, names, timeout, gap, seed, threads)
+    noise = smoothing_given(sigma, draws, alpha, seed)
+    options = RadiusOptions(range_given(clip) if clip else None, names, timeout, gap, seed, threads, noise)
     options.chosen(p)
     for path, option in ((json, "--json"), (picture, "--picture"), (evidence, "--evidence")):
         if path is not None:
@@ -89,6 +94,7 @@ def radius(
         "clip": options.clip and [repr(end) for end in options.clip],
     }
     asked |= {"timeout": timeout, "gap": gap, "seed": seed, "threads": threads, "methods": options.chosen(p)}
+    asked |= {"sigma": sigma, "draws": draws, "alpha": alpha}
     status = _shout(brackets, asked, evidence)
     if json is not None:
         write_or_exit(status, partial(_write, json, brackets, asked))
@@ -107,7 +113,7 @@ def _measured(index: int, question: RadiusQuestion, options: RadiusOptions) -> B
     """Measures one sample and shows it."""
     from verifier.radii.measure import measure
 
-    bracket = measure(question, options, _observe)
+    bracket = measure(question, options, _observe, index)
     _observe("")
     say_table(_table(bracket, f"sample {index}, class {bracket.label}, norm {bracket.norm:g}"))
     say(f"sample {index}: {bracket.summary}")
