@@ -29,7 +29,11 @@ EVIDENCE = Path("crossing.json")
 def accuracy(
     network: Annotated[Path, typer.Argument(metavar="NET", help="ONNX model of a classifier, .onnx or .onnx.gz.")],
     data: Annotated[
-        str, typer.Option(metavar="FILE|digits", help="Samples with labels: .npz (x, y), .csv (label last), or digits.")
+        str,
+        typer.Option(
+            metavar="FILE|digits|mnist5k",
+            help="Samples with labels: .npz (x, y), .csv (label last), or a known set.",
+        ),
     ],
     epsilons: Annotated[str, typer.Option(metavar="E,E..", help="Sizes of perturbations.")],
     samples: Annotated[str, typer.Option(metavar="I,J-K", help="Which, from 0 on; all if not given.")] = "",
