@@ -13,8 +13,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from verifier.api import compare, load_network, load_property, radius, robustness_query, verify
+    from verifier.api import accuracy, compare, load_network, load_property, radius, robustness_query, verify
     from verifier.errors import VerifierError
+    from verifier.evaluation.evaluate import Accuracy
+    from verifier.evaluation.options import AccuracyOptions
     from verifier.methods import Options
     from verifier.property.balls import Ball
     from verifier.radii.bracket import Bracket
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from verifier.verdict import Status, Verdict, Witness
 
 _HOMES = {
+    "accuracy": "verifier.api",
+    "Accuracy": "verifier.evaluation.evaluate",
+    "AccuracyOptions": "verifier.evaluation.options",
     "compare": "verifier.api",
     "load_network": "verifier.api",
     "load_property": "verifier.api",
@@ -39,6 +44,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "Accuracy",
+    "AccuracyOptions",
     "Ball",
     "Bracket",
     "Options",
@@ -47,6 +54,7 @@ __all__ = [
     "Verdict",
     "VerifierError",
     "Witness",
+    "accuracy",
     "compare",
     "load_network",
     "load_property",

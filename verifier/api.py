@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from verifier.errors import PropertyError
+from verifier.evaluation.evaluate import Accuracy, evaluate
+from verifier.evaluation.options import AccuracyOptions
 from verifier.evidence.replay import own_class
 from verifier.methods import Options, decide, method_named
 from verifier.methods.comparison import Comparison, all_methods, compared
@@ -16,6 +18,7 @@ from verifier.property.query import Query
 from verifier.property.robustness import Neighbourhood
 from verifier.property.robustness import robustness_query as _robustness_query
 from verifier.radii.bracket import Bracket
+from verifier.radii.data import LabelledData
 from verifier.radii.measure import RadiusOptions, measure
 from verifier.radii.question import RadiusQuestion
 from verifier.readers.onnx import load_network as _load_network
@@ -166,6 +169,34 @@ def radius(
     """
     options = options or RadiusOptions()
     return measure(RadiusQuestion(network, np.asarray(sample), label, float(norm), options.clip), options)
+
+
+def accuracy(
+    network: Network, x: np.ndarray, labels: np.ndarray, options: AccuracyOptions, workers: int = 1
+) -> Accuracy:
+    """The robust accuracy on samples: for each size of perturbation, what is certified, what is broken.
+
+    Args:
+        network: a classifier, one output a class.
+        x: samples, shape (N, ...) of `network.input_size` numbers each; rounded to float32.
+        labels: their classes, integers, shape (N,).
+        options: sizes, norm, methods, the data's range.
+        workers: processes that work at the same time.
+
+    >>> import numpy as np
+    >>> network = load_network("vnnlib_specs/onnx/moons.onnx")
+    >>> options = AccuracyOptions(epsilons=[0.05, 0.5], norm=2, methods=["fmn", "crown"])
+    >>> found = accuracy(network, np.array([[0.0, 1.0], [1.0, -0.5]]), np.array([0, 1]), options)
+    >>> [(size.epsilon, size.by_any.count, size.unbroken.count) for size in found.summary.sizes]
+    [(0.05, 2, 2), (0.5, 0, 0)]
+
+    Raises:
+        PropertyError: a sample does not fit the network.
+        UsageError: a worker has died.
+    """
+    x = np.asarray(x, np.float64)
+    data = LabelledData("samples", x.reshape(len(x), -1), np.asarray(labels, np.int64))
+    return evaluate(network, data, range(len(x)), options, workers)
 
 
 def _require_fitting(network: Network, query: Query) -> None:

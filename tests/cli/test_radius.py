@@ -101,3 +101,22 @@ def test_wrong_data_is_told_in_one_line(small: tuple[Path, Path], tmp_path: Path
         done = run("radius", small[0], "--data", data)
         assert (done.returncode, done.stdout.split()[0]) == (2, "error")
         assert re.fullmatch(r"verifier: .*\n", done.stderr)
+
+
+def test_regions_and_images(tmp_path: Path) -> None:
+    options = "--samples", "3", "--clip", "0,1", "--methods", "fmn,crown"
+    files = "--regions", tmp_path / "r.svg", "--images", tmp_path / "i.png"
+    done = run("radius", NET, "--data", "digits:test", *options, *files)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "r.svg").read_bytes().startswith(b"<?xml")
+    assert (tmp_path / "i.png").read_bytes().startswith(b"\x89PNG")
+    for extra, told in (
+        (("--images", tmp_path / "i.gif"), "no kind of picture"),
+        (("--images", tmp_path / "i.png", "--shape", "7x9"), "no image of 64 numbers"),
+        (("--regions", tmp_path / "r.png", "--samples", "1,2"), "a picture of 2 samples"),
+        (("--shape", "8x8"), "a shape without images"),
+    ):
+        done = run("radius", NET, "--data", "digits", *options, *extra)
+        assert (done.returncode, done.stdout) == (2, "error\n")
+        assert told in done.stderr
+        assert len(done.stderr.splitlines()) == 1

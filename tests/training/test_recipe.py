@@ -129,3 +129,14 @@ def test_schedules() -> None:
     assert rate_at(training, 10) == pytest.approx(0.0, abs=1e-12)
     steps = recipe(epochs=10, rate_schedule="steps").training
     assert [rate_at(steps, epoch) / steps.rate for epoch in (0, 5.9, 6, 9)] == pytest.approx([1, 1, 0.1, 0.01])
+
+
+def test_the_parts_are_those_that_the_shell_names() -> None:
+    from verifier.radii.data import load_data
+    from verifier.radii.known_data import split
+    from verifier.training.data import stratified
+
+    labels = load_data("digits", 64).labels
+    assert labels is not None
+    for ours, theirs in zip(stratified(labels), split(labels), strict=True):
+        assert np.array_equal(np.sort(ours), theirs)

@@ -13,7 +13,19 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 
 from verifier.batch.watchdog import EXIT_DEFECT, EXIT_USAGE
-from verifier.cli import bench, compare, compare_runs, info, radius, report, solvers, train, verify
+from verifier.cli import (
+    accuracy,
+    bench,
+    check_radii,
+    compare,
+    compare_runs,
+    info,
+    radius,
+    report,
+    solvers,
+    train,
+    verify,
+)
 from verifier.cli.output import bear_any_text, complain, say
 from verifier.errors import VerifierError
 
@@ -32,6 +44,8 @@ app.command("bench", no_args_is_help=True)(bench.bench)
 app.command("compare", no_args_is_help=True)(compare.compare)
 app.command("compare-runs", no_args_is_help=True)(compare_runs.compare_runs)
 app.command("radius", no_args_is_help=True)(radius.radius)
+app.command("accuracy", no_args_is_help=True)(accuracy.accuracy)
+app.command("check-radii", no_args_is_help=True)(check_radii.check_radii)
 app.command("train", no_args_is_help=True)(train.train)
 app.command("report", no_args_is_help=True)(report.report)
 app.command("solvers")(solvers.solvers)

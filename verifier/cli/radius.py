@@ -12,6 +12,7 @@ import typer
 
 from verifier.cli.around import norm_named, range_given
 from verifier.cli.output import complain, say, say_table
+from verifier.cli.smoothing import ALPHA, DRAWS, SIGMA, Alpha, Draws, Sigma, smoothing_given
 from verifier.cli.statuses import EXIT_CONTRADICTION, write_or_exit
 from verifier.errors import UsageError
 
@@ -31,7 +32,11 @@ STYLES = {"certified": "green", "certified in real arithmetic": "green", "exact"
 def radius(
     network: Annotated[Path, typer.Argument(metavar="NET", help="ONNX model of a classifier, .onnx or .onnx.gz.")],
     data: Annotated[
-        str, typer.Option(metavar="FILE|digits", help="Samples: .npz (x, y), .csv (label last), or digits.")
+        str,
+        typer.Option(
+            metavar="FILE|digits|mnist5k",
+            help="Samples: .npz (x, y), .csv (label last), or a known set.",
+        ),
     ],
     samples: Annotated[str, typer.Option(metavar="I,J-K", help="Which, from 0 on.")] = "0",
     norm: Annotated[str, typer.Option(help="In which distances are measured: 1, 2 or inf.")] = "inf",
@@ -43,9 +48,17 @@ def radius(
     picture: Annotated[
         Path | None, typer.Option(help="Draw a sample's ends on a line, a row a method: .png, .svg or .pdf.")
     ] = None,
+    regions: Annotated[
+        Path | None, typer.Option(help="Draw the decision regions around a sample, and both radii.")
+    ] = None,
+    images: Annotated[Path | None, typer.Option(help="Draw inputs, perturbations and adversarial inputs.")] = None,
+    shape: Annotated[str, typer.Option(metavar="RxC", help="Of images, where it is not plain: 1x28x28.")] = "",
     evidence: Annotated[Path, typer.Option(help="Where both sides of a crossing are written.")] = EVIDENCE,
     seed: Annotated[int, typer.Option(min=0, help="Seed of every random choice.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Processor cores a search works on.")] = 2,
+    sigma: Sigma = SIGMA,
+    draws: Draws = DRAWS,
+    alpha: Alpha = ALPHA,
 ) -> None:
     """Bracket the minimal adversarial perturbation of samples: the distance to where another class leads.
 
@@ -58,8 +71,11 @@ def radius(
 
     verifier radius net.onnx --data digits --samples 0-9 --norm 2 --clip 0,1
 
+    verifier radius net.onnx --data digits:test --samples 0 --regions regions.png --images images.png
+
     verifier radius net.onnx --data samples.npz --samples 3 --norm inf --methods fmn,crown,milp --json out.json
     """
+    from verifier.cli.radius_pictures import Pictures
     from verifier.evidence.result_files import check_writable
     from verifier.radii.data import chosen_samples, load_data
     from verifier.radii.measure import RadiusOptions
@@ -69,31 +85,30 @@ def radius(
     if not math.isfinite(timeout):
         raise UsageError(f"a timeout of {timeout} s", "--timeout", "give a number of seconds")
     names = None if methods is None else [name.strip() for name in methods.split(",") if name.strip()]
-    options = RadiusOptions(range_given(clip) if clip else None, names, timeout, gap, seed, threads)
+    noise = smoothing_given(sigma, draws, alpha, seed)
+    options = RadiusOptions(range_given(clip) if clip else None, names, timeout, gap, seed, threads, noise)
     options.chosen(p)
-    for path, option in ((json, "--json"), (picture, "--picture"), (evidence, "--evidence")):
+    for path, option in ((json, "--json"), (evidence, "--evidence")):
         if path is not None:
             check_writable(path, option)
     model = load_network(network)
     found = load_data(data, model.input_size)
     chosen = chosen_samples(samples, len(found.x))
-    if picture is not None:
-        from verifier.pictures.brackets import check_one
-
-        check_one(picture, len(chosen))
-    questions = [_question(model, found, index, p, options) for index in chosen]
-    brackets = {index: _measured(index, question, options) for index, question in zip(chosen, questions, strict=True)}
+    pictures = Pictures(picture, regions, images, shape, seed)
+    pictures.check(model, chosen)
+    questions = {index: _question(model, found, index, p, options) for index in chosen}
+    brackets = {index: _measured(index, question, options) for index, question in questions.items()}
     asked: dict[str, object] = {
         "network": str(network),
         "data": data,
         "clip": options.clip and [repr(end) for end in options.clip],
     }
     asked |= {"timeout": timeout, "gap": gap, "seed": seed, "threads": threads, "methods": options.chosen(p)}
+    asked |= {"sigma": sigma, "draws": draws, "alpha": alpha}
     status = _shout(brackets, asked, evidence)
     if json is not None:
         write_or_exit(status, partial(_write, json, brackets, asked))
-    if picture is not None:
-        write_or_exit(status, partial(_draw, picture, brackets[chosen[0]], f"{network.name}, sample {chosen[0]}"))
+    write_or_exit(status, partial(pictures.write, model, questions, brackets))
     sys.exit(status)
 
 
@@ -107,7 +122,7 @@ def _measured(index: int, question: RadiusQuestion, options: RadiusOptions) -> B
     """Measures one sample and shows it."""
     from verifier.radii.measure import measure
 
-    bracket = measure(question, options, _observe)
+    bracket = measure(question, options, _observe, index)
     _observe("")
     say_table(_table(bracket, f"sample {index}, class {bracket.label}, norm {bracket.norm:g}"))
     say(f"sample {index}: {bracket.summary}")
@@ -165,10 +180,3 @@ def _write(path: Path, brackets: dict[int, Bracket], asked: dict[str, object]) -
 
     samples = [{"sample": index, **bracket_record(bracket)} for index, bracket in brackets.items()]
     write_whole(path, json.dumps({**asked, "samples": samples}, indent=1, allow_nan=False) + "\n")
-
-
-def _draw(path: Path, bracket: Bracket, title: str) -> None:
-    from verifier.evidence.result_files import write_whole
-    from verifier.pictures.brackets import bracket_picture
-
-    write_whole(path, bracket_picture(bracket, title, path.suffix))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verifier.errors import UsageError
-from verifier.pictures.bounds import check_picture, undated
+from verifier.pictures.bounds import undated
 from verifier.radii.bracket import PROOFS, Bracket, End, Side
 
 if TYPE_CHECKING:
@@ -17,15 +16,14 @@ if TYPE_CHECKING:
 PROVED, ESTIMATED, ATTACKED = "#1b7f4d", "#b07a00", "#b3261e"
 
 
-def check_one(path: Path, samples: int) -> None:
+def check_one(samples: int, option: str) -> None:
     """Finds out before the work whether a picture can be drawn.
 
     Raises:
-        UsageError: its ending is that of no known format, or there are several samples.
+        UsageError: there are several samples.
     """
-    check_picture(path, "--picture")
     if samples != 1:
-        raise UsageError(f"a picture of {samples} samples", "--picture", "ask about one sample")
+        raise UsageError(f"a picture of {samples} samples", option, "ask about one sample")
 
 
 def bracket_picture(bracket: Bracket, title: str, ending: str) -> bytes:

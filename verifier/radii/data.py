@@ -1,4 +1,4 @@
-"""Labelled samples: NPZ and CSV files of the user's own, and scikit-learn's digits."""
+"""Labelled samples: NPZ and CSV files of the user's own, and known sets (`known_data.py`)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from verifier.errors import PropertyError, UsageError
-
-DIGITS = "digits"
-DIGITS_SCALE = 16.0
-"""What scikit-learn's grey values are divided by, as for the networks of vnnlib_specs."""
+from verifier.radii.known_data import KNOWN, PARTS, split
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,33 +34,47 @@ def load_data(name: str, input_size: int) -> LabelledData:
     """Reads a data set.
 
     Args:
-        name: ``digits``; an ``.npz`` file with `x`, shape (N, ...), and `y`, shape (N,), if there are labels; or a
-            ``.csv`` file, a sample a line, the label last if there is a number more than inputs.
+        name: ``digits`` or ``mnist5k``, with ``:train`` or ``:test`` a part of it (`split`); an ``.npz`` file with `x`,
+            shape (N, ...), and `y`, shape (N,), if there are labels; or a ``.csv`` file, a sample a line, the label
+            last if there is a number more than inputs.
         input_size: of the network.
 
     Raises:
-        UsageError: there is no such file, or its name ends otherwise, or scikit-learn is missing.
+        UsageError: there is no such file, or its name ends otherwise, or the library that has the set is missing.
         PropertyError: what is in it does not fit.
     """
     x: np.ndarray
     labels: np.ndarray | None
-    if name == DIGITS:
-        x, labels = _digits()
+    known, colon, part = name.partition(":")
+    if known in KNOWN:
+        x, labels = _part(*KNOWN[known](), part, name) if colon else KNOWN[known]()
     else:
-        path = Path(name)
-        if path.suffix.lower() not in (".npz", ".csv"):
-            raise UsageError("data of unknown kind", name, f"give a file that ends in .npz or .csv, or {DIGITS}")
-        if not path.is_file():
-            raise UsageError("there is no such file", name, f"give a file of samples, or {DIGITS}")
-        try:
-            x, labels = _npz(path) if path.suffix.lower() == ".npz" else _csv(path, input_size)
-        except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
-            raise PropertyError(f"no readable data ({error})", name, "give x, and y for labels") from error
+        x, labels = _from_file(name, input_size)
     if x.shape[1:] != (input_size,) or not len(x):
         raise PropertyError(f"samples of {x.shape[-1]} numbers for a network of {input_size} inputs", name)
     if not np.isfinite(x).all():
         raise PropertyError("a sample has an entry that is not finite", name, "give finite numbers")
     return LabelledData(name, x, None if labels is None else _whole(labels, len(x), name))
+
+
+def _from_file(name: str, input_size: int) -> tuple[np.ndarray, np.ndarray | None]:
+    path = Path(name)
+    if path.suffix.lower() not in (".npz", ".csv"):
+        fix = f"give a file that ends in .npz or .csv, or {' or '.join(KNOWN)}"
+        raise UsageError("data of unknown kind", name, fix)
+    if not path.is_file():
+        raise UsageError("there is no such file", name, f"give a file of samples, or {' or '.join(KNOWN)}")
+    try:
+        return _npz(path) if path.suffix.lower() == ".npz" else _csv(path, input_size)
+    except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise PropertyError(f"no readable data ({error})", name, "give x, and y for labels") from error
+
+
+def _part(x: np.ndarray, labels: np.ndarray, part: str, name: str) -> tuple[np.ndarray, np.ndarray]:
+    if part not in PARTS:
+        raise UsageError(f"no part {part!r} of a data set", name, f"give {' or '.join(PARTS)} after the colon")
+    chosen = split(labels)[PARTS.index(part)]
+    return x[chosen], labels[chosen]
 
 
 def chosen_samples(text: str, count: int) -> list[int]:
@@ -84,15 +95,6 @@ def chosen_samples(text: str, count: int) -> list[int]:
             raise UsageError(f"there are no samples {word.strip()}", "--samples", f"give numbers from 0 to {count - 1}")
         found += range(low, high + 1)
     return list(dict.fromkeys(found))
-
-
-def _digits() -> tuple[np.ndarray, np.ndarray]:
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise UsageError("scikit-learn is missing", DIGITS, "pip install 'verifier[data]'") from error
-    data = load_digits()
-    return np.asarray(data.data, np.float64) / DIGITS_SCALE, np.asarray(data.target)
 
 
 def _npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:

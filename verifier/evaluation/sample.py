@@ -1,0 +1,133 @@
+"""All methods on one sample: attacks, certificates and smoothing once, verification methods at the sizes asked about.
+
+A proof at one size proves the smaller ones, and a perturbation breaks the larger ones, so that a verification method is
+asked about few of the sizes: by bisection over those that are open.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from verifier.attacks.minimal.registry import ATTACKS
+from verifier.deadline import Deadline
+from verifier.evaluation.answers import Answer, SampleAnswers
+from verifier.evaluation.options import AccuracyOptions
+from verifier.methods import METHODS, Method, decide
+from verifier.radii.attacks import attack_ends
+from verifier.radii.bracket import End, Side
+from verifier.radii.certificates import CERTIFICATES, certificate_ends
+from verifier.radii.question import RadiusQuestion
+from verifier.radii.smoothed import SMOOTHED, Smoothing, smoothed_end
+from verifier.standing import Standing
+from verifier.verdict import Status
+
+ATTACKING, BOUNDING = 0.4, 0.4
+"""The shares of the time left that attacks, and then incomplete methods, may take at most."""
+
+PATIENCE = 0.5
+"""The share of the time left that a question may take."""
+REST = 0.05
+"""The share of all the time that is not worth another question."""
+
+
+def answers_about(
+    question: RadiusQuestion, sample: int, options: AccuracyOptions, smoothing: Smoothing
+) -> SampleAnswers:
+    """What the methods say of one sample.
+
+    Args:
+        question: about it, in the options' norm and range.
+        sample: its number in the data set, which picks the streams of smoothing.
+        options: what is asked.
+        smoothing: with the alpha of one statement.
+    """
+    found: list[Answer] = []
+    if question.predicted == question.kept:
+        for answer in _about_network(question, options, found):
+            found.append(answer)
+    for name in options.methods:
+        if name in SMOOTHED:
+            found.append(_from_smoothing(smoothed_end(question, name, smoothing, sample)))
+    return SampleAnswers(sample, question.kept, question.predicted, tuple(found))
+
+
+def _about_network(question: RadiusQuestion, options: AccuracyOptions, found: list[Answer]) -> Iterator[Answer]:
+    """The answers of all but smoothing, as they come; `found` holds those before."""
+    deadline = Deadline(options.timeout)
+    attacks = [name for name in options.methods if name in ATTACKS]
+    for end in attack_ends(question, attacks, options.seed, deadline.within(ATTACKING * deadline.remaining)):
+        yield _from_end(end)
+    for end in certificate_ends(question, [name for name in options.methods if name in CERTIFICATES], deadline):
+        yield _from_end(end)
+    weak = [name for name in options.methods if name in METHODS and not METHODS[name].complete]
+    strong = [name for name in options.methods if name in METHODS and METHODS[name].complete]
+    for names, share in ((weak, BOUNDING), (strong, 1.0)):
+        shared = deadline.within(share * deadline.remaining)
+        for count, name in enumerate(names):
+            nearest = min((a.broken for a in found), default=math.inf)
+            part = shared.within(shared.remaining / (len(names) - count))
+            yield _Sizes(question, METHODS[name], options, nearest, part).answer()
+
+
+def _from_end(end: End) -> Answer:
+    point = None if end.point is None else tuple(float(v) for v in end.point)
+    if end.side is Side.UPPER:
+        return Answer(end.method, end.standing, broken=end.value, seconds=end.seconds, detail=end.detail, point=point)
+    # A radius excludes perturbations that are smaller, not those of its own size.
+    size = float(np.nextafter(end.value, 0.0)) if 0 < end.value < math.inf else end.value
+    return Answer(end.method, end.standing, certified=size, seconds=end.seconds, detail=end.detail)
+
+
+def _from_smoothing(end: End) -> Answer:
+    return replace(_from_end(end), abstained="abstained" in end.detail)
+
+
+class _Sizes:
+    """One verification method on the sizes in question."""
+
+    def __init__(
+        self, question: RadiusQuestion, method: Method, options: AccuracyOptions, nearest: float, deadline: Deadline
+    ) -> None:
+        self.question, self.method, self.options, self.deadline = question, method, options, deadline
+        self.proved, self.broken, self.asked = 0.0, nearest, 0
+        self.standing = Standing.CERTIFIED
+        self.point: np.ndarray | None = None
+
+    def answer(self) -> Answer:
+        undecided: set[float] = set()
+        while self.deadline.remaining > REST * self.deadline.seconds:
+            open_sizes = [e for e in self.options.epsilons if self.proved < e < self.broken]
+            below = [e for e in open_sizes if not undecided or e < min(undecided)]
+            # First the largest size that can be proved; then, where a witness may be found, what lies above.
+            above = [e for e in open_sizes if e not in undecided] if self.method.complete else []
+            candidates = below or above
+            if not candidates:
+                break
+            size = candidates[len(candidates) // 2] if below else candidates[0]
+            if not self._ask(size):
+                undecided.add(size)
+        told = f"{self.asked} question{'s' * (self.asked != 1)}"
+        told += ", out of time" * (self.deadline.remaining <= REST * self.deadline.seconds)
+        broken = self.broken if self.point is not None else math.inf
+        point = None if self.point is None else tuple(float(v) for v in self.point)
+        seconds = self.deadline.elapsed
+        return Answer(self.method.name, self.standing, self.proved, broken, seconds, detail=told, point=point)
+
+    def _ask(self, size: float) -> bool:
+        """Asks about one size, and takes note of the answer; whether it decided."""
+        self.asked += 1
+        options = replace(self.options.verification, timeout=PATIENCE * self.deadline.remaining)
+        verdict = decide(self.question.network, self.question.query(size), self.method, options)
+        if verdict.status is Status.UNSAT:
+            self.proved = size
+            if "milp" in verdict.method:  # a solver's dual bound
+                self.standing = Standing.REAL
+            return True
+        distance = math.inf if verdict.witness is None else self.question.distance(verdict.witness.x)
+        if verdict.witness is not None and distance < self.broken:
+            self.broken, self.point = distance, verdict.witness.x
+        return distance <= size
