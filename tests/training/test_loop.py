@@ -39,7 +39,7 @@ def test_resumed_is_bit_identical(method: str, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         Training(asked, SPLIT).run(path, interrupt)
     torch.manual_seed(99)  # what else goes on in the process does not matter
-    resumed = Training(asked, SPLIT, Checkpoint.read(path, asked.text))
+    resumed = Training(asked, SPLIT, Checkpoint.read(path, asked.text, SPLIT.digest))
     assert len(resumed.rows) == 2
     resumed.run()
     assert all((a == b).all() for a, b in zip(weights(whole), weights(resumed), strict=True))
@@ -70,13 +70,17 @@ def test_networks_learn(method: str) -> None:
 def test_checkpoints_of_others_and_damaged_ones(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
     with pytest.raises(UsageError, match="no checkpoint"):
-        Checkpoint.read(path, "")
+        Checkpoint.read(path, "", "")
     Training(recipe(epochs=1), SPLIT).run(path)
     with pytest.raises(UsageError, match="another recipe"):
-        Checkpoint.read(path, recipe("noise").text)
+        Checkpoint.read(path, recipe("noise").text, SPLIT.digest)
+    changed = SPLIT.test_x.copy()
+    changed[3, 5] += 0.25
+    with pytest.raises(UsageError, match="samples are not those"):
+        Checkpoint.read(path, recipe(epochs=1).text, replace(SPLIT, test_x=changed).digest)
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(UsageError, match="no readable checkpoint"):
-        Checkpoint.read(path, recipe(epochs=1).text)
+        Checkpoint.read(path, recipe(epochs=1).text, SPLIT.digest)
 
 
 def test_a_rate_too_large_is_told() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,10 @@ kappa = 0.5
 MISTAKES = [
     ('name = "net"', "name = 3", "name"),
     ('name = "net"', "", "'name' is missing"),
+    ('name = "net"', 'name = ""', "mine.toml, name"),
+    ('name = "net"', 'name = "a/b"', "a folder"),
+    ('name = "net"', 'name = ".."', "a folder"),
+    ('name = "net"', r'name = "a\nb"', "a folder"),
     ("epochs = 2", "epochs = 0", "training.epochs"),
     ("epochs = 2", "epochs = 2.5", "a whole number"),
     ("epochs = 2", "epoch = 2", "unknown key 'epoch'"),
@@ -41,6 +46,7 @@ MISTAKES = [
     ("epsilon = 0.1", 'norm = "1"', "'2' or 'inf'"),
     ("epsilon = 0.1", 'rate_schedule = "linear"', "cosine"),
     ("epsilon = 0.1", "rate = inf", "positive"),
+    ("epsilon = 0.1", 'ramp_shape = "steep"', "smooth"),
     ("widths = [8]", "widths = [0]", "architecture.widths"),
     ("widths = [8]", "widths = 8", "list"),
     ("widths = [8]", 'widths = ["8"]', "a whole number"),
@@ -80,6 +86,8 @@ def test_text_reads_back() -> None:
         found = recipe(method)
         assert parse_recipe(found.text, "x") == found
     assert parse_recipe(GOOD, "x").card_epsilons == (0.1,)
+    odd = replace(recipe(), data=DataRecipe('a "b"\\\n\t\x7f\x01é.npz'))
+    assert parse_recipe(odd.text, "x") == odd
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -114,12 +122,47 @@ def test_users_own_samples(tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", x=x, y=y)
     split = load_split(DataRecipe(str(tmp_path / "data.npz")))
     assert split.x.shape == (32, 6)
-    assert (split.classes, split.clip) == (2, (0.0, 1.0))
+    assert (split.classes, split.clip, split.image) == (2, (0.0, 1.0), (1, 3, 2))
     np.savez(tmp_path / "data.npz", x=3 * x, y=y)
     assert load_split(DataRecipe(str(tmp_path / "data.npz"))).clip is None
     np.savez(tmp_path / "data.npz", x=x)
     with pytest.raises(VerifierError, match="no labels"):
         load_split(DataRecipe(str(tmp_path / "data.npz")))
+
+
+@pytest.mark.parametrize(("shape", "image"), [((2, 3, 4), (2, 3, 4)), ((9,), (1, 3, 3)), ((6,), (1, 1, 6))])
+def test_images_have_the_shape_of_the_file(shape: tuple[int, ...], image: tuple[int, int, int], tmp_path: Path) -> None:
+    np.savez(tmp_path / "data.npz", x=np.zeros((10, *shape)), y=np.arange(10) % 2)
+    assert load_split(DataRecipe(str(tmp_path / "data.npz"))).image == image
+
+
+def test_samples_that_cannot_be_trained_on(tmp_path: Path) -> None:
+    path, x = tmp_path / "data.npz", np.full((10, 6), 0.5)
+    for samples, classes, told in (
+        (x[:4], [0, 1, 0, 1], "none to test on"),
+        (x * 1e300, np.arange(10) % 2, "float32"),
+        (x, np.zeros(10), "two classes"),
+        (x, np.arange(10) * 10**8, "a class 900000000"),
+        (x[:, 0], np.arange(10) % 2, "shape"),
+    ):
+        np.savez(path, x=samples, y=classes)
+        with pytest.raises(VerifierError, match=told):
+            load_split(DataRecipe(str(path)))
+    path.write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(VerifierError, match="no readable data"):
+        load_split(DataRecipe(str(path)))
+
+
+def test_smooth_ramps_grow_slowly_at_first() -> None:
+    asked = recipe(epochs=20, warm_up=2, ramp=10, ramp_shape="smooth").training
+    found = np.array([ramp_at(asked, epoch) for epoch in np.linspace(0, 20, 2001)])
+    assert (found[:200] == 0).all()
+    assert (found[1200:] == 1).all()
+    assert (np.diff(found[200:1200]) > 0).all()
+    assert found[325] < 0.01  # an eighth of it
+    steps = np.diff(found[200:1200])
+    assert np.abs(np.diff(steps)).max() < 1e-4  # no kink
+    assert steps[300:] == pytest.approx(steps[-1])
 
 
 def test_schedules() -> None:

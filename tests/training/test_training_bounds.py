@@ -28,6 +28,8 @@ from verifier.training.bounds import (
     row_bounds,
 )
 from verifier.training.export import export
+from verifier.training.methods import METHODS
+from verifier.training.methods.base import Moment
 
 CLOSE = 2e-4
 """Of bounds in float32, against float64, for values of about 1."""
@@ -127,6 +129,18 @@ def test_gradients_reach_every_weight(networks: tuple[nn.Sequential, Network]) -
     for parameter in network.parameters():
         assert parameter.grad is not None
         assert parameter.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("method", ["convex", "interval", "crown-interval"])
+@pytest.mark.parametrize("norm", [2.0, math.inf])
+def test_gradients_are_numbers_where_an_output_sees_only_padding(method: str, norm: float) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Unflatten(1, (1, 3, 3)), nn.Conv2d(1, 2, 1, padding=1), nn.ReLU(), nn.Flatten())
+    network.append(nn.Linear(50, 3))
+    for epsilon in (0.0, 0.2):
+        moment = Moment(epsilon, norm, (0.0, 1.0), 0.5)
+        METHODS[method]().loss(network, torch.rand(4, 9), torch.tensor([0, 1, 2, 0]), moment).backward()
+        assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
 
 
 def test_unknown_layers_are_refused() -> None:

@@ -41,9 +41,11 @@ def train(
         return _list()
     if not recipe:
         raise UsageError("no recipe", "verifier train", "give a .toml file or a name that --list shows")
+    from verifier.training.methods import method_of
     from verifier.training.recipe import load_recipe
 
     chosen = load_recipe(recipe)
+    method_of(chosen, recipe)  # says what is wrong with the method's parameters in that file
     if epochs is not None:
         chosen = replace(chosen, training=replace(chosen.training, epochs=epochs))
     sys.exit(_run(chosen, output or Path(chosen.name), resume))

@@ -28,6 +28,8 @@ Slope: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 AFFINE, SHAPES = (nn.Linear, nn.Conv2d), (nn.Flatten, nn.Unflatten, nn.Identity)
 NARROW = 1e-12
 """What the width of a relu's interval is at least, where it divides."""
+SMALL = 1e-30
+"""What a squared norm is at least: the root has no slope at 0, where an output sees only padding."""
 
 
 def parallel(lower: Tensor, upper: Tensor) -> Tensor:
@@ -183,7 +185,7 @@ def _linear(layer: nn.Module, x: Tensor, weight: Tensor, bias: Tensor | None) ->
 def _around(layer: nn.Linear | nn.Conv2d, centre: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
     """Of an affine layer on a ball of the 2-norm."""
     middle = layer(centre)
-    reach = epsilon * _linear(layer, torch.ones_like(centre[:1]), layer.weight**2, None).sqrt()
+    reach = epsilon * _linear(layer, torch.ones_like(centre[:1]), layer.weight**2, None).clamp(min=SMALL).sqrt()
     return middle - reach, middle + reach
 
 

@@ -40,11 +40,13 @@ class Checkpoint:
 
     Attributes:
         recipe: its text: another recipe's training cannot be gone on with.
+        data: the samples' digest: nor can that on others.
         weights, optimiser: states of the network and of the optimiser.
         rows: the log so far, one an epoch that is done.
     """
 
     recipe: str
+    data: str
     weights: dict[str, Any]
     optimiser: dict[str, Any]
     rows: list[Row]
@@ -56,25 +58,26 @@ class Checkpoint:
             UsageError: it cannot be written.
         """
         content = io.BytesIO()
-        rows = [vars(row) for row in self.rows]
-        torch.save({"recipe": self.recipe, "weights": self.weights, "optimiser": self.optimiser, "rows": rows}, content)
+        torch.save(vars(self) | {"rows": [vars(row) for row in self.rows]}, content)
         write_whole(path, content.getvalue())
 
     @classmethod
-    def read(cls, path: Path, recipe: str) -> Checkpoint:
-        """Reads one, of this recipe.
+    def read(cls, path: Path, recipe: str, data: str) -> Checkpoint:
+        """Reads one, of this recipe and these samples.
 
         Raises:
-            UsageError: there is none, it is damaged, or of another recipe.
+            UsageError: there is none, it is damaged, or of another recipe, or of other samples.
         """
         if not path.is_file():
             raise UsageError("there is no checkpoint", str(path), "train without --resume")
         try:
             found = torch.load(path, weights_only=True)
-            state = cls(found["recipe"], found["weights"], found["optimiser"], [Row(**row) for row in found["rows"]])
+            state = cls(**found | {"rows": [Row(**row) for row in found["rows"]]})
         except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
             cause = f"no readable checkpoint ({type(error).__name__})"
             raise UsageError(cause, str(path), "train without --resume") from error
         if state.recipe != recipe:
             raise UsageError("the checkpoint is of another recipe", str(path), "give that one, or another --output")
+        if state.data != data:
+            raise UsageError("the samples are not those of the checkpoint", str(path), "train without --resume")
         return state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import types
 import typing
 from collections.abc import Mapping
@@ -43,9 +44,8 @@ def read_table(kind: type[T], table: object, file: str, key: str = "") -> T:
     try:
         return kind(**values)
     except UsageError as error:
-        raise UsageError(
-            error.cause, f"{file}, {key}.{error.place}" if key else f"{file}, {error.place}", error.fix
-        ) from None
+        inside = f"{key}.{error.place}" if key else error.place
+        raise UsageError(error.cause, f"{file}, {inside}", error.fix) from None
 
 
 def _value(hint: Any, value: object, file: str, key: str) -> Any:
@@ -98,8 +98,7 @@ def _written(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # which TOML wants escaped, too
     if isinstance(value, tuple | list):
         return f"[{', '.join(_written(entry) for entry in value)}]"
     if isinstance(value, dict):

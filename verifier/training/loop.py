@@ -82,7 +82,9 @@ class Training:
         return self.network.eval()
 
     def state(self) -> Checkpoint:
-        return Checkpoint(self.recipe.text, self.network.state_dict(), self._optimiser.state_dict(), self.rows)
+        return Checkpoint(
+            self.recipe.text, self.split.digest, self.network.state_dict(), self._optimiser.state_dict(), self.rows
+        )
 
     def _epoch(self, number: int) -> Row:
         """Epoch `number`, from 1 on."""

@@ -15,6 +15,7 @@ from verifier.training.fields import as_table, read_table, written_table
 NORMS = {"2": 2.0, "inf": math.inf}
 RATE_SCHEDULES = ("constant", "cosine", "steps")
 OPTIMISERS = ("adam", "sgd")
+RAMP_SHAPES = ("linear", "smooth")
 
 
 def _check(holds: bool, cause: str, key: str, fix: str) -> None:
@@ -95,7 +96,8 @@ class TrainingRecipe:
         decay: of the weights.
         epsilon: the perturbation trained against; 0 for none.
         norm: ``2`` or ``inf``.
-        warm_up, ramp: epochs at epsilon 0, and then epochs in which it grows linearly.
+        warm_up, ramp: epochs at epsilon 0, and then epochs in which it grows.
+        ramp_shape: ``linear``, or ``smooth``: slowly at first.
         parameters: the method's own.
     """
 
@@ -110,6 +112,7 @@ class TrainingRecipe:
     norm: str = "inf"
     warm_up: int = 0
     ramp: int = 0
+    ramp_shape: str = "linear"
     parameters: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -120,7 +123,8 @@ class TrainingRecipe:
         _check(0 <= self.epsilon < math.inf, f"an epsilon of {self.epsilon}", "epsilon", "give a number from 0 on")
         _check(self.norm in NORMS, f"a norm {self.norm!r}", "norm", "give '2' or 'inf'")
         _check(min(self.warm_up, self.ramp) >= 0, "a negative length", "warm_up", "give epochs from 0 on")
-        for key, known in (("rate_schedule", RATE_SCHEDULES), ("optimiser", OPTIMISERS)):
+        choices = {"rate_schedule": RATE_SCHEDULES, "optimiser": OPTIMISERS, "ramp_shape": RAMP_SHAPES}
+        for key, known in choices.items():
             value = getattr(self, key)
             _check(value in known, f"there is no {key} {value!r}", key, f"choose one of {', '.join(known)}")
 
@@ -154,7 +158,7 @@ class Recipe:
     """All of it.
 
     Attributes:
-        name: of the network.
+        name: of the network, and of its folder where no other is given.
         data, architecture, training, card: the sections.
         seed: of the weights at first, the order of the samples and all noise.
     """
@@ -167,6 +171,8 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        fit = self.name.isprintable() and self.name.strip(" .") and not set(self.name) & set("/\\")
+        _check(bool(fit), f"a name {self.name!r}", "name", "give one that a folder can have")
         _check(0 <= self.seed < 2**63, f"a seed of {self.seed}", "seed", "give a whole number from 0 on")
 
     @property

@@ -46,15 +46,19 @@ def train(recipe: Recipe, folder: Path, resume: bool = False, observer: Observer
     """
     observer = observer or Observer()
     split = load_split(recipe.data)
-    checkpoint = Checkpoint.read(folder / CHECKPOINT, recipe.text) if resume else None
+    checkpoint = Checkpoint.read(folder / CHECKPOINT, recipe.text, split.digest) if resume else None
     training = Training(recipe, split, checkpoint)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot be made ({error.strerror})", str(folder), "choose another --output") from error
     write_whole(folder / RECIPE, recipe.text)
-    network = training.run(folder / CHECKPOINT, observer.on_epoch)
-    write_whole(folder / LOG, log_text(training.rows))
+
+    def on_epoch(row: Row) -> None:
+        write_whole(folder / LOG, log_text(training.rows))
+        observer.on_epoch(row)
+
+    network = training.run(folder / CHECKPOINT, on_epoch)
     observer.on_stage("exporting")
     model = export(network, split.test_x[:COMPARED], folder / MODEL)
     observer.on_stage("measuring")

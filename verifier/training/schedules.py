@@ -9,6 +9,9 @@ from verifier.training.recipe import TrainingRecipe
 STEPS = (0.6, 0.85)
 """Of the whole, after which the rate falls to a tenth."""
 
+BEND = 0.25
+"""The part of a smooth ramp after which it is straight."""
+
 
 def rate_at(recipe: TrainingRecipe, epoch: float) -> float:
     """The optimiser's rate after a number of epochs, whole or not."""
@@ -21,7 +24,15 @@ def rate_at(recipe: TrainingRecipe, epoch: float) -> float:
 
 
 def ramp_at(recipe: TrainingRecipe, epoch: float) -> float:
-    """The part of the perturbation, in [0, 1]: 0 while warming up, then linearly up to 1."""
+    """The part of the perturbation, in [0, 1]: 0 while warming up, then up to 1."""
     if epoch < recipe.warm_up:
         return 0.0
-    return 1.0 if recipe.ramp == 0 else min(1.0, (epoch - recipe.warm_up) / recipe.ramp)
+    share = 1.0 if recipe.ramp == 0 else min(1.0, (epoch - recipe.warm_up) / recipe.ramp)
+    return _smooth(share) if recipe.ramp_shape == "smooth" else share
+
+
+def _smooth(share: float) -> float:
+    """A fourth power up to `BEND`, then its tangent; 1 at 1 (Xu et al., NeurIPS 2020, arXiv 2002.12920, code)."""
+    at_end = BEND**4 + 4 * BEND**3 * (1.0 - BEND)
+    grown = share**4 if share < BEND else BEND**4 + 4 * BEND**3 * (share - BEND)
+    return grown / at_end
