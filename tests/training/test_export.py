@@ -41,8 +41,8 @@ def test_the_runtime_and_the_reader_agree(architecture: ArchitectureRecipe, tmp_
 
 def test_a_model_that_says_something_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network, other = (Training(recipe(epochs=n), SPLIT).run() for n in (1, 2))
-    honest = exporting._serialised
-    monkeypatch.setattr(exporting, "_serialised", lambda _, example: honest(other, example))
+    honest = exporting.serialised
+    monkeypatch.setattr(exporting, "serialised", lambda _, example: honest(other, example))
     with pytest.raises(ModelError, match="off by"):
         export(network, SPLIT.test_x[:5], tmp_path / "model.onnx")
 

@@ -15,7 +15,7 @@ from verifier.errors import UsageError
 from verifier.training.checkpoint import Checkpoint, Row
 from verifier.training.data import load_split
 from verifier.training.loop import Training, accuracy
-from verifier.training.methods.base import Moment
+from verifier.training.method import Moment
 from verifier.training.perturb import ascend
 from verifier.training.recipe import ArchitectureRecipe
 

@@ -28,8 +28,8 @@ from verifier.training.bounds import (
     row_bounds,
 )
 from verifier.training.export import export
+from verifier.training.method import Moment
 from verifier.training.methods import METHODS
-from verifier.training.methods.base import Moment
 
 CLOSE = 2e-4
 """Of bounds in float32, against float64, for values of about 1."""

@@ -40,8 +40,8 @@ USELESS = 0.5
 SMALLEST = 1e-60
 """Weights below this, or above its reciprocal, are left to the vertices."""
 
-MOST_PERRON = 1 << 11
-"""Rows and columns from which on matrices are too large for Gram iteration."""
+SMALL = 1 << 9
+"""Rows and columns up to which Gram iteration always finds the norm."""
 
 PERRON_STEPS = 30
 SMALLEST_SHARE = 1e-12
@@ -209,7 +209,7 @@ def _mixed(matrix: csr_array) -> float:
 def _norm(value: csr_array, size: csr_array, rounding: float, start: np.ndarray) -> float:
     """At least the 2-norm of a matrix whose entries are off by at most `rounding` times `size`; see `_by_perron`."""
     found = operator_norm(Sparse(value), 2.0)
-    if found > 0 and max(value.shape) > MOST_PERRON:
+    if found > 0 and max(value.shape) > SMALL:
         found = min(found, _by_perron(value, start))
     return float(plus(found, times(rounding, _mixed(size)), UNDERFLOW))
 

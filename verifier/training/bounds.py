@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from verifier.errors import UsageError
-from verifier.training.methods.base import Moment
+from verifier.training.method import Moment
 
 Bounds: TypeAlias = list[tuple[Tensor, Tensor]]
 """Lower and upper bounds of what goes into each layer, shape (N, ...), and at the end of the outputs."""

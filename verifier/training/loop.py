@@ -20,8 +20,8 @@ from verifier.errors import UsageError
 from verifier.training.architecture import build
 from verifier.training.checkpoint import Checkpoint, Row
 from verifier.training.data import Split
+from verifier.training.method import Moment
 from verifier.training.methods import method_of
-from verifier.training.methods.base import Moment
 from verifier.training.recipe import Recipe, TrainingRecipe
 from verifier.training.schedules import ramp_at, rate_at
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from verifier.training.methods.base import Moment
+from verifier.training.method import Moment
 
 Loss: TypeAlias = Callable[[Tensor], Tensor]
 """The sum of the losses of perturbed samples, shape (N, features), to be made large."""

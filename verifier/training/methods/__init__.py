@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 from verifier.errors import UsageError
 from verifier.training.fields import read_table
+from verifier.training.method import Method
 from verifier.training.methods.adversarial import Adversarial
-from verifier.training.methods.base import Method
 from verifier.training.methods.convex import Convex
 from verifier.training.methods.crown_interval import CrownInterval
 from verifier.training.methods.interval import IntervalTraining

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from verifier.errors import UsageError
-from verifier.training.methods.base import Moment
+from verifier.training.method import Moment
 from verifier.training.perturb import ascend
 
 

@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from verifier.errors import UsageError
 from verifier.training.bounds import Region, linear_bounds, margin_rows, parallel, row_bounds, worst_logits
-from verifier.training.methods.base import Moment
+from verifier.training.method import Moment
 
 
 @dataclass(frozen=True)

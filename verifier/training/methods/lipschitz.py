@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from verifier.errors import UsageError
-from verifier.training.methods.base import Moment
+from verifier.training.method import Moment
 
 KINDS = ("cross-entropy", "hinge")
 

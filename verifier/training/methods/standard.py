@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from verifier.training.methods.base import Moment
+from verifier.training.method import Moment
 
 
 @dataclass(frozen=True)
