@@ -14,6 +14,8 @@ from verifier.radii.attacks import attack_ends
 from verifier.radii.bisection import by_complete, by_incomplete
 from verifier.radii.bracket import Bracket, End, Side
 from verifier.radii.certificates import CERTIFICATES, certificate_ends, clever_end
+from verifier.radii.distance import NAME as DISTANCE
+from verifier.radii.distance import by_program
 from verifier.radii.question import RadiusQuestion
 from verifier.standing import Standing
 
@@ -22,7 +24,7 @@ ATTACKING, BOUNDING = 0.4, 0.4
 """The shares of the time left that attacks, and then incomplete methods, may take at most."""
 BISECTED = ("interval", "crown", "alpha", "lp")
 COMPLETE = ("auto",)
-SLOW = ("lipsdp",)
+SLOW = ("lipsdp", DISTANCE)
 """Left out unless asked for."""
 
 
@@ -80,7 +82,7 @@ class RadiusOptions:
 
 def known_methods() -> list[str]:
     """All names: attacks, certificates, CLEVER, verification methods that can prove."""
-    return [*ATTACKS, *CERTIFICATES, "clever", *(name for name in METHODS if name != "attack")]
+    return [*ATTACKS, *CERTIFICATES, "clever", *(name for name in METHODS if name != "attack"), DISTANCE]
 
 
 def measure(
@@ -120,6 +122,9 @@ def _stages(
         share = shared.within(shared.remaining / (len(weak) - count))
         yield from by_incomplete(question, METHODS[name], options.verification, _best(ends)[1], share)
     strong = [name for name in names if name in METHODS and METHODS[name].complete]
+    if DISTANCE in names:
+        share = deadline.within(deadline.remaining / (1 + len(strong)))
+        yield from by_program(question, options.verification, _best(ends)[1], share, options.gap)
     for count, name in enumerate(strong):
         share = deadline.within(deadline.remaining / (len(strong) - count))
         yield from by_complete(question, METHODS[name], options.verification, _best(ends), share, options.gap)

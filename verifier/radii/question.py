@@ -96,3 +96,7 @@ class RadiusQuestion:
         if not self._hunt.holds(0, point):
             return math.inf
         return distance_up(self.norm, self.x, point.astype(np.float64))
+
+    def witness(self, x: np.ndarray) -> tuple[np.ndarray | None, float]:
+        """A float32 witness at, or close by, a point on the boundary, and its distance as above; see `Hunt.witness`."""
+        return self._hunt.witness(0, x)

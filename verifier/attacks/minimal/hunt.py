@@ -127,30 +127,41 @@ class Hunt:
         self.to_boundary(found, self.points[found])
         return [self._result(n, before[n]) for n in range(len(self.distances))]
 
-    def _result(self, n: int, before: np.ndarray) -> Perturbation:
-        x, estimate = self.problem.x[n], float(self.estimates[n])
-        if np.isfinite(self.distances[n]):
-            for candidate in chain(self._candidates(n), (before,)):
-                point = self.problem.clip(candidate).astype(np.float32)
-                if self.holds(n, point):
-                    distance = distance_up(self.problem.norm, x, point.astype(np.float64))
-                    return Perturbation(point, distance, *self._passes(n), estimate)
-        return Perturbation(None, math.inf, *self._passes(n), estimate)
+    def witness(self, n: int, x: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray | None, float]:
+        """A witness for sample n at, or close by, a point on the boundary; and its distance, rounded up.
 
-    def _candidates(self, n: int) -> Iterator[np.ndarray]:
-        """The closest point, then the same pushed on: away from the sample, and up the margin's gradient."""
-        point, x = self.points[n], self.problem.x[n]
+        Args:
+            n: the sample.
+            x: float64, shape (input_size,).
+            others: points that are tried as they are where none close to `x` is a witness.
+
+        Returns:
+            A float32 point, and the norm of its step; None and infinity where none is found.
+        """
+        for candidate in chain(self._candidates(n, x), others):
+            point = self.problem.clip(candidate).astype(np.float32)
+            if self.holds(n, point):
+                return point, distance_up(self.problem.norm, self.problem.x[n], point.astype(np.float64))
+        return None, math.inf
+
+    def _result(self, n: int, before: np.ndarray) -> Perturbation:
+        point, distance = None, math.inf
+        if np.isfinite(self.distances[n]):
+            point, distance = self.witness(n, self.points[n], before)
+        return Perturbation(point, distance, *self._passes(n), float(self.estimates[n]))
+
+    def _candidates(self, n: int, point: np.ndarray) -> Iterator[np.ndarray]:
+        """A point, then the same pushed on: away from the sample, and up the margin's gradient."""
         yield point
-        owner = np.array([n])
+        x, owner = self.problem.x[n], np.array([n])
         margin, gradient = self.classifier.margins_and_gradients(owner, point[None, :])
-        size = self.sizes[n]
+        size, distance = self.sizes[n], float(lengths(point - x, self.problem.norm))
         for push in range(PUSHES):
             share = 4.0**push * SLACK
             rise = np.maximum(share * size - margin, 0.0)
             step = to_hyperplane(gradient, rise, self.room(point[None, :]), self.problem.norm)[0]
-            longest = share * self.distances[n]
             length = float(lengths(step, self.problem.norm))
-            yield point + share * (point - x) + step * min(1.0, longest / length if length > 0 else 0.0)
+            yield point + share * (point - x) + step * min(1.0, share * distance / length if length > 0 else 0.0)
 
     def _passes(self, n: int) -> tuple[int, int]:
         return int(self.classifier.forward[n]), int(self.classifier.backward[n])
