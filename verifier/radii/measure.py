@@ -121,13 +121,13 @@ def _stages(
     for count, name in enumerate(weak):
         share = shared.within(shared.remaining / (len(weak) - count))
         yield from by_incomplete(question, METHODS[name], options.verification, _best(ends)[1], share)
-    strong = [name for name in names if name in METHODS and METHODS[name].complete]
-    if DISTANCE in names:
-        share = deadline.within(deadline.remaining / (1 + len(strong)))
-        yield from by_program(question, options.verification, _best(ends)[1], share, options.gap)
+    strong = [name for name in names if name == DISTANCE or (name in METHODS and METHODS[name].complete)]
     for count, name in enumerate(strong):
         share = deadline.within(deadline.remaining / (len(strong) - count))
-        yield from by_complete(question, METHODS[name], options.verification, _best(ends), share, options.gap)
+        if name == DISTANCE:
+            yield from by_program(question, options.verification, _best(ends)[1], share, options.gap)
+        else:
+            yield from by_complete(question, METHODS[name], options.verification, _best(ends), share, options.gap)
 
 
 def _best(ends: Sequence[End]) -> tuple[float, float]:
