@@ -7,7 +7,7 @@ Tiny networks have 2 or 3 inputs in [-1, 1], 6 to 8 relus in one or two layers, 
 own seed, written as ONNX models and read back. Results are kept a line each, so that a run that was cut short goes on.
 
     python -m benchmarks.brackets {digits,tiny} RESULTS.jsonl [--count 100] [--first 0] [--norms 1 2 inf]
-        [--methods ...] [--timeout 60] [--workers 2]
+        [--in-turn] [--methods ...] [--timeout 60] [--workers 2]
     python -m benchmarks.brackets show RESULTS.jsonl ...
 """
 
@@ -118,11 +118,10 @@ def show(found: list[dict]) -> int:
         crossed = sum(len(r["crossings"]) for r in group)
         wrong = sum(r["predicted"] != r["label"] for r in group)
         infinite = sum(r["lower"] is None for r in group)
-        print(
-            f"\n{kind}, norm {norm}: {len(group)} brackets, {sum(r['exact'] for r in group)} exact, {crossed} crossings "
-            f"of {proofs} proofs with {witnesses} witnesses; {wrong} misclassified, {infinite} without another class; "
-            f"{sum(r['seconds'] for r in group):.0f} s in all"
-        )
+        exact = sum(r["exact"] for r in group)
+        print(f"\n{kind}, norm {norm}: {len(group)} brackets, {exact} exact, {sum(r['seconds'] for r in group):.0f} s")
+        print(f"{crossed} crossings of {proofs} proofs with {witnesses} witnesses")
+        print(f"{wrong} misclassified to begin with, {infinite} without another class in the data's range")
         usable = [r for r in group if r["exact"] and r["upper"]]
         for line in table(usable):
             print(line)
@@ -151,6 +150,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--norms", type=float, nargs="+", default=[1, 2, math.inf])
+    parser.add_argument("--in-turn", action="store_true", help="one norm for each number, all in turn")
     parser.add_argument("--methods", nargs="+")
     parser.add_argument("--timeout", type=float, default=60.0)
     parser.add_argument("--workers", type=int, default=2)
@@ -159,7 +159,8 @@ def main() -> None:
         methods = arguments.methods or [*ATTACKS, *LOWER, "auto", *["milp-distance"] * (arguments.kind == "tiny")]
         options = RadiusOptions(methods=methods, timeout=arguments.timeout, threads=1)
         numbers = range(arguments.first, arguments.first + arguments.count)
-        items = [Item(arguments.kind, n, norm, options) for n in numbers for norm in arguments.norms]
+        norms = [[p] for p in arguments.norms] if arguments.in_turn else [arguments.norms]
+        items = [Item(arguments.kind, n, norm, options) for n in numbers for norm in norms[n % len(norms)]]
         run(items, arguments.results[0], arguments.workers)
     sys.exit(1 if show(records(arguments.results)) else 0)
 

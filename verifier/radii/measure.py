@@ -68,13 +68,20 @@ class RadiusOptions:
         """The methods that run in a norm, each once.
 
         Raises:
-            UsageError: none of those asked for works in it.
+            UsageError: none of those asked for works in it, or one is to prove something of the 0-norm.
         """
-        able = set(known_methods()) - {name for name in ATTACKS if norm not in ATTACKS[name].norms}
+        attacks = [attack.name for attack in attacks_for(norm)]
+        others = [name for name in known_methods() if name not in ATTACKS]
+        if norm == 0:
+            refused = [name for name in others if name in (self.methods or ())]
+            if refused:
+                told = f"{refused[0]} knows no 0-norm: it counts changed entries, which attacks alone look for"
+                raise UsageError(told, "--methods", f"give of {', '.join(attacks)}, or another norm")
+            others = []
         if self.methods is None:
-            usual = (*(a.name for a in attacks_for(norm)), *CERTIFICATES, "clever", *BISECTED, *COMPLETE)
-            return [name for name in usual if name not in SLOW]
-        names = [name for name in dict.fromkeys(self.methods) if name in able]
+            usual = (*attacks, *CERTIFICATES, "clever", *BISECTED, *COMPLETE)
+            return [name for name in usual if name in attacks or (name in others and name not in SLOW)]
+        names = [name for name in dict.fromkeys(self.methods) if name in attacks or name in others]
         if not names:
             raise UsageError(f"no method given works in the {norm:g}-norm", "--methods", "give others")
         return names

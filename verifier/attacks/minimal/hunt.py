@@ -13,6 +13,7 @@ import numpy as np
 from verifier.attacks.minimal.classifier import Classifier
 from verifier.attacks.minimal.geometry import dual, lengths, to_hyperplane
 from verifier.attacks.minimal.problem import Perturbation, Problem, distance_up
+from verifier.attacks.minimal.restoring import restored
 from verifier.deadline import Deadline
 from verifier.errors import UsageError
 
@@ -80,8 +81,14 @@ class Hunt:
         """How far each entry of `x` may go down and up in the box, each of the shape of `x`."""
         return np.maximum(x - self.problem.lower, 0.0), np.maximum(self.problem.upper - x, 0.0)
 
+    def aim(self, owners: np.ndarray) -> np.ndarray:
+        """The margins, shape (R,), from which on points count as adversarial enough."""
+        return SLACK * self.sizes[owners]
+
     def to_boundary(self, owners: np.ndarray, x: np.ndarray) -> np.ndarray:
         """The points moved towards their samples as far as they stay adversarial, by secants and bisection.
+
+        In the 0-norm a segment leads nowhere nearer; entries go back one by one instead (`restored`).
 
         Args:
             owners: of the rows, shape (R,).
@@ -90,8 +97,10 @@ class Hunt:
         Returns:
             Adversarial points on the segments, shape (R, input_size); each is also offered.
         """
+        if self.problem.norm == 0:
+            return restored(self, owners, x)
         problem, start = self.problem, self.problem.x[owners]
-        aim = SLACK * self.sizes[owners]
+        aim = self.aim(owners)
         low, at_low = np.zeros(len(owners)), np.minimum(self.margins[owners], 0.0) - aim
         high, at_high = np.ones(len(owners)), self.classifier.margins(owners, x) - aim
         for step in range(SECANTS):
@@ -155,6 +164,8 @@ class Hunt:
         yield point
         x, owner = self.problem.x[n], np.array([n])
         margin, gradient = self.classifier.margins_and_gradients(owner, point[None, :])
+        if self.problem.norm == 0:  # entries that are changed already can go farther for nothing
+            gradient = np.where(point != x, gradient, 0.0)
         size, distance = self.sizes[n], float(lengths(point - x, self.problem.norm))
         for push in range(PUSHES):
             share = 4.0**push * SLACK
