@@ -2,13 +2,14 @@
 
 Both draw `--batches` maxima of `--batch-size` gradients of all pairs of classes: ours from as many points of their own,
 ART's with replacement from a pool of the same size. Seeds are of both. The network is `digits_dense.onnx`, rebuilt as a
-torch model from its weights. A score is at most the ball's radius, which is twice the distance of an attack, so that this
-decides nothing.
+torch model from its weights. A score is at most the ball's radius, which is twice the distance of an attack, so that
+this decides nothing.
 
 Printed are, for each norm, the medians over samples of each one's mean score, of its spread (standard deviation over
 seeds) relative to it, and of the ratio of the two; the share of samples where the means differ by at most twice what
-both spreads make of a mean's error; and failures: what is raised, scores that are not finite or not positive, and ends of
-the fitted law more than twice as far as the largest of as many gradients (a score less than half of what that gives).
+both spreads make of a mean's error; and failures: what is raised, scores that are not finite or not positive, and ends
+of the fitted law more than twice as far as the largest of as many gradients (a score of less than half of what that
+gives).
 
     python -m benchmarks.clever [--samples 12] [--seeds 5] [--batches 50] [--batch-size 100] [--norms 1 2 inf]
 

@@ -48,7 +48,7 @@ def check_tiny(index: int, norm: float, options: RadiusOptions) -> None:
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_handful_of_tiny_networks(norm: float) -> None:
     assert {len(shape) for shape in SHAPES} == {3, 4}
-    for index in (0, 2, 4, 7):
+    for index in (1, 2, 4):
         check_tiny(index, norm, QUICK)
 
 
@@ -79,5 +79,5 @@ def test_a_crossing_ends_the_benchmark_with_an_error(tmp_path: Path, monkeypatch
     lie = {"lipschitz": lambda question: Radius(99.0, 2.0, "a lie", Standing.CERTIFIED)}
     monkeypatch.setattr(certificates, "CERTIFICATES", {**certificates.CERTIFICATES, **lie})
     options = RadiusOptions(methods=["fmn", "lipschitz", "auto"], timeout=10.0, threads=1)
-    found = brackets.measured(Item("tiny", 0, 2.0, options))
+    found = brackets.measured(Item("tiny", 1, 2.0, options))
     assert brackets.show([found]) > 0
