@@ -111,7 +111,7 @@ def least_distance(
         solver: None is HiGHS.
     """
     solver = solver or default_solver()
-    touching, best = np.zeros((0, around.box.size)), DistanceOutcome(0.0)
+    touching, best, nearest = np.zeros((0, around.box.size)), DistanceOutcome(0.0), around.radius
     for _ in range(1 + MOST_TANGENTS):
         solve = _Solve(around, choices, solver, on_solution)
         try:
@@ -119,7 +119,10 @@ def least_distance(
         except (UnboundedRelaxation, SolverError) as error:
             return replace(best, detail=str(error))
         best = replace(found, bound=max(best.bound, found.bound))
-        point = solve.point
+        nearest, point = min(nearest, solve.nearest), solve.point
+        if best.bound > nearest * (1 + CONTRADICTED):
+            told = f"the solver's bound {best.bound:.6g} is wrong: {nearest:.6g} is reached"
+            return DistanceOutcome(0.0, complete=best.complete, detail=told)
         if around.norm != 2 or not found.finished or best.bound >= enough or point is None:
             return best
         distance = float(np.linalg.norm(point - around.centre))
@@ -152,7 +155,8 @@ class _Solve:
 
         def shown(x: np.ndarray | None) -> bool:
             if usable(x, units.program):
-                self.point = encoding.point(units.original(x))
+                used = encoding.inputs.column >= 0
+                self.point = np.where(used, encoding.point(units.original(x)), self._around.centre)
                 self.nearest = min(self.nearest, self._reached(self.point))
                 self._on_solution(self.point)
             return False
@@ -161,9 +165,6 @@ class _Solve:
         outcome = self._solver.solve_milp(units.program, deadline, stop, shown)
         shown(outcome.primal)
         bound = self._distance(units.objective(outcome.dual_bound) - slack)
-        if bound > self._around.radius or bound > self.nearest * (1 + CONTRADICTED):
-            told = f"the solver's bound {bound:.6g} is wrong: {min(self.nearest, self._around.radius):.6g} is reached"
-            return DistanceOutcome(0.0, complete=encoding.complete, detail=told)
         finished = bound >= enough or outcome.status is SolveStatus.OPTIMAL
         detail = "" if finished else f"the MILP {outcome.status} {outcome.warning}".rstrip()
         return DistanceOutcome(bound, finished, encoding.complete, detail)
