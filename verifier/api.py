@@ -154,7 +154,7 @@ def radius(
         network: a classifier, one output a class.
         sample: any shape of `network.input_size` numbers; rounded to float32.
         label: the sample's class; None for the network's own, as ONNX Runtime computes it.
-        norm: 1, 2 or `math.inf`.
+        norm: 1, 2 or `math.inf`; 0 counts the entries that an attack has to change, and has no certificates.
         options: methods, the data's range, timeout (60 s if not given).
 
     >>> import numpy as np

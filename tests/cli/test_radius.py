@@ -77,7 +77,8 @@ def test_a_lying_certificate_is_shouted(
     [
         (("--samples", "2"), "--samples"),
         (("--samples", "x"), "--samples"),
-        (("--norm", "3"), "1, 2 or inf"),
+        (("--norm", "3"), "0, 1, 2 or inf"),
+        (("--norm", "0", "--methods", "fmn,crown"), "crown knows no 0-norm"),
         (("--clip", "1"), "--clip"),
         (("--clip", "0.3,1"), "outside the data's range"),
         (("--methods", "magic"), "no method 'magic'"),

@@ -19,7 +19,7 @@ def minimal_perturbation(network: Network, x: np.ndarray, label: int, norm: floa
     best = math.inf
     neurons = sum(node.size for node in network.nodes if isinstance(node, Elementwise))
     for pattern in itertools.product((0.0, 1.0), repeat=neurons):
-        rows, sides, outputs, constants = _region(network, np.array(pattern))
+        rows, sides, outputs, constants = pattern_region(network, np.array(pattern))
         for j in range(len(outputs)):
             if j != label:
                 all_rows = np.vstack([rows, outputs[label] - outputs[j]])
@@ -28,7 +28,7 @@ def minimal_perturbation(network: Network, x: np.ndarray, label: int, norm: floa
     return best
 
 
-def _region(network: Network, pattern: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def pattern_region(network: Network, pattern: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Rows A x <= b of the pattern's region, and the outputs' rows and constants on it."""
     values = [(np.eye(network.input_size), np.zeros(network.input_size))]
     rows, sides, used = [], [], 0

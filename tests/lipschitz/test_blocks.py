@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from tests.networks import plain_bounds, samples
 from verifier.lipschitz.constants import LipschitzConstants
 from verifier.network.functions import Relu, ScalarFunction, Tanh
 from verifier.network.graph import Affine, Elementwise, Input, Network, Node
-from verifier.network.linear_maps import Dense, Identity, Scaling, Selection
+from verifier.network.linear_maps import Convolution, Dense, Identity, Scaling, Selection
+from verifier.network.linear_maps.convolution import Window
 
 NORMS = (1.0, 2.0, math.inf)
 seeds = st.integers(0, 2**32 - 1)
@@ -212,3 +214,15 @@ def test_a_padded_convolution_is_seen_as_a_whole(norm):
     pieces = [Selection(np.where(np.arange(7) == k, order, -1), 5) for k in range(7)]
     nodes = [Input(5), Affine((0,) * 7, tuple(pieces), np.zeros(7)), Affine((1,), (Dense(sums),), np.zeros(5))]
     assert exact * (1 - 1e-12) <= constant(nodes, norm) <= exact * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_roundings_are_covered_where_many_copies_of_an_entry_are_summed_up(norm):
+    """1 and many weights below its roundoff, each lost in floating point, of copies of one entry."""
+    size = 101
+    kernel = np.full((1, 1, size, size), 2.0**-53)
+    kernel[0, 0, 0, 0] = 1.0
+    window = Window((1, 1), (0, 0), (0, 0), (1, 1))
+    copies, total = Selection(np.zeros(size**2, np.int64), 1), Convolution(kernel, (1, 1, size, size), window)
+    nodes = [Input(1), Affine((0,), (copies,), np.zeros(size**2)), Affine((1,), (total,), np.zeros(1))]
+    assert Fraction(constant(nodes, norm)) >= sum(map(Fraction, kernel.reshape(-1).tolist()))

@@ -191,3 +191,24 @@ def test_lipsdp_on_demand(tmp_path: Path) -> None:
     pairs, semidefinite = bracket.ends
     assert 0 < pairs.value < semidefinite.value <= exact + ROUNDING
     assert semidefinite.proved
+
+
+def test_the_0_norm_has_attacks_alone(tmp_path: Path) -> None:
+    network, x = relu_network(tmp_path, 0, (4, 8, 3)), np.random.default_rng(3).uniform(-1, 1, 4)
+    options = RadiusOptions((-1.0, 1.0), timeout=20.0, threads=1)
+    bracket = verifier.radius(network, x, norm=0, options=options)
+    assert [(end.method, end.side) for end in bracket.ends] == [("fmn", Side.UPPER)]
+    end = bracket.ends[0]
+    assert end.point is not None
+    assert end.value == np.count_nonzero(end.point != x.astype(np.float32)) > 0
+    assert bracket.lower is None
+    assert bracket.gap == 1
+    assert not bracket.exact
+    question = RadiusQuestion(network, x, None, 0)
+    with pytest.raises(PropertyError, match="1, 2 or inf"):
+        question.query(1.0)
+    for name in ("lipschitz", "clever", "crown", "auto", "milp", "milp-distance"):
+        with pytest.raises(UsageError, match="0-norm"):
+            RadiusOptions(methods=["fmn", name]).chosen(0)
+    with pytest.raises(UsageError, match="0-norm"):
+        RadiusOptions(methods=["ddn"]).chosen(0)

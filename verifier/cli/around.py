@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -21,6 +22,8 @@ Clip: TypeAlias = Annotated[str, typer.Option(metavar="LOW,HIGH", help="Values t
 Label: TypeAlias = Annotated[int | None, typer.Option(help="The sample's class; otherwise the network's own.")]
 
 NORMS = {"1": 1.0, "2": 2.0, "inf": math.inf}
+MEASURES = {"0": 0.0, **NORMS}
+"""Of distances; there are no balls of norm 0."""
 
 
 def neighbourhood(sample: Path | None, epsilon: float | None, norm: str, clip: str, label: int | None) -> Around | None:
@@ -41,15 +44,16 @@ def neighbourhood(sample: Path | None, epsilon: float | None, norm: str, clip: s
     return Around(sample, epsilon, norm_named(norm), range_given(clip) if clip else None, label)
 
 
-def norm_named(norm: str) -> float:
-    """The norm that an option names.
+def norm_named(norm: str, known: Mapping[str, float] = NORMS) -> float:
+    """The norm that an option names, of those known.
 
     Raises:
         UsageError: it names none.
     """
-    if norm.lower() not in NORMS:
-        raise UsageError(f"a norm {norm!r}", "--norm", "give 1, 2 or inf")
-    return NORMS[norm.lower()]
+    if norm.lower() not in known:
+        *first, last = known
+        raise UsageError(f"a norm {norm!r}", "--norm", f"give {', '.join(first)} or {last}")
+    return known[norm.lower()]
 
 
 def described(around: Around) -> dict[str, object]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from verifier.cli.around import norm_named, range_given
+from verifier.cli.around import MEASURES, norm_named, range_given
 from verifier.cli.output import complain, say, say_table
 from verifier.cli.smoothing import ALPHA, DRAWS, SIGMA, Alpha, Draws, Sigma, smoothing_given
 from verifier.cli.statuses import EXIT_CONTRADICTION, write_or_exit
@@ -39,7 +39,9 @@ def radius(
         ),
     ],
     samples: Annotated[str, typer.Option(metavar="I,J-K", help="Which, from 0 on.")] = "0",
-    norm: Annotated[str, typer.Option(help="In which distances are measured: 1, 2 or inf.")] = "inf",
+    norm: Annotated[
+        str, typer.Option(help="In which distances are measured: 1, 2 or inf; 0 counts changed inputs.")
+    ] = "inf",
     methods: Annotated[str | None, typer.Option(help="Names, with commas; the usual ones if not given.")] = None,
     clip: Annotated[str, typer.Option(metavar="LOW,HIGH", help="Values that inputs can have at all.")] = "",
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds for a sample.")] = 60.0,
@@ -81,7 +83,7 @@ def radius(
     from verifier.radii.measure import RadiusOptions
     from verifier.readers.onnx import load_network
 
-    p = norm_named(norm)
+    p = norm_named(norm, MEASURES)
     if not math.isfinite(timeout):
         raise UsageError(f"a timeout of {timeout} s", "--timeout", "give a number of seconds")
     names = None if methods is None else [name.strip() for name in methods.split(",") if name.strip()]

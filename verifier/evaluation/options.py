@@ -51,6 +51,8 @@ class AccuracyOptions:
         if not self.epsilons or not all(0 < e < math.inf for e in self.epsilons):
             raise UsageError("an epsilon that is no size", "--epsilons", "give positive numbers: --epsilons 0.05,0.1")
         object.__setattr__(self, "epsilons", tuple(sorted({float(e) for e in self.epsilons})))
+        if self.norm not in (1, 2, math.inf):
+            raise UsageError(f"no robust accuracy in the {self.norm:g}-norm", "--norm", "give 1, 2 or inf")
         self.verification  # noqa: B018 - says what is wrong with timeout and seed
         if not self.methods:
             raise UsageError("no method is given", "--methods", f"choose of {', '.join(known_methods())}")

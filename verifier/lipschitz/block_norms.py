@@ -77,15 +77,19 @@ def block_constant(block: Block, norm: float, outer: np.ndarray, inner: np.ndarr
     return INF if np.isnan(found) else found
 
 
-def matrix_norm(weights: Weights, norm: float) -> float:
-    """At least the p-norm of a matrix, its terms' rounding covered; infinite for weights beyond the usual."""
+def matrix_norm(weights: Weights, norm: float, terms: int) -> float:
+    """At least the p-norm of a matrix, its terms' rounding covered; infinite for weights beyond the usual.
+
+    Args:
+        weights: the matrix.
+        norm: p, one of 1, 2, inf.
+        terms: roundings in an entry of it.
+    """
     sizes = weights.size.data
     if not ((sizes > SMALLEST) & (sizes < 1 / SMALLEST) | (sizes == 0)).all():
         return INF
-    terms = int(max(np.diff(weights.value.indptr).max(initial=0), weights.value.shape[0])) + 8
-    rounding = plus(times(gamma(terms), operator_norm(Sparse(weights.size), norm)), UNDERFLOW)
-    if norm == 2.0:
-        rounding = plus(times(gamma(terms), _mixed(weights.size)), UNDERFLOW)
+    size = _mixed(weights.size) if norm == 2.0 else operator_norm(Sparse(weights.size), norm)
+    rounding = plus(times(gamma(2 * terms + 8), size), UNDERFLOW)  # twice: the sizes are rounded as well
     return float(plus(operator_norm(Sparse(weights.value), norm), rounding))
 
 

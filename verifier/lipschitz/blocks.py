@@ -88,11 +88,15 @@ def blocks(network: Network, values: Values, k: int) -> Iterator[Block]:
             yield _block(network, values, node, base)
 
 
-def straight(network: Network, k: int) -> Iterator[tuple[int, Weights]]:
+def straight(network: Network, k: int) -> Iterator[tuple[int, Weights, int]]:
     """An affine node as a sum of one matrix for each node it depends on, with what only moves entries taken in.
 
     Padding an image copies entries, and has a norm above 1; what a convolution makes of it need not. Nothing where
     that would be no other sum than that of the node's own maps, or too large a matrix.
+
+    Yields:
+        The node, the matrix, and the roundings in an entry of it, as `tolerances.gamma` counts them: copies of one
+        entry fall into one weight, which may be a sum of far more terms than a row has weights.
     """
     node = network.nodes[k]
     assert isinstance(node, Affine)
@@ -103,7 +107,8 @@ def straight(network: Network, k: int) -> Iterator[tuple[int, Weights]]:
     if sum(m.out_size * min(m.terms, m.in_size) for _, m in parts) > MOST_ENTRIES:
         return
     for base in sorted(bases):
-        yield base, _sum([m for i, m in parts if i == base], (node.size, network.nodes[base].size))
+        maps = [m for i, m in parts if i == base]
+        yield base, _sum(maps, (node.size, network.nodes[base].size)), sum(m.terms for m in maps)
 
 
 def _taken_in(network: Network, parts: list[tuple[int, LinearMap]]) -> list[tuple[int, LinearMap]]:

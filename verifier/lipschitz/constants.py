@@ -114,9 +114,9 @@ class LipschitzConstants:
     def _of_straight(self, k: int, weights: np.ndarray) -> np.ndarray | float:
         """The same with affine operands taken in; infinite where nothing is to be."""
         total: np.ndarray | float = INF
-        for place, (base, matrix) in enumerate(straight(self.network, k)):
+        for place, (base, matrix, terms) in enumerate(straight(self.network, k)):
             inner, constant = self._known.get(base) or self._split(base)
-            part = times(matrix_norm(matrix.scaled(weights, inner), self.norm), constant)
+            part = times(matrix_norm(matrix.scaled(weights, inner), self.norm, terms), constant)
             total = part if place == 0 else plus(total, part)
         return total
 

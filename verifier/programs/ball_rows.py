@@ -25,23 +25,25 @@ alike. The tangent at 0 is q_j >= 0."""
 def add_ball(builder: ProgramBuilder, within: ColumnBall, touching: np.ndarray | None) -> None:
     """The rows of a ball; none for one of norm 2 where `touching` is None."""
     if within.ball.norm == 1:
-        _add_one_norm(builder, within)
+        p = absolute_columns(builder, within)
+        rows_of_sum(builder, p, [], within.ball.radius)
     elif touching is not None:
-        _add_two_norm(builder, within, touching)
+        q = square_columns(builder, within, touching)
+        rows_of_sum(builder, q, [], 1.0)
 
 
-def _add_one_norm(builder: ProgramBuilder, within: ColumnBall) -> None:
-    """The rows of a ball of norm 1. All their numbers are exact."""
+def absolute_columns(builder: ProgramBuilder, within: ColumnBall) -> Entries:
+    """Columns p_j >= |x_j - c_j| from 0 to the radius; all their numbers are exact."""
     count, centre = len(within.columns), within.ball.centre
-    x, one = _entries(within.columns), np.ones(count)
-    p = _entries(builder.columns(np.zeros(count), np.full(count, within.ball.radius)))
+    x, one = entries_of(within.columns), np.ones(count)
+    p = entries_of(builder.columns(np.zeros(count), np.full(count, within.ball.radius)))
     builder.rows_of_terms([(one, p), (-one, x)], -centre, np.inf)
     builder.rows_of_terms([(one, p), (one, x)], centre, np.inf)
-    _sum_at_most(builder, p, within.ball.radius)
+    return p
 
 
-def _add_two_norm(builder: ProgramBuilder, within: ColumnBall, touching: np.ndarray) -> None:
-    """The rows of a ball of norm 2 with a positive radius.
+def square_columns(builder: ProgramBuilder, within: ColumnBall, touching: np.ndarray) -> Entries:
+    """Columns q_j from 0 to 1, above tangents of ((x_j - c_j) / r)^2, for a positive radius.
 
     A tangent of slope k, whatever float64 that is, is q >= k (x - c) - (k r / 2)^2: the side is rounded down.
 
@@ -52,8 +54,8 @@ def _add_two_norm(builder: ProgramBuilder, within: ColumnBall, touching: np.ndar
     """
     count, centre, radius = len(within.columns), within.ball.centre, within.ball.radius
     first = np.outer([*FIRST_TANGENTS, *(-t for t in FIRST_TANGENTS)], np.full(count, radius / np.sqrt(count)))
-    x, one = _entries(within.columns), np.ones(count)
-    q = _entries(builder.columns(np.zeros(count), one))
+    x, one = entries_of(within.columns), np.ones(count)
+    q = entries_of(builder.columns(np.zeros(count), one))
     for gaps in (*first, *(touching - centre)):
         slope = 2 * gaps / radius / radius
         halved = 0.5 * slope * radius
@@ -61,14 +63,18 @@ def _add_two_norm(builder: ProgramBuilder, within: ColumnBall, touching: np.ndar
         usable = np.flatnonzero(np.isfinite(size) & (slope != 0))
         side = side - 2 * gamma(8) * size - UNDERFLOW
         builder.rows_of_terms([(one[usable], q[usable]), (-slope[usable], x[usable])], side[usable], np.inf)
-    _sum_at_most(builder, q, 1.0)
+    return q
 
 
-def _entries(columns: np.ndarray) -> Entries:
+def entries_of(columns: np.ndarray) -> Entries:
+    """Columns as entries."""
     return Entries(columns, np.zeros(len(columns)))
 
 
-def _sum_at_most(builder: ProgramBuilder, entries: Entries, most: float) -> None:
+def rows_of_sum(
+    builder: ProgramBuilder, entries: Entries, others: list[tuple[np.ndarray, Entries]], most: float
+) -> None:
+    """A row: the sum of the entries, and of other terms, is at most `most`."""
     one = np.ones(1)
     terms = [(one, entries[np.array([j])]) for j in range(len(entries.column))]
-    builder.rows_of_terms(terms, -np.inf, np.array([most]))
+    builder.rows_of_terms([*terms, *others], -np.inf, np.array([most]))

@@ -95,12 +95,7 @@ def encode(
         UnboundedRelaxation: where a needed entry has a bound that is infinite or beyond `tolerances.LARGEST_VALUE`.
         ValueError: where the bounds do not fit the network, are NaN, or cross.
     """
-    bounds = bounds_in_box(network, box, bounds)
-    cone = dependency_cone(network, bounds, kept)
-    require_finite(network, bounds, cone)
-    writer = _Writer(bounds, cone, exact)
-    for k, node in enumerate(network.nodes):
-        writer.add(k, node)
+    writer = written(network, box, bounds, exact, kept)
     inputs, outputs = writer.entries[0], writer.entries[-1]
     within = None if box.ball is None else _column_ball(inputs, box.ball)
     if within is not None:
@@ -108,6 +103,19 @@ def encode(
         add_ball(writer.builder, within, None if touching is None else touching[:, live])
     program = replace(writer.builder.finish(), ball=within)
     return Encoding(program, inputs, outputs, box, complete=exact and not writer.relaxed)
+
+
+def written(
+    network: Network, box: Box, bounds: Bounds, exact: bool, kept: Mapping[int, np.ndarray] | None = None
+) -> NetworkWriter:
+    """The network's own columns and rows, for programs that ask more of it; arguments and errors are `encode`'s."""
+    bounds = bounds_in_box(network, box, bounds)
+    cone = dependency_cone(network, bounds, kept)
+    require_finite(network, bounds, cone)
+    writer = NetworkWriter(bounds, cone, exact)
+    for k, node in enumerate(network.nodes):
+        writer.add(k, node)
+    return writer
 
 
 def _column_ball(inputs: Entries, ball: Ball) -> ColumnBall | None:
@@ -149,8 +157,14 @@ def require_finite(network: Network, bounds: Bounds, cone: Cone) -> None:
             raise UnboundedRelaxation(f"{int(loose.sum())} entries of node {k} ({kind}) have no finite bounds")
 
 
-class _Writer:
-    """Adds node after node to a builder. `relaxed` tells whether a node was enclosed rather than described."""
+class NetworkWriter:
+    """Adds node after node to a builder.
+
+    Attributes:
+        builder: takes columns and rows.
+        entries: of the nodes added so far.
+        relaxed: whether a node was enclosed rather than described.
+    """
 
     def __init__(self, bounds: Bounds, cone: Cone, exact: bool) -> None:
         self.bounds, self.cone, self.exact = bounds, cone, exact

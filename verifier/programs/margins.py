@@ -89,7 +89,7 @@ def relaxed_margins(
         solver: None is HiGHS.
     """
     known = [known_margin(bounds[-1][0], *conjunction) for conjunction in conjunctions]
-    solver = solver or _highs()
+    solver = solver or default_solver()
     touching = None if _cone_solver(box.ball, solver) else np.zeros((0, box.size))
     try:
         encoding = encode(on_host(network), box, bounds, exact=False, kept=kept, touching=touching)
@@ -139,7 +139,7 @@ class _Minima:
             bound = safe_bound(program, program.cost, outcome.multipliers)
             if safe_bound(program, np.zeros_like(program.cost), outcome.multipliers) > 0:
                 bound = np.inf  # nothing at all is feasible
-        if _usable(outcome.primal, program):
+        if usable(outcome.primal, program):
             point = self._encoding.point(outcome.primal)
         finished = outcome.status is SolveStatus.OPTIMAL
         return MarginOutcome(bound, point, False, finished, "" if finished else f"the LP ended {outcome.status}")
@@ -182,7 +182,7 @@ def exact_margin(
         accepted = accepted or (on_candidate is not None and on_candidate(point))
         return accepted
 
-    exact = _Exact(network, box, bounds, conjunction, deadline, solver or _highs())
+    exact = _Exact(network, box, bounds, conjunction, deadline, solver or default_solver())
     touching, best = np.zeros((0, box.size)), -np.inf
     while True:
         outcome = exact.round(touching, accepts)
@@ -287,18 +287,18 @@ class _MilpMargin:
             return self._encoding.point(units.original(x))
 
         def accepts(x: np.ndarray) -> bool:
-            return _usable(x, units.program) and self._accepts(point_of(x))
+            return usable(x, units.program) and self._accepts(point_of(x))
 
         outcome = self._solver.solve_milp(units.program, self._deadline, enough, accepts)
         bound = units.objective(outcome.dual_bound) - objective.threshold - slack
         bound = known if np.isnan(bound) else max(known, bound)
-        point = point_of(outcome.primal) if _usable(outcome.primal, units.program) else None
+        point = point_of(outcome.primal) if usable(outcome.primal, units.program) else None
         finished = bound > 0 or outcome.accepted or outcome.status is SolveStatus.OPTIMAL
         detail = "" if finished else f"the MILP {outcome.status} {outcome.warning}".rstrip()
         return MarginOutcome(bound, point, self._encoding.complete, finished, detail)
 
 
-def _usable(primal: np.ndarray | None, program: Program) -> TypeGuard[np.ndarray]:
+def usable(primal: np.ndarray | None, program: Program) -> TypeGuard[np.ndarray]:
     """Whether a solver's solution is a vector of numbers of the right length."""
     return primal is not None and primal.shape == program.cost.shape and bool(np.isfinite(primal).all())
 
@@ -322,7 +322,7 @@ def _cone_solver(ball: Ball | None, solver: Backend) -> str:
     return "" if ball is None or ball.norm != 2 else solver_for(solver)
 
 
-def _highs() -> Backend:
+def default_solver() -> Backend:
     """The solver where none is asked for, loaded only where it is needed."""
     from verifier.programs.solvers.highs import Highs
 

@@ -74,7 +74,7 @@ class Bracket:
     """What is known of the minimal perturbation of one sample.
 
     Attributes:
-        norm: 1, 2 or inf.
+        norm: 1, 2 or inf; or 0, the number of entries that are changed.
         label: the class that is to be kept.
         predicted: the network's own class.
         ends: of all methods, in the order they ran.

@@ -14,6 +14,8 @@ from verifier.radii.attacks import attack_ends
 from verifier.radii.bisection import by_complete, by_incomplete
 from verifier.radii.bracket import Bracket, End, Side
 from verifier.radii.certificates import CERTIFICATES, certificate_ends, clever_end
+from verifier.radii.distance import NAME as DISTANCE
+from verifier.radii.distance import by_program
 from verifier.radii.question import RadiusQuestion
 from verifier.radii.smoothed import SMOOTHED, Smoothing, smoothed_ends
 from verifier.standing import Standing
@@ -23,7 +25,7 @@ ATTACKING, BOUNDING = 0.4, 0.4
 """The shares of the time left that attacks, and then incomplete methods, may take at most."""
 BISECTED = ("interval", "crown", "alpha", "lp")
 COMPLETE = ("auto",)
-SLOW = ("lipsdp",)
+SLOW = ("lipsdp", DISTANCE)
 """Left out unless asked for."""
 
 
@@ -69,22 +71,29 @@ class RadiusOptions:
         """The methods that run in a norm, each once.
 
         Raises:
-            UsageError: none of those asked for works in it.
+            UsageError: none of those asked for works in it, or one is to prove something of the 0-norm.
         """
-        able = set(known_methods()) - {name for name in ATTACKS if norm not in ATTACKS[name].norms}
-        able -= set(SMOOTHED) if norm != 2 else set()
+        attacks = [attack.name for attack in attacks_for(norm)]
+        others = [name for name in known_methods() if name not in ATTACKS and (norm == 2 or name not in SMOOTHED)]
+        if norm == 0:
+            refused = [name for name in others if name in (self.methods or ())]
+            if refused:
+                told = f"{refused[0]} knows no 0-norm: it counts changed entries, which attacks alone look for"
+                raise UsageError(told, "--methods", f"give of {', '.join(attacks)}, or another norm")
+            others = []
         if self.methods is None:
-            usual = (*(a.name for a in attacks_for(norm)), *CERTIFICATES, "clever", *BISECTED, *COMPLETE)
-            return [name for name in usual if name not in SLOW]
-        names = [name for name in dict.fromkeys(self.methods) if name in able]
+            usual = (*attacks, *CERTIFICATES, "clever", *BISECTED, *COMPLETE)
+            return [name for name in usual if name in attacks or (name in others and name not in SLOW)]
+        names = [name for name in dict.fromkeys(self.methods) if name in attacks or name in others]
         if not names:
             raise UsageError(f"no method given works in the {norm:g}-norm", "--methods", "give others")
         return names
 
 
 def known_methods() -> list[str]:
-    """All names: attacks, certificates, CLEVER, smoothing, verification methods that can prove."""
-    return [*ATTACKS, *CERTIFICATES, "clever", *SMOOTHED, *(name for name in METHODS if name != "attack")]
+    """All names: attacks, certificates, CLEVER, smoothing, verification methods that can prove, the program."""
+    verification = (name for name in METHODS if name != "attack")
+    return [*ATTACKS, *CERTIFICATES, "clever", *SMOOTHED, *verification, DISTANCE]
 
 
 def measure(
@@ -128,10 +137,13 @@ def _stages(
     for count, name in enumerate(weak):
         share = shared.within(shared.remaining / (len(weak) - count))
         yield from by_incomplete(question, METHODS[name], options.verification, _best(ends)[1], share)
-    strong = [name for name in names if name in METHODS and METHODS[name].complete]
+    strong = [name for name in names if name == DISTANCE or (name in METHODS and METHODS[name].complete)]
     for count, name in enumerate(strong):
         share = deadline.within(deadline.remaining / (len(strong) - count))
-        yield from by_complete(question, METHODS[name], options.verification, _best(ends), share, options.gap)
+        if name == DISTANCE:
+            yield from by_program(question, options.verification, _best(ends)[1], share, options.gap)
+        else:
+            yield from by_complete(question, METHODS[name], options.verification, _best(ends), share, options.gap)
 
 
 def _best(ends: Sequence[End]) -> tuple[float, float]:

@@ -16,6 +16,8 @@ from verifier.network.graph import Network
 from verifier.property.query import Box, Query
 from verifier.property.robustness import Neighbourhood, robustness_query
 
+NORMS = (0, 1, 2, math.inf)
+
 
 @dataclass(frozen=True, eq=False)
 class RadiusQuestion:
@@ -25,7 +27,7 @@ class RadiusQuestion:
         network: a classifier, read from a model.
         x: the sample, any float type, shape (input_size,); rounded to float32 on construction, kept as float64.
         label: the class to be kept; None for the network's own.
-        norm: 1, 2 or inf.
+        norm: 1, 2 or inf; or 0, the number of entries that are changed, which attacks alone know.
         clip: the smallest and the largest value that any input can have, or None.
 
     Raises:
@@ -42,7 +44,10 @@ class RadiusQuestion:
         with np.errstate(over="ignore"):
             x = np.asarray(self.x, np.float64).ravel().astype(np.float32).astype(np.float64)
         object.__setattr__(self, "x", x)
-        self._query(0.0, self.label or 0)  # says what does not fit
+        if self.norm not in NORMS:
+            raise PropertyError(f"a norm {self.norm:g}", fix="give 0, 1, 2 or inf")
+        sizes = self.network.input_size, self.network.output_size
+        robustness_query(sizes, Neighbourhood(x, 0.0, math.inf, self.clip), self.label or 0)  # says what does not fit
         if not ((x >= self.box.lower) & (x <= self.box.upper)).all():
             assert self.clip is not None
             cause = f"the sample lies outside the data's range from {self.clip[0]:g} to {self.clip[1]:g}"
@@ -74,12 +79,9 @@ class RadiusQuestion:
         return Neighbourhood(self.x, epsilon, self.norm, self.clip)
 
     def query(self, epsilon: float) -> Query:
-        """Whether some other class's output reaches the label's within a distance."""
-        return self._query(epsilon, self.kept)
-
-    def _query(self, epsilon: float, label: int) -> Query:
+        """Whether some other class's output reaches the label's within a distance; there are no balls of norm 0."""
         sizes = self.network.input_size, self.network.output_size
-        return robustness_query(sizes, self.neighbourhood(epsilon), label)
+        return robustness_query(sizes, self.neighbourhood(epsilon), self.kept)
 
     @cached_property
     def problem(self) -> Problem:
@@ -96,3 +98,7 @@ class RadiusQuestion:
         if not self._hunt.holds(0, point):
             return math.inf
         return distance_up(self.norm, self.x, point.astype(np.float64))
+
+    def witness(self, x: np.ndarray) -> tuple[np.ndarray | None, float]:
+        """A float32 witness at, or close by, a point on the boundary, and its distance as above; see `Hunt.witness`."""
+        return self._hunt.witness(0, x)

@@ -4,6 +4,8 @@ The radius shrinks by a share while the point is adversarial, and grows by it wh
 it goes to where the boundary would be were the margin linear. Two things differ from Foolbox: its projection on the
 ball of the 2-norm multiplies by min(1, norm / norm), so that it never shortens anything; and it starts at the sample
 alone, where the attack can stall, while here it starts from points on the boundary as well.
+
+In the 0-norm the radius is a number of entries, which changes by one at least, and starts where the linear step has it.
 """
 
 from __future__ import annotations
@@ -38,16 +40,17 @@ class FastMinimumNorm(Search):
     last_shrink: float = 1e-3
 
     name: ClassVar[str] = "fmn"
+    norms: ClassVar[tuple[float, ...]] = (0, 1, 2, math.inf)
 
     def search(self, hunt: Hunt, rng: np.random.Generator) -> None:
         problem = hunt.problem
         owners, x = boundary_points(hunt, self.starts, rng)
         owners, x = np.concatenate([hunt.open, owners]), np.concatenate([problem.x[hunt.open], x])
         start, best = problem.x[owners], np.full(len(owners), math.inf)
-        delta, warm = x - start, np.arange(len(owners)) >= len(hunt.open)
-        radius = np.where(warm, lengths(delta, problem.norm), math.inf)
-        scale = lengths(delta, 2)
-        scale[~warm] = lengths(hunt.linear(hunt.open)[0], 2)
+        delta, cold, counts = x - start, np.arange(len(owners)) < len(hunt.open), problem.norm == 0
+        steps = delta.copy()
+        steps[cold] = hunt.linear(hunt.open)[0]
+        radius, scale = lengths(steps, problem.norm), lengths(steps, 2)
         for step in range(self.steps):
             if hunt.deadline.expired:
                 return
@@ -60,12 +63,21 @@ class FastMinimumNorm(Search):
             shrink = self.last_shrink + (self.first_shrink - self.last_shrink) * progress
             slopes = lengths(gradients, dual(problem.norm))
             linear = size + np.abs(margins) / np.maximum(slopes, np.finfo(float).tiny)
-            unseen = np.where(warm, radius * (1 + shrink), linear)
-            radius = np.where(np.isfinite(best), radius * (1 + shrink), unseen)
-            radius = np.where(adversarial, np.minimum(size * (1 - shrink), best), radius)
+            unseen = cold & ~np.isfinite(best) & (not counts)
+            radius = np.where(unseen, linear, _scaled(radius, 1 + shrink, counts))
+            radius = np.where(adversarial, np.minimum(_scaled(size, 1 - shrink, counts), best), radius)
             rate = self.last_step + (self.first_step - self.last_step) * progress
             moved = delta + (rate * scale)[:, None] * normalised(gradients)
             moved = into_ball(moved, radius, problem.norm)
             delta = problem.clip(start + moved) - start
         x = start + delta
         hunt.offer(owners, x, hunt.classifier.margins(owners, x))
+
+
+def _scaled(radius: np.ndarray, factor: float, counts: bool) -> np.ndarray:
+    """The radius times a factor; where it counts entries, a whole number that differs by one at least."""
+    if not counts:
+        return radius * factor
+    if factor > 1:
+        return np.maximum(np.floor(radius * factor), radius + 1)
+    return np.minimum(np.floor(radius * factor), radius - 1)

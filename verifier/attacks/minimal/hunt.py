@@ -13,6 +13,7 @@ import numpy as np
 from verifier.attacks.minimal.classifier import Classifier
 from verifier.attacks.minimal.geometry import dual, lengths, to_hyperplane
 from verifier.attacks.minimal.problem import Perturbation, Problem, distance_up
+from verifier.attacks.minimal.restoring import restored
 from verifier.deadline import Deadline
 from verifier.errors import UsageError
 
@@ -80,8 +81,14 @@ class Hunt:
         """How far each entry of `x` may go down and up in the box, each of the shape of `x`."""
         return np.maximum(x - self.problem.lower, 0.0), np.maximum(self.problem.upper - x, 0.0)
 
+    def aim(self, owners: np.ndarray) -> np.ndarray:
+        """The margins, shape (R,), from which on points count as adversarial enough."""
+        return SLACK * self.sizes[owners]
+
     def to_boundary(self, owners: np.ndarray, x: np.ndarray) -> np.ndarray:
         """The points moved towards their samples as far as they stay adversarial, by secants and bisection.
+
+        In the 0-norm a segment leads nowhere nearer; entries go back one by one instead (`restored`).
 
         Args:
             owners: of the rows, shape (R,).
@@ -90,8 +97,10 @@ class Hunt:
         Returns:
             Adversarial points on the segments, shape (R, input_size); each is also offered.
         """
+        if self.problem.norm == 0:
+            return restored(self, owners, x)
         problem, start = self.problem, self.problem.x[owners]
-        aim = SLACK * self.sizes[owners]
+        aim = self.aim(owners)
         low, at_low = np.zeros(len(owners)), np.minimum(self.margins[owners], 0.0) - aim
         high, at_high = np.ones(len(owners)), self.classifier.margins(owners, x) - aim
         for step in range(SECANTS):
@@ -127,30 +136,43 @@ class Hunt:
         self.to_boundary(found, self.points[found])
         return [self._result(n, before[n]) for n in range(len(self.distances))]
 
-    def _result(self, n: int, before: np.ndarray) -> Perturbation:
-        x, estimate = self.problem.x[n], float(self.estimates[n])
-        if np.isfinite(self.distances[n]):
-            for candidate in chain(self._candidates(n), (before,)):
-                point = self.problem.clip(candidate).astype(np.float32)
-                if self.holds(n, point):
-                    distance = distance_up(self.problem.norm, x, point.astype(np.float64))
-                    return Perturbation(point, distance, *self._passes(n), estimate)
-        return Perturbation(None, math.inf, *self._passes(n), estimate)
+    def witness(self, n: int, x: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray | None, float]:
+        """A witness for sample n at, or close by, a point on the boundary; and its distance, rounded up.
 
-    def _candidates(self, n: int) -> Iterator[np.ndarray]:
-        """The closest point, then the same pushed on: away from the sample, and up the margin's gradient."""
-        point, x = self.points[n], self.problem.x[n]
+        Args:
+            n: the sample.
+            x: float64, shape (input_size,).
+            others: points that are tried as they are where none close to `x` is a witness.
+
+        Returns:
+            A float32 point, and the norm of its step; None and infinity where none is found.
+        """
+        for candidate in chain(self._candidates(n, x), others):
+            point = self.problem.clip(candidate).astype(np.float32)
+            if self.holds(n, point):
+                return point, distance_up(self.problem.norm, self.problem.x[n], point.astype(np.float64))
+        return None, math.inf
+
+    def _result(self, n: int, before: np.ndarray) -> Perturbation:
+        point, distance = None, math.inf
+        if np.isfinite(self.distances[n]):
+            point, distance = self.witness(n, self.points[n], before)
+        return Perturbation(point, distance, *self._passes(n), float(self.estimates[n]))
+
+    def _candidates(self, n: int, point: np.ndarray) -> Iterator[np.ndarray]:
+        """A point, then the same pushed on: away from the sample, and up the margin's gradient."""
         yield point
-        owner = np.array([n])
+        x, owner = self.problem.x[n], np.array([n])
         margin, gradient = self.classifier.margins_and_gradients(owner, point[None, :])
-        size = self.sizes[n]
+        if self.problem.norm == 0:  # entries that are changed already can go farther for nothing
+            gradient = np.where(point != x, gradient, 0.0)
+        size, distance = self.sizes[n], float(lengths(point - x, self.problem.norm))
         for push in range(PUSHES):
             share = 4.0**push * SLACK
             rise = np.maximum(share * size - margin, 0.0)
             step = to_hyperplane(gradient, rise, self.room(point[None, :]), self.problem.norm)[0]
-            longest = share * self.distances[n]
             length = float(lengths(step, self.problem.norm))
-            yield point + share * (point - x) + step * min(1.0, longest / length if length > 0 else 0.0)
+            yield point + share * (point - x) + step * min(1.0, share * distance / length if length > 0 else 0.0)
 
     def _passes(self, n: int) -> tuple[int, int]:
         return int(self.classifier.forward[n]), int(self.classifier.backward[n])

@@ -32,7 +32,7 @@ class Problem:
         network: its outputs are the logits, or scores, of the classes.
         x: the samples, shape (N, input_size); rounded to float32 on construction, kept as float64.
         labels: the classes that the samples are to keep, integers, shape (N,).
-        norm: 1, 2 or inf.
+        norm: 1, 2 or inf; or 0, the number of entries that are changed.
         box: the range of the data (`Box.exact`; infinite sides for none); perturbed points stay inside.
         judge: runs one sample in float32.
         example: an array of the library, device and dtype to run the network on.
@@ -62,7 +62,7 @@ class Problem:
             raise ValueError("a sample lies outside the data's box")
         if self.network.output_size < 2 or ((labels < 0) | (labels >= self.network.output_size)).any():
             raise ValueError(f"labels {labels} of {self.network.output_size} classes")
-        if self.norm not in (1, 2, math.inf):
+        if self.norm not in (0, 1, 2, math.inf):
             raise ValueError(f"no minimal perturbation is measured in the {self.norm}-norm")
 
     @property
@@ -122,6 +122,8 @@ class MinimalAttack(Protocol):
 
 def distance_up(norm: float, x: np.ndarray, point: np.ndarray) -> float:
     """The `norm` of point - x, never below the exact value; float64 vectors."""
+    if norm == 0:
+        return float(np.count_nonzero(point != x))
     difference = np.abs(point - x)  # each off by one rounding, the sum and the root by one each
     if norm == math.inf:
         total = float(difference.max(initial=0.0))
