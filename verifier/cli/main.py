@@ -25,6 +25,7 @@ from verifier.cli import (
     solvers,
     train,
     verify,
+    zoo,
 )
 from verifier.cli.output import bear_any_text, complain, say
 from verifier.errors import VerifierError
@@ -47,6 +48,7 @@ app.command("radius", no_args_is_help=True)(radius.radius)
 app.command("accuracy", no_args_is_help=True)(accuracy.accuracy)
 app.command("check-radii", no_args_is_help=True)(check_radii.check_radii)
 app.command("train", no_args_is_help=True)(train.train)
+app.command("zoo")(zoo.zoo)
 app.command("report", no_args_is_help=True)(report.report)
 app.command("solvers")(solvers.solvers)
 app.command("info", no_args_is_help=True)(info.info)

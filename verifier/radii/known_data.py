@@ -46,10 +46,24 @@ def mnist5k() -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(x, np.float64) / MNIST_SCALE, np.asarray(labels, np.int64)
 
 
+def moons() -> tuple[np.ndarray, np.ndarray]:
+    """scikit-learn's two moons: 500 points of the plane, and which moon each is of.
+
+    Raises:
+        UsageError: scikit-learn is missing.
+    """
+    try:
+        from sklearn.datasets import make_moons
+    except ImportError as error:
+        raise UsageError("scikit-learn is missing", "moons", "pip install 'verifier[data]'") from error
+    x, labels = make_moons(500, noise=0.08, random_state=0)
+    return np.asarray(x, np.float64), np.asarray(labels, np.int64)
+
+
 KNOWN: Mapping[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = MappingProxyType(
-    {"digits": digits, "mnist5k": mnist5k}
+    {"digits": digits, "mnist5k": mnist5k, "moons": moons}
 )
-"""By name: images, float64, shape (N, pixels), and classes, shape (N,)."""
+"""By name: samples, float64, shape (N, entries), and classes, shape (N,)."""
 
 
 def split(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

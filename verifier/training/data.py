@@ -84,8 +84,7 @@ def _samples(name: str) -> tuple[np.ndarray, np.ndarray, tuple[int, int, int]]:
     """All samples, shape (N, features), their classes, and the shape of one as an image."""
     if name in KNOWN:
         x, labels = KNOWN[name]()
-        side = math.isqrt(x.shape[1])
-        return x, labels, (1, side, side)
+        return x, labels, _image(x.shape[1:])
     if not name.lower().endswith(".npz"):
         fix = f"give set = {' or '.join(KNOWN)}, or a file that ends in .npz"
         raise UsageError(f"there is no data set {name!r}", "[data]", fix)

@@ -1,0 +1,112 @@
+"""`verifier zoo`: trains the line-up of networks made to be verified, and writes one page of what each is worth."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from verifier.cli.output import complain, say
+from verifier.cli.statuses import EXIT_CONTRADICTION, EXIT_INTERRUPTED
+from verifier.errors import UsageError
+
+if TYPE_CHECKING:
+    from verifier.zoo.line_up import Entry, Plan
+
+PLANE = ("moons-standard", "moons-lipschitz")
+PAGE = "zoo.md"
+
+
+def zoo(
+    output: Annotated[Path, typer.Option(help="Folder of the page and of all networks.")] = Path("zoo"),
+    samples: Annotated[int, typer.Option(min=1, help="Test samples on which robust accuracy is measured.")] = 50,
+    recipes: Annotated[str, typer.Option(help="Names of digits' recipes, with commas; all if not given.")] = "",
+    workers: Annotated[int | None, typer.Option(min=1, help="Samples at a time; cores if not given.")] = None,
+) -> None:
+    """Train every network of the line-up on digits, measure it by each method that applies, and write zoo.md.
+
+    The page has accuracy, training time, certified and attacked robust accuracy in both norms, curves, and the level
+    curves of a plain and of a 1-Lipschitz network in the plane. What is done already in the folder is not done again.
+    Exit status: 0, 2 wrong input or usage, 4 a certificate is contradicted by an attack, 130 interrupted.
+
+    Examples:
+
+    verifier zoo --output zoo
+
+    verifier zoo --recipes digits-standard,digits-cayley --samples 20
+    """
+    from verifier.training.recipe import recipe_names
+    from verifier.zoo.line_up import PREFIX, Plan, line_up
+
+    names = [name.strip() for name in recipes.split(",") if name.strip()]
+    known = [name for name in recipe_names() if name.startswith(PREFIX)]
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"there is no recipe {name!r} in the line-up", "--recipes", f"choose of {', '.join(known)}"
+            )
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{output} cannot be made ({error.strerror})", "--output", "choose another folder") from error
+    plan = Plan(output, samples, workers or os.cpu_count() or 1, names)
+    try:
+        entries = []
+        for entry in line_up(plan, _show):
+            entries.append(entry)
+            say(f"{entry.recipe.name}: accuracy {entry.accuracy:.1%}, trained in {entry.seconds:.0f} s")
+        _show("the page")
+        _write(plan, entries)
+    except KeyboardInterrupt:
+        _show("")
+        complain("verifier: interrupted; the same command goes on with what is not done yet")
+        sys.exit(EXIT_INTERRUPTED)
+    _show("")
+    say(f"written to {output / PAGE}")
+    sys.exit(_contradicted(entries))
+
+
+def _show(text: str) -> None:
+    """Shows on a terminal what is at work."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        print(f"\r\x1b[2K{text}", end="", file=sys.stderr, flush=True)
+
+
+def _contradicted(entries: list[Entry]) -> int:
+    """Tells every crossing; the exit status."""
+    found = [(e.recipe.name, a.sample) for e in entries for r in e.robust.values() for a in r.crossings]
+    for name, sample in found:
+        complain(f"verifier: CROSSING: {name}, sample {sample}: a certificate is contradicted by an attack")
+    return EXIT_CONTRADICTION if found else 0
+
+
+def _write(plan: Plan, entries: list[Entry]) -> None:
+    from verifier.evidence.result_files import write_whole
+    from verifier.pictures.zoo import certified_picture, levels_picture
+    from verifier.radii.data import load_data
+    from verifier.radii.known_data import split
+    from verifier.readers.onnx import load_network
+    from verifier.training.recipe import load_recipe
+    from verifier.training.run import MODEL
+    from verifier.zoo.line_up import room, spread, trained
+    from verifier.zoo.page import page
+
+    whole = load_data("digits", 64)
+    assert whole.labels is not None
+    test = split(whole.labels)[1]
+    chosen = test[spread(len(test), plan.samples)].tolist()
+    for norm, name in ((2.0, "zoo-2.png"), (math.inf, "zoo-inf.png")):
+        curves = [(entry.name, entry.robust[norm]) for entry in entries]
+        write_whole(plan.folder / name, certified_picture(curves, room(whole, chosen, norm)))
+    networks = []
+    for name in PLANE:
+        trained(load_recipe(name), plan.folder / name)
+        networks.append((name, load_network(plan.folder / name / MODEL)))
+    moons = load_data("moons:test", 2)
+    assert moons.labels is not None
+    write_whole(plan.folder / "zoo-levels.png", levels_picture(networks, moons.x, moons.labels))
+    write_whole(plan.folder / PAGE, page(entries, len(chosen)))
