@@ -27,7 +27,7 @@ PREFIX = "digits-"
 DATA = "digits:test"
 SIGMA = 0.25
 DRAWS = SmoothingOptions(100, 10_000, 0.001)
-TIMEOUT = 4.0
+TIMEOUT = 1.5
 """Seconds for a sample in a norm."""
 SIZES = {2.0: (0.1, 0.25, 0.5, 0.75, 1.0), math.inf: (0.02, 0.05, 0.075, 0.1, 0.15)}
 METHODS = {
@@ -70,7 +70,7 @@ class Plan:
     """
 
     folder: Path
-    samples: int = 50
+    samples: int = 25
     workers: int = 1
     recipes: Sequence[str] = ()
 

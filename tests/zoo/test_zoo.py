@@ -1,0 +1,59 @@
+"""The line-up: what is kept is used again, what accuracy allows, the page."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from verifier.cli.main import app
+from verifier.errors import VerifierError
+from verifier.radii.data import LabelledData
+from verifier.training.recipe import recipe_names
+from verifier.zoo import line_up as lines
+from verifier.zoo.line_up import Plan, room, spread
+
+
+def test_half_the_distance_to_another_class() -> None:
+    data = LabelledData("points", np.array([[0.0, 0.0], [1.0, 0.0], [3.0, 4.0]]), np.array([0, 0, 1]))
+    assert room(data, [0, 1, 2], 2.0).tolist() == [2.5, math.sqrt(20) / 2, math.sqrt(20) / 2]
+    assert room(data, [0], math.inf).tolist() == [2.0]
+
+
+def test_samples_are_spread() -> None:
+    assert spread(100, 3) == [0, 49, 99]
+    assert spread(2, 50) == [0, 1]
+
+
+def test_the_line_up_is_all_of_digits() -> None:
+    names = Plan(Path("x")).names
+    assert names == [name for name in recipe_names() if name.startswith("digits-")]
+    assert len(names) >= 15
+
+
+@pytest.mark.slow
+def test_the_page_is_made_and_nothing_is_done_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ["zoo", "--output", str(tmp_path), "--samples", "4", "--recipes", "digits-standard,digits-cayley"]
+    done = CliRunner().invoke(app, [*command, "--workers", "1"])
+    assert done.exit_code == 0, done.output
+    text = (tmp_path / "zoo.md").read_text()
+    assert "| standard |" in text
+    assert "| cayley |" in text
+    for name in ("zoo-2.png", "zoo-inf.png", "zoo-levels.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("done twice")
+
+    monkeypatch.setattr(lines, "train", never)
+    again = CliRunner().invoke(app, [*command, "--workers", "1"])
+    assert (again.exit_code, (tmp_path / "zoo.md").read_text()) == (0, text)
+
+
+def test_mistakes() -> None:
+    done = CliRunner().invoke(app, ["zoo", "--recipes", "digits-magic"])
+    assert isinstance(done.exception, VerifierError)
+    assert "digits-magic" in str(done.exception)
