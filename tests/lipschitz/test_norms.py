@@ -90,7 +90,7 @@ def test_dense_norms_are_bounded_closely(seed, norm, scale):
 
 
 @given(seeds, st.sampled_from([1.0, 2.0, math.inf]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_convolutions_are_bounded(seed, norm):
     rng = np.random.default_rng(seed)
     convolution = random_convolution(rng)
@@ -100,6 +100,27 @@ def test_convolutions_are_bounded(seed, norm):
     bound = operator_norm(convolution, norm)
     assert true * (1 - ROUNDING) <= bound <= true * 1.02
     assert power_iteration(convolution, rng) <= operator_norm(convolution, 2.0) * (1 + ROUNDING)
+
+
+@given(seeds, st.sampled_from(["wrap", "reflect", "edge"]), st.booleans())
+@settings(max_examples=100, deadline=None)
+def test_convolutions_of_padded_images_are_bounded(seed, mode, transposed):
+    """Padding by entries of the image: after it a convolution without padding, strides and dilations included."""
+    rng = np.random.default_rng(seed)
+    channels, height, width = (int(v) for v in rng.integers([1, 3, 3], [4, 8, 8]))
+    reach, kernel = int(rng.integers(1, 3)), int(rng.integers(1, 4))
+    image = np.arange(channels * height * width).reshape(channels, height, width)
+    padded = np.pad(image, ((0, 0), (reach, reach), (reach, reach)), mode=mode)
+    strides, dilations = ((int(s),) * 2 for s in rng.integers(1, 3, size=2))
+    weights = rng.normal(size=(int(rng.integers(1, 4)), channels, kernel, kernel))
+    window = Window(strides, (0, 0), (0, 0), dilations)
+    if min(window.out_spatial(padded.shape[1:], (kernel, kernel))) < 1:
+        return
+    padding = Selection(padded.reshape(-1), image.size)
+    linear_map: LinearMap = Composition(Convolution(weights, (1, *padded.shape), window), padding)
+    linear_map = Adjoint(linear_map) if transposed else linear_map
+    true = exact(linear_map, 2.0)
+    assert true * (1 - ROUNDING) <= operator_norm(linear_map, 2.0) <= true * 1.02
 
 
 @pytest.mark.parametrize("transposed", [False, True])

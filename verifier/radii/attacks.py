@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -26,4 +27,6 @@ def attack_ends(question: RadiusQuestion, names: Sequence[str], seed: int, deadl
         share = deadline.within(deadline.remaining / (len(names) - count))
         found = ATTACKS[name].run(question.problem, np.random.default_rng(seed), share)[0]
         told = f"{found.forward} forward and {found.backward} backward passes"
+        if not math.isnan(found.estimate):
+            told += f", {found.estimate:.4g} estimated"
         yield End(name, Side.UPPER, found.distance, Standing.ATTACK, share.elapsed, found.point, told)
