@@ -181,7 +181,8 @@ def accuracy(
         x: samples, shape (N, ...) of `network.input_size` numbers each; rounded to float32.
         labels: their classes, integers, shape (N,).
         options: sizes, norm, methods, the data's range.
-        workers: processes that work at the same time.
+        workers: processes that work at the same time; a script that asks for several has to be importable, as those of
+            Python's multiprocessing always have (`if __name__ == "__main__"`).
 
     >>> import numpy as np
     >>> network = load_network("vnnlib_specs/onnx/moons.onnx")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -87,8 +86,3 @@ def record(summary: Summary, asked: dict[str, Any], claim: str) -> dict[str, Any
 
 def _share(share: Share) -> dict[str, Any]:
     return {"count": share.count, "share": share.value, "interval": [round(end, 6) for end in share.interval]}
-
-
-def number(value: float) -> float | str:
-    """For JSON, which has no infinity."""
-    return "inf" if math.isinf(value) else value
