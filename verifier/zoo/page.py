@@ -24,7 +24,7 @@ def page(entries: Sequence[Entry], samples: int) -> str:
         "# Networks made to be verified",
         "",
         f"All trained by `verifier zoo` on digits, measured on {samples} samples of `{DATA}`, evenly spread; accuracy",
-        f"is on all of them. Shares in percent at {norms}: not broken by an attack, certified by each method.",
+        f"on all of them. Shares in percent at {norms}: not broken by an attack, certified by each method.",
         f"What smoothing certifies (sigma {SIGMA:g}) is the smoothed network, but for a chance of 0.001 each. `auto`",
         "is complete where its time suffices.",
         "",
