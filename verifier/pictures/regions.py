@@ -102,7 +102,8 @@ def regions_picture(question: RadiusQuestion, bracket: Bracket, title: str, seed
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     _draw_classes(axes, question, plane, extent)
-    for radius, color, label in ((low, PROVED, "certified radius"), (high, ATTACKED, "nearest witness's distance")):
+    within = "" if question.clip is None else ", in the data's range"
+    for radius, color, label in ((low, PROVED, f"certified{within}"), (high, ATTACKED, "nearest witness's distance")):
         if 0 < radius < math.inf:
             a, b = plane.section(radius, question.norm)
             style = "-" if color == PROVED else "--"
@@ -174,4 +175,6 @@ def _draw_classes(axes: Axes, question: RadiusQuestion, plane: Plane, extent: fl
     patches = [Patch(color=color, label=f"class {kind}") for kind, color in zip(kinds, colors, strict=True)]
     if partly:
         patches.append(Patch(color="black", alpha=0.35, label="outside the data's range"))
+    elif not inside.all():
+        patches.append(Patch(alpha=0.0, label="nearly all of it outside the data's range"))
     axes.legend(handles=patches, fontsize=7, loc="lower right", framealpha=0.85)
