@@ -77,6 +77,18 @@ def test_max_and_min_from_relus_of_opposites_are_maxmin():
     assert constant(shifted, 2.0) > 1.4  # between the kinks both relus move
 
 
+def test_opposites_that_rounding_may_have_made_are_not_taken_for_such():
+    """Between kinks that lie an ulp apart both relus move: the constant is that of independent slopes."""
+    direct = np.array([[1.0, 0.0], [1.0, 0.0]])
+    third = np.array([[-1.0, 1.0]]) / 3  # no float32: the true weight may be another for each of the two
+    parts = [(np.array([[3.0], [0.0]]), third), (np.array([[0.0], [-3.0]]), -third)]
+    assert constant(block(direct, parts), 2.0) > 1.4
+    stored = np.array([[-1.0, 1.0]])
+    parts = [(np.array([[1.0], [0.0]]), stored), (np.array([[0.0], [-1.0]]), -stored)]
+    assert constant(block(direct, parts, [np.array([0.1]), np.array([-0.1])]), 2.0) > 1.4  # nor 0.1
+    assert constant(block(direct, parts, [np.array([0.25]), np.array([-0.25])]), 2.0) <= 1.0 + 1e-6
+
+
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_leaky_relu_has_its_steepest_slope(norm):
     assert constant(block(0.1 * np.eye(3), [(0.9 * np.eye(3), np.eye(3))]), norm) == pytest.approx(1.0, abs=1e-6)

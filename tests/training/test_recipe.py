@@ -10,7 +10,8 @@ import pytest
 
 from tests.training.small import recipe
 from verifier.errors import VerifierError
-from verifier.training.data import load_split, stratified
+from verifier.radii.known_data import drawn_parts
+from verifier.training.data import load_split
 from verifier.training.loop import Training
 from verifier.training.methods import METHODS, method_of
 from verifier.training.recipe import DataRecipe, load_recipe, parse_recipe, recipe_names, recipe_summary
@@ -108,10 +109,10 @@ def test_there_is_no_such_recipe(tmp_path: Path) -> None:
 
 def test_split_is_stratified_and_always_the_same() -> None:
     labels = np.repeat(np.arange(4), (5, 10, 50, 101))
-    train, test = stratified(labels)
+    train, test = drawn_parts(labels)
     assert sorted([*train, *test]) == list(range(len(labels)))
     assert np.bincount(labels[test]).tolist() == [1, 2, 10, 20]
-    again = stratified(labels)
+    again = drawn_parts(labels)
     assert (again[0] == train).all()
     assert (again[1] == test).all()
 
@@ -177,9 +178,8 @@ def test_schedules() -> None:
 def test_the_parts_are_those_that_the_shell_names() -> None:
     from verifier.radii.data import load_data
     from verifier.radii.known_data import split
-    from verifier.training.data import stratified
 
     labels = load_data("digits", 64).labels
     assert labels is not None
-    for ours, theirs in zip(stratified(labels), split(labels), strict=True):
+    for ours, theirs in zip(drawn_parts(labels), split(labels), strict=True):
         assert np.array_equal(np.sort(ours), theirs)

@@ -181,7 +181,8 @@ def _by_multipliers(block: Block) -> float:
     through = csr_array(block.direct.value + block.after.value @ low @ block.before.value)
     through_size = csr_array(block.direct.size + block.after.size @ abs(low) @ block.before.size)
     after, after_size = csr_array(block.after.value @ span), csr_array(block.after.size @ span)
-    n, before, rounding = block.direct.value.shape[1], block.before, gamma(2 * block.terms + 2 * len(block.low) + 8)
+    (m, n), before = block.direct.value.shape, block.before
+    rounding = gamma(2 * (block.terms + m + n + len(block.low)) + 8)  # sums along rows and along columns
     crossed = csr_array(through.T @ after)
     along = before.value.multiply(before.value).sum(axis=1)
     multipliers = -before.value.T.multiply(crossed).sum(axis=0) / np.where(along > 0, along, 1.0)

@@ -19,6 +19,7 @@ import numpy as np
 
 from verifier.lipschitz.slopes import Values, slopes
 from verifier.network.functions import Relu
+from verifier.network.fusion import roundings
 from verifier.network.graph import Affine, Elementwise, Network
 from verifier.network.linear_maps import Composition, Identity, LinearMap
 
@@ -168,16 +169,31 @@ def _block(network: Network, values: Values, node: Affine, base: int) -> Block:
     low, high = (np.concatenate([r[side] for r in ranges]) for side in (0, 1))
     terms = sum(m.terms for m in node.maps) + sum(m.terms for parts in forms for m, _ in parts) + len(forms) + 8
     block = Block(base, _sum(direct, (node.size, n)), after, before, low, high, terms, bool(direct))
-    relus = np.concatenate([np.full(of[0].in_size, _is_relu(network, i)) for i, of in maps.items()])
+    relus = np.concatenate([np.full(of[0].in_size, _is_exact_relu(network, i, base)) for i, of in maps.items()])
     return _without_opposites(block, np.concatenate(biases), relus)
 
 
 _SIDES = ("value", "size")
 
 
-def _is_relu(network: Network, i: int) -> bool:
+def _is_exact_relu(network: Network, i: int, base: int) -> bool:
+    """Whether node i is relus of forms of the base whose weights and biases are what the model has, without rounding.
+
+    Forms that are opposites but for a rounding have kinks that lie apart: between them both relus move, or neither.
+    """
     node = network.nodes[i]
-    return isinstance(node, Elementwise) and isinstance(node.function, Relu)
+    if not isinstance(node, Elementwise) or not isinstance(node.function, Relu):
+        return False
+    z = network.nodes[node.operands[0]]
+    if node.operands[0] == base:
+        return True
+    assert isinstance(z, Affine)
+    bias = np.asarray(z.bias)
+    stored = (bias == bias.astype(np.float32)) & (np.asarray(z.bias_magnitude) == np.abs(bias))
+    moved = [m.terms <= 2 or not isinstance(m, Composition) for m in z.maps]  # else entries are sums of products
+    counts = [m.to_sparse().count_nonzero() for m in z.maps]
+    apart = _sum([m.magnitude for m in z.maps], (z.size, network.nodes[base].size)).value.nnz == sum(counts)
+    return bool(stored.all()) and all(moved) and apart and all(roundings(m) == 0 for m in z.maps)
 
 
 def _sum(maps: Sequence[LinearMap], shape: tuple[int, int]) -> Weights:

@@ -11,7 +11,7 @@ import numpy as np
 
 from verifier.errors import PropertyError, UsageError
 from verifier.radii.data import load_data
-from verifier.radii.known_data import KNOWN, TEST_SHARE
+from verifier.radii.known_data import KNOWN, drawn_parts
 from verifier.training.recipe import DataRecipe
 
 
@@ -53,7 +53,7 @@ def load_split(recipe: DataRecipe) -> Split:
         PropertyError: a file holds something else.
     """
     x, y, image = _samples(recipe.set)
-    train, test = stratified(y)
+    train, test = drawn_parts(y)
     if not len(test):
         raise PropertyError(f"{len(y)} samples leave none to test on", recipe.set, "give 3 or more of a class")
     if recipe.limit:
@@ -63,21 +63,6 @@ def load_split(recipe: DataRecipe) -> Split:
     x = x.astype(np.float32)
     clip = (0.0, 1.0) if x.min() >= 0.0 and x.max() <= 1.0 else None
     return Split(x[train], y[train], x[test], y[test], image, int(y.max()) + 1, clip)
-
-
-def stratified(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indices to train on and to test on, both in random order; a fifth of each class, rounded, is for testing.
-
-    The parts are those of `radii.known_data.split`, which ``digits:test`` names.
-    """
-    rng = np.random.default_rng(0)
-    train, test = [], []
-    for label in np.unique(labels):
-        members = rng.permutation(np.flatnonzero(labels == label))
-        count = round(TEST_SHARE * len(members))
-        test.append(members[:count])
-        train.append(members[count:])
-    return rng.permutation(np.concatenate(train)), rng.permutation(np.concatenate(test))
 
 
 def _samples(name: str) -> tuple[np.ndarray, np.ndarray, tuple[int, int, int]]:
