@@ -12,8 +12,9 @@ from tests.cli.test_verify import run
 from tests.training.small import recipe
 from verifier.cli.main import app
 from verifier.errors import VerifierError
+from verifier.evaluation import sample
 from verifier.readers.onnx import load_network
-from verifier.training import measures
+from verifier.verdict import Status, Verdict
 
 
 @pytest.fixture
@@ -56,8 +57,9 @@ def test_list_and_mistakes(asked: Path, tmp_path: Path) -> None:
 
 
 def test_a_contradiction_is_told(asked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measures, "_proves", lambda *_: True)
-    done = within("train", asked, "--output", tmp_path / "net", "--epochs", 1)
+    lie = Verdict(Status.UNSAT, "a lie", 0.0)
+    monkeypatch.setattr(sample, "decide", lambda *_: lie)
+    done = within("train", asked, "--output", tmp_path / "net", "--epochs", 20)
     assert done.exit_code == 4
     assert "CONTRADICTION at sample" in done.output
 

@@ -12,6 +12,7 @@ import pytest
 from tests.evaluation.linear import distances, linear_network
 from tests.radii.models import relu_network
 from verifier.errors import PropertyError, UsageError
+from verifier.evaluation import sample
 from verifier.evaluation.answers import Answer, SampleAnswers, from_record, to_record
 from verifier.evaluation.evaluate import evaluate
 from verifier.evaluation.files import record, rows_csv
@@ -24,6 +25,7 @@ from verifier.radii.data import LabelledData
 from verifier.radii.smoothed import Smoothing
 from verifier.smoothing.certify import SmoothingOptions
 from verifier.standing import Standing
+from verifier.verdict import Status, Verdict
 
 WEIGHT = np.array([[1.0, 0.5, -0.25], [-0.5, 1.0, 0.75], [0.25, -1.0, 0.5]])
 SIZES = (0.05, 0.1, 0.2, 0.4, 0.8)
@@ -210,3 +212,13 @@ def test_what_cannot_be_asked_is_told(tmp_path: Path) -> None:
         evaluate(network, LabelledData("x", data.x, None), range(3), AccuracyOptions([0.1]))
     with pytest.raises(PropertyError, match="outside"):
         evaluate(network, data, range(3), AccuracyOptions([0.1], clip=(0.0, 0.1)))
+
+
+@pytest.mark.parametrize("method", ["crown", "auto"])
+def test_a_method_that_proves_too_much_is_a_crossing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setattr(sample, "decide", lambda *_: Verdict(Status.UNSAT, "a lie", 1.0))
+    options = AccuracyOptions(SIZES, 2.0, ["fmn", method])
+    found = evaluate(linear_network(tmp_path, WEIGHT), samples(5), range(5), options)
+    assert len(found.crossings) == found.summary.clean.count == 4

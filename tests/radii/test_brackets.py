@@ -17,12 +17,13 @@ from verifier.deadline import Deadline
 from verifier.errors import PropertyError, UsageError
 from verifier.lipschitz.radii import Radius
 from verifier.methods import METHODS, Options
-from verifier.radii import certificates
+from verifier.radii import bisection, certificates
 from verifier.radii.bisection import Bisection, by_complete, by_incomplete
 from verifier.radii.bracket import Bracket, End, Side
 from verifier.radii.measure import RadiusOptions, measure
 from verifier.radii.question import RadiusQuestion
 from verifier.standing import Standing
+from verifier.verdict import Status, Verdict
 
 NORMS = (1.0, 2.0, math.inf)
 QUICK = RadiusOptions(timeout=20.0, threads=1)
@@ -212,3 +213,14 @@ def test_the_0_norm_has_attacks_alone(tmp_path: Path) -> None:
             RadiusOptions(methods=["fmn", name]).chosen(0)
     with pytest.raises(UsageError, match="0-norm"):
         RadiusOptions(methods=["ddn"]).chosen(0)
+
+
+@pytest.mark.parametrize("method", ["crown", "lp", "auto"])
+def test_a_method_that_proves_too_much_crosses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """It is asked beyond the nearest witness as well, where an honest one proves nothing."""
+    question = RadiusQuestion(relu_network(tmp_path, 1), np.array([0.3, -0.2]), None, 2.0)
+    options = RadiusOptions(methods=["fmn", method], timeout=10.0)
+    assert not measure(question, options).crossings
+    monkeypatch.setattr(bisection, "decide", lambda *_: Verdict(Status.UNSAT, "a lie", 1.0))
+    (crossing,) = measure(question, options).crossings
+    assert (crossing.lower.method, crossing.upper.method) == (method, "fmn")

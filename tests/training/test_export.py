@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +13,16 @@ import torch
 
 from tests.training.small import CONVOLUTIONAL, DENSE, recipe
 from verifier.errors import ModelError
+from verifier.lipschitz.radii import Radius
+from verifier.radii import certificates
 from verifier.readers.onnx import load_network
+from verifier.standing import Standing
 from verifier.training import export as exporting
-from verifier.training import measures
 from verifier.training import run as running
-from verifier.training.card import Card
 from verifier.training.data import load_split
 from verifier.training.export import export
 from verifier.training.loop import Training
-from verifier.training.measures import Samples, attacked, measure, smoothed_radii
-from verifier.training.recipe import ArchitectureRecipe
+from verifier.training.recipe import ArchitectureRecipe, CardRecipe
 
 SPLIT = load_split(recipe().data)
 
@@ -68,22 +68,27 @@ def test_a_folder_has_it_all(norm: str, tmp_path: Path) -> None:
 
 def test_a_false_certificate_is_a_contradiction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = export(Training(recipe(), SPLIT).run(), SPLIT.test_x[:5], tmp_path / "model.onnx")
-    samples = Samples(network, SPLIT.test_x[:5], SPLIT.test_y[:5], 2.0, (0.0, 1.0))
-    monkeypatch.setattr(measures, "_radii", lambda s: {"cross-lipschitz": np.full(len(s.x), 1e3)})
-    measured = measure(samples, (100.0,), 1.0, None)
-    assert len(measured[0].contradictions) == 5
-    assert "sample 0: cross-lipschitz proves 100" in Card(recipe(), 1.0, 5, 5, measured, 0.0).contradictions[0]
+    lies = dict(certificates.CERTIFICATES)
+    lies["cross-lipschitz"] = lambda question: Radius(1e3, 2.0, "a lie", Standing.CERTIFIED)
+    monkeypatch.setattr(certificates, "CERTIFICATES", lies)
+    asked = replace(recipe(), card=CardRecipe((0.5,), "2", 5, 2.0))
+    found = running.measured_card(asked, network, SPLIT, 0.0)
+    assert "cross-lipschitz proves 1000" in found.contradictions[0]
+    assert json.loads(found.json())["contradictions"] == found.contradictions
 
 
-def test_measures_agree_with_the_network(tmp_path: Path) -> None:
+@pytest.mark.parametrize("norm", ["2", "inf"])
+def test_measures_agree_with_the_network(norm: str) -> None:
     network = load_network(Path(__file__).parents[2] / "vnnlib_specs/onnx/digits_dense.onnx")
-    samples = Samples(network, SPLIT.test_x[:8], SPLIT.test_y[:8], math.inf, (0.0, 1.0))
-    distances = attacked(samples)
-    for epsilon in (0.02, 0.05):
-        (found,) = measure(samples, (epsilon,), 5.0, None)
-        assert found.attack == (distances > epsilon).mean()
-        assert found.certified["crown"] <= found.certified["auto"] <= found.attack
-    wrong = Samples(network, samples.x, (samples.y + 1) % 10, math.inf, (0.0, 1.0))
-    assert (attacked(wrong) == 0).all()
-    assert measure(wrong, (0.01,), 5.0, None)[0].certified == {"crown": 0.0, "auto": 0.0}
-    assert (smoothed_radii(wrong, 0.05) == 0).all()
+    asked = replace(recipe(), card=CardRecipe((0.02, 0.05), norm, 8, 5.0))
+    card = running.measured_card(asked, network, SPLIT, 0.0)
+    assert card.accuracy == (network.forward(SPLIT.test_x.astype(float)).argmax(axis=1) == SPLIT.test_y).mean()
+    assert (card.samples, card.contradictions) == (8, [])
+    for found in card.measured:
+        assert all(share <= found.attack for share in found.certified.values())
+        assert norm == "2" or found.certified["crown"] <= found.certified["auto"]
+    wrong = replace(SPLIT, test_y=(SPLIT.test_y + 1) % 10)
+    shares = running.measured_card(asked, network, wrong, 0.0).measured[0]
+    right = ((network.forward(SPLIT.test_x[:8].astype(float)).argmax(axis=1)) == wrong.test_y[:8]).mean()
+    assert shares.attack <= right
+    assert max(shares.certified.values()) <= right

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from verifier.radii.question import RadiusQuestion
+from verifier.radii.smoothed import Smoothing, smoothed_end
 from verifier.training.card import Card
 from verifier.training.data import load_split
 from verifier.training.export import export
 from verifier.training.loop import Training
-from verifier.training.measures import Samples, smoothed_radii
+from verifier.training.measures import DRAWS
 from verifier.training.recipe import CardRecipe, load_recipe
 from verifier.training.run import train
 
@@ -42,7 +44,10 @@ def test_noise_training_beats_none_under_smoothing(tmp_path: Path) -> None:
         recipe = load_recipe(name)
         split = load_split(recipe.data)
         network = export(Training(recipe, split).run(), split.test_x[:5], tmp_path / f"{name}.onnx")
-        samples = Samples(network, split.test_x[:COUNT], split.test_y[:COUNT], 2.0, split.clip)
-        certified[name] = np.minimum(smoothed_radii(samples, 0.25), 1.0).mean()
+        noise, radii = Smoothing(0.25, DRAWS), []
+        for n in range(COUNT):
+            question = RadiusQuestion(network, split.test_x[n], int(split.test_y[n]), 2.0, split.clip)
+            radii.append(min(smoothed_end(question, "smoothing", noise, n).value, 1.0))
+        certified[name] = np.mean(radii)
     assert certified["digits-noise"] > 1.05 * certified["digits-standard"]
     assert certified["digits-smoothadv"] > 1.05 * certified["digits-standard"]

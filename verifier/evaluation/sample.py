@@ -18,6 +18,7 @@ from verifier.evaluation.answers import Answer, SampleAnswers
 from verifier.evaluation.options import AccuracyOptions
 from verifier.methods import METHODS, Method, decide
 from verifier.radii.attacks import attack_ends
+from verifier.radii.bisection import BEYOND
 from verifier.radii.bracket import End, Side
 from verifier.radii.certificates import CERTIFICATES, certificate_ends
 from verifier.radii.question import RadiusQuestion
@@ -110,12 +111,18 @@ class _Sizes:
             size = candidates[len(candidates) // 2] if below else candidates[0]
             if not self._ask(size):
                 undecided.add(size)
+        self._check()
         told = f"{self.asked} question{'s' * (self.asked != 1)}"
         told += ", out of time" * (self.deadline.remaining <= REST * self.deadline.seconds)
         broken = self.broken if self.point is not None else math.inf
         point = None if self.point is None else tuple(float(v) for v in self.point)
         seconds = self.deadline.elapsed
         return Answer(self.method.name, self.standing, self.proved, broken, seconds, detail=told, point=point)
+
+    def _check(self) -> None:
+        """Asks right beyond what breaks it: a proof there is a defect, and no other question could show it."""
+        if 0 < self.broken < math.inf and self.deadline.remaining > REST * self.deadline.seconds:
+            self._ask(BEYOND * self.broken)
 
     def _ask(self, size: float) -> bool:
         """Asks about one size, and takes note of the answer; whether it decided."""

@@ -27,6 +27,8 @@ QUESTIONS = 40
 """That a method is asked at most."""
 PATIENCE = 0.5
 """The share of the time left that a question may take."""
+BEYOND = 1 + 1e-6
+"""A ball of so many times a witness's distance holds the witness; nothing can be proved of it."""
 REST = 0.05
 """The share of all the time that is not worth another question."""
 
@@ -127,6 +129,11 @@ class Bisection:
             self.ask(epsilon)
             epsilon *= 2
 
+    def check(self) -> None:
+        """Asks right beyond the nearest witness: a proof there is a defect, and no question below it could show it."""
+        if 0 < self.high < math.inf and not self.spent:
+            self.ask(BEYOND * self.high)
+
     def ends(self) -> list[End]:
         """The method's own bounds."""
         seconds, told = self.deadline.elapsed, f"{self.asked} question{'s' * (self.asked != 1)}"
@@ -153,6 +160,7 @@ def by_incomplete(
     bisection.reach_out()
     if math.isfinite(bisection.ceiling):
         bisection.narrow(INCOMPLETE_GAP)
+    bisection.check()
     return bisection.ends()
 
 
@@ -182,4 +190,5 @@ def by_complete(
         if low < close < bisection.ceiling:
             bisection.ask(close)
         bisection.close(gap)
+    bisection.check()
     return bisection.ends()

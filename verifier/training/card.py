@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Any
 
@@ -25,6 +25,7 @@ class Card:
         samples: the first test samples, on which the rest was measured.
         measured: accuracy at each perturbation.
         seconds: of training.
+        contradictions: certificates that an attack disproves: defects.
     """
 
     recipe: Recipe
@@ -33,11 +34,7 @@ class Card:
     samples: int
     measured: list[Measured]
     seconds: float
-
-    @property
-    def contradictions(self) -> list[str]:
-        """Certificates that an attack disproves: defects."""
-        return [line for measured in self.measured for line in measured.contradictions]
+    contradictions: list[str] = field(default_factory=list)
 
     @property
     def methods(self) -> list[str]:
@@ -57,6 +54,7 @@ class Card:
             "samples": self.samples,
             "norm": self.recipe.card.norm or self.recipe.training.norm,
             "measured": [asdict(measured) for measured in self.measured],
+            "contradictions": self.contradictions,
         }
         return json.dumps(record, indent=1, allow_nan=False) + "\n"
 

@@ -136,8 +136,8 @@ class CardRecipe:
     Attributes:
         epsilons: perturbations; the training's own if empty.
         norm: theirs; the training's own if empty.
-        samples: of the test set, evenly spread, at most.
-        timeout: seconds for a complete method on one sample and epsilon.
+        samples: the first of the test set, at most so many.
+        timeout: seconds for all methods on one sample and epsilon.
     """
 
     epsilons: tuple[float, ...] = ()

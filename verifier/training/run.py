@@ -14,7 +14,7 @@ from verifier.training.checkpoint import Checkpoint, Row
 from verifier.training.data import Split, load_split
 from verifier.training.export import export
 from verifier.training.loop import Training
-from verifier.training.measures import Samples, correct, measure
+from verifier.training.measures import clean_accuracy, contradictions, measured, robust_accuracy
 from verifier.training.recipe import Recipe
 
 MODEL, RECIPE, CHECKPOINT, LOG = "model.onnx", "recipe.toml", "checkpoint.pt", "log.csv"
@@ -70,13 +70,11 @@ def train(recipe: Recipe, folder: Path, resume: bool = False, observer: Observer
 
 def measured_card(recipe: Recipe, network: Network, split: Split, seconds: float) -> Card:
     """The card of an exported network."""
-    everything = Samples(network, split.test_x, split.test_y, recipe.card_norm, split.clip)
-    count = min(recipe.card.samples, len(split.test_x))
-    some = Samples(network, split.test_x[:count], split.test_y[:count], recipe.card_norm, split.clip)
-    accuracy = float(correct(everything).mean())
-    sigma = recipe.training.parameters.get("sigma")
-    measured = measure(some, recipe.card_epsilons, recipe.card.timeout, sigma)
-    return Card(recipe, accuracy, len(split.test_x), count, measured, seconds)
+    clean = clean_accuracy(network, split.test_x, split.test_y)
+    found = robust_accuracy(recipe, network, split)
+    samples = 0 if found is None else len(found.answers)
+    shares, wrong = ([], []) if found is None else (measured(found), contradictions(found))
+    return Card(recipe, clean, len(split.test_x), samples, shares, seconds, wrong)
 
 
 def log_text(rows: list[Row]) -> str:
