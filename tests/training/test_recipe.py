@@ -13,6 +13,7 @@ from verifier.errors import VerifierError
 from verifier.radii.known_data import drawn_parts
 from verifier.training.data import load_split
 from verifier.training.loop import Training
+from verifier.training.measures import card_options
 from verifier.training.methods import METHODS, method_of
 from verifier.training.recipe import DataRecipe, load_recipe, parse_recipe, recipe_names, recipe_summary
 from verifier.training.schedules import ramp_at, rate_at
@@ -60,6 +61,11 @@ MISTAKES = [
     ("widths = [8]", 'dense = "round"', "dense"),
     ("widths = [8]", 'pooling = "round"', "pooling"),
     ("widths = [8]", "convolutions = [{ channels = 1, kernel = 11 }]", "kernel of 11"),
+    ("epsilon = 0.1", "epsilon = 0.1\nwarm_up = 1\nramp = 2", "after 3 epochs"),
+    ('set = "digits"', 'set = "digits"\nshift = -1', "data.shift"),
+    ('set = "digits"', 'set = "digits"\nshift = 4', "less than half"),
+    ("kappa = 0.5", 'kappa = 0.5\n[card]\nmethods = ["magic"]', "[card], methods"),
+    ("kappa = 0.5", 'kappa = 0.5\n[card]\nmethods = ["smoothing"]', "leave it out"),
     ('set = "digits"', 'set = "letters"', "data set"),
     ('set = "digits"', 'set = "absent.npz"', "no such file"),
 ]
@@ -69,6 +75,7 @@ def begin(text: str) -> Training:
     """Goes as far as finds out every mistake."""
     found = parse_recipe(text, "mine.toml")
     method_of(found, "mine.toml")
+    card_options(found, None)
     return Training(found, load_split(found.data))
 
 
@@ -183,3 +190,12 @@ def test_the_parts_are_those_that_the_shell_names() -> None:
     assert labels is not None
     for ours, theirs in zip(drawn_parts(labels), split(labels), strict=True):
         assert np.array_equal(np.sort(ours), theirs)
+
+
+def test_the_ramp_goes_with_the_number_of_epochs() -> None:
+    training = recipe(epochs=40, warm_up=4, ramp=20).training
+    assert [training.in_epochs(10).warm_up, training.in_epochs(10).ramp] == [1, 5]
+    for epochs in (1, 3, 7, 100):
+        shortened = training.in_epochs(epochs)
+        assert shortened.epochs == epochs
+        assert ramp_at(shortened, epochs) == 1

@@ -22,7 +22,7 @@ def train(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE.toml|NAME", help="A recipe, or a built-in one's name.")] = "",
     output: Annotated[Path | None, typer.Option(help="Folder of the results; the recipe's name if not given.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in that folder.")] = False,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's; the ramp changes too.")] = None,
     show: Annotated[bool, typer.Option("--list", help="Show the built-in recipes.")] = False,
 ) -> None:
     """Train a network by a recipe; write model.onnx, recipe.toml, card.md, card.json, log.csv and a checkpoint.
@@ -47,7 +47,7 @@ def train(
     chosen = load_recipe(recipe)
     method_of(chosen, recipe)  # says what is wrong with the method's parameters in that file
     if epochs is not None:
-        chosen = replace(chosen, training=replace(chosen.training, epochs=epochs))
+        chosen = replace(chosen, training=chosen.training.in_epochs(epochs))
     sys.exit(_run(chosen, output or Path(chosen.name), resume))
 
 

@@ -6,6 +6,7 @@ The 1-norm is the largest sum of a column's absolute weights, the infinity-norm 
 - Gram iteration on the matrix, where that is affordable (`gram`), which is within 1e-6; fewer steps of it, and a looser
   bound, for dense matrices from about 1,500 rows and columns on;
 - Gram iteration in the Fourier domain for larger convolutions (`fourier`);
+- a Cholesky factorisation for larger sparse matrices whose entries can be brought into a band (`banded`);
 - the norms of the factors, for larger compositions;
 - in any case sqrt(1-norm * infinity-norm).
 
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.arrays import to_numpy
+from verifier.lipschitz.banded import banded_norm
 from verifier.lipschitz.fourier import circular_norm
 from verifier.lipschitz.gram import MOST_STEPS, largest_singular_values
 from verifier.lipschitz.rounding import INF, above, plus, root, times
@@ -111,6 +113,8 @@ def _two_norm(linear_map: LinearMap) -> float | None:
         return max(_of_one_group(group) for group in _groups(linear_map))
     if _is_small(linear_map):
         return _gram(linear_map.to_sparse().toarray())
+    if isinstance(linear_map, Sparse):
+        return banded_norm(linear_map.to_sparse())
     if isinstance(linear_map, Composition):
         return float(times(operator_norm(linear_map.outer, 2.0), operator_norm(linear_map.inner, 2.0)))
     return None

@@ -18,6 +18,7 @@ from torch import nn
 
 from verifier.errors import UsageError
 from verifier.training.architecture import build
+from verifier.training.augment import check_shift, shifted
 from verifier.training.checkpoint import Checkpoint, Row
 from verifier.training.data import Split
 from verifier.training.method import Moment
@@ -47,6 +48,7 @@ class Training:
 
     def __init__(self, recipe: Recipe, split: Split, checkpoint: Checkpoint | None = None) -> None:
         self.recipe, self.split, self.method = recipe, split, method_of(recipe)
+        check_shift(recipe.data.shift, split.image)
         with seeded(recipe.seed, WEIGHTS):
             self.network = build(recipe.architecture, split.image, split.classes)
         self._optimiser = _optimiser(recipe.training, self.network)
@@ -94,7 +96,8 @@ class Training:
         with seeded(self.recipe.seed, number):
             self.network.train()
             for step, batch in enumerate(torch.randperm(len(x)).split(recipe.batch)):
-                total += len(batch) * self._step(x[batch], y[batch], number - 1 + step / steps)
+                images = shifted(x[batch], self.split.image, self.recipe.data.shift)
+                total += len(batch) * self._step(images, y[batch], number - 1 + step / steps)
         if not math.isfinite(total):
             raise UsageError(f"the loss is no number in epoch {number}", "training.rate", "give a smaller rate")
         with one_thread():

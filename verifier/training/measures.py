@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from verifier.errors import UsageError
 from verifier.evaluation.evaluate import Accuracy, evaluate
 from verifier.evaluation.options import AccuracyOptions
 from verifier.evidence.replay import Replay
@@ -59,22 +60,40 @@ def contradictions(accuracy: Accuracy) -> list[str]:
     ]
 
 
-def robust_accuracy(recipe: Recipe, network: Network, split: Split) -> Accuracy | None:
-    """By the card's perturbations, norm and number of samples; None where it names no perturbation.
+def card_options(recipe: Recipe, clip: tuple[float, float] | None) -> AccuracyOptions | None:
+    """What the card of a recipe asks; None where it names no perturbation.
 
     Args:
         recipe: the network's.
-        network: as read from its model.
-        split: the data it was trained and is tested on.
+        clip: the range of the data, or None.
+
+    Raises:
+        UsageError: the card names a method that does not exist, or not in its norm.
     """
     epsilons, norm = recipe.card_epsilons, recipe.card_norm
     if not epsilons:
         return None
     sigma = recipe.training.parameters.get("sigma")
     noise = Smoothing() if sigma is None else Smoothing(sigma, DRAWS)
-    methods = (*METHODS[norm], SMOOTHING) if norm == 2 and sigma is not None else METHODS[norm]
+    usual = (*METHODS[norm], SMOOTHING) if norm == 2 and sigma is not None else METHODS[norm]
     timeout = recipe.card.timeout * len(epsilons)
-    options = AccuracyOptions(epsilons, norm, methods, split.clip, timeout, smoothing=noise)
+    try:
+        return AccuracyOptions(epsilons, norm, recipe.card.methods or usual, clip, timeout, smoothing=noise)
+    except UsageError as error:
+        raise UsageError(error.cause, "[card], methods", error.fix) from None
+
+
+def robust_accuracy(recipe: Recipe, network: Network, split: Split) -> Accuracy | None:
+    """By the card's perturbations, norm, methods and number of samples; None where it names no perturbation.
+
+    Args:
+        recipe: the network's.
+        network: as read from its model.
+        split: the data it was trained and is tested on.
+    """
+    options = card_options(recipe, split.clip)
+    if options is None:
+        return None
     data = LabelledData(recipe.data.set, split.test_x.astype(np.float64), split.test_y)
     return evaluate(network, data, range(min(recipe.card.samples, len(split.test_x))), options)
 

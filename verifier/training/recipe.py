@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -31,13 +31,16 @@ class DataRecipe:
     Attributes:
         set: ``digits``, ``mnist5k``, or an ``.npz`` file with `x` in [0, 1] and `y`.
         limit: samples to train on at most; 0 for all.
+        shift: pixels by which images are moved at random in training, up, down and sideways; zeros come in.
     """
 
     set: str
     limit: int = 0
+    shift: int = 0
 
     def __post_init__(self) -> None:
         _check(self.limit >= 0, f"a limit of {self.limit}", "limit", "give a number of samples, or 0 for all")
+        _check(self.shift >= 0, f"a shift of {self.shift}", "shift", "give a number of pixels, or 0 for none")
 
 
 @dataclass(frozen=True)
@@ -123,10 +126,18 @@ class TrainingRecipe:
         _check(0 <= self.epsilon < math.inf, f"an epsilon of {self.epsilon}", "epsilon", "give a number from 0 on")
         _check(self.norm in NORMS, f"a norm {self.norm!r}", "norm", "give '2' or 'inf'")
         _check(min(self.warm_up, self.ramp) >= 0, "a negative length", "warm_up", "give epochs from 0 on")
+        needed = self.warm_up + self.ramp
+        cause = f"epsilon is reached after {needed} epochs (warm_up and ramp), and there are {self.epochs}"
+        _check(needed <= self.epochs, cause, "epochs", "give more, or a shorter ramp")
         choices = {"rate_schedule": RATE_SCHEDULES, "optimiser": OPTIMISERS, "ramp_shape": RAMP_SHAPES}
         for key, known in choices.items():
             value = getattr(self, key)
             _check(value in known, f"there is no {key} {value!r}", key, f"choose one of {', '.join(known)}")
+
+    def in_epochs(self, epochs: int) -> TrainingRecipe:
+        """The same in fewer or more epochs, `warm_up` and `ramp` shortened or lengthened with them."""
+        warm_up, ramp = (length * epochs // self.epochs for length in (self.warm_up, self.ramp))
+        return replace(self, epochs=epochs, warm_up=warm_up, ramp=ramp)
 
 
 @dataclass(frozen=True)
@@ -136,12 +147,14 @@ class CardRecipe:
     Attributes:
         epsilons: perturbations; the training's own if empty.
         norm: theirs; the training's own if empty.
+        methods: of `verifier accuracy`; if empty, attacks and certificates that suit the norm.
         samples: the first of the test set, at most so many.
         timeout: seconds for all methods on one sample and epsilon.
     """
 
     epsilons: tuple[float, ...] = ()
     norm: str = ""
+    methods: tuple[str, ...] = ()
     samples: int = 100
     timeout: float = 5.0
 

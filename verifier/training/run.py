@@ -14,7 +14,7 @@ from verifier.training.checkpoint import Checkpoint, Row
 from verifier.training.data import Split, load_split
 from verifier.training.export import export
 from verifier.training.loop import Training
-from verifier.training.measures import clean_accuracy, contradictions, measured, robust_accuracy
+from verifier.training.measures import card_options, clean_accuracy, contradictions, measured, robust_accuracy
 from verifier.training.recipe import Recipe
 
 MODEL, RECIPE, CHECKPOINT, LOG = "model.onnx", "recipe.toml", "checkpoint.pt", "log.csv"
@@ -46,6 +46,7 @@ def train(recipe: Recipe, folder: Path, resume: bool = False, observer: Observer
     """
     observer = observer or Observer()
     split = load_split(recipe.data)
+    card_options(recipe, split.clip)  # says what is wrong with the card before the work is done
     checkpoint = Checkpoint.read(folder / CHECKPOINT, recipe.text, split.digest) if resume else None
     training = Training(recipe, split, checkpoint)
     try:
