@@ -59,7 +59,7 @@ def test_list_and_mistakes(asked: Path, tmp_path: Path) -> None:
 def test_a_contradiction_is_told(asked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lie = Verdict(Status.UNSAT, "a lie", 0.0)
     monkeypatch.setattr(sample, "decide", lambda *_: lie)
-    done = within("train", asked, "--output", tmp_path / "net", "--epochs", 20)
+    done = within("train", asked, "--output", tmp_path / "net", "--epochs", 20, "--workers", 1)
     assert done.exit_code == 4
     assert "CONTRADICTION at sample" in done.output
 

@@ -11,10 +11,13 @@ from typer.testing import CliRunner
 
 from verifier.cli.main import app
 from verifier.errors import VerifierError
+from verifier.network.graph import Affine, Input, Network
+from verifier.network.linear_maps import Dense
 from verifier.radii.data import LabelledData
 from verifier.training.recipe import recipe_names
 from verifier.zoo import line_up as lines
 from verifier.zoo.line_up import Plan, room, spread
+from verifier.zoo.one_pass import one_pass
 
 
 def test_half_the_distance_to_another_class() -> None:
@@ -32,6 +35,18 @@ def test_the_line_up_is_all_of_digits() -> None:
     names = Plan(Path("x")).names
     assert names == [name for name in recipe_names() if name.startswith("digits-")]
     assert len(names) >= 15
+
+
+def test_certificates_of_one_pass_are_margins_over_constants() -> None:
+    """Of f(x) = (x1, -x2, 0), whose differences have norms sqrt(2), 1 and 1."""
+    rows = np.array([[1.0, 0.0], [0.0, -1.0], [0.0, 0.0]])
+    network = Network((Input(2), Affine((0,), (Dense(rows),), np.zeros(3))))
+    data = LabelledData("points", np.array([[3.0, 0.0], [1.0, 2.0], [-1.0, 0.0]]), np.array([0, 0, 1]))
+    found = one_pass(network, data)
+    assert found.constant == pytest.approx(1.0, rel=1e-6)
+    assert found.medians["lipschitz"] == pytest.approx(1 / math.sqrt(2), rel=1e-6)
+    assert found.medians["cross-lipschitz"] == pytest.approx(1.0, rel=1e-6)
+    assert found.medians["cross-lipschitz"] <= 1.0
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ def train(
     output: Annotated[Path | None, typer.Option(help="Folder of the results; the recipe's name if not given.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in that folder.")] = False,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's; the ramp changes too.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Samples measured at a time; cores if not given.")] = None,
     show: Annotated[bool, typer.Option("--list", help="Show the built-in recipes.")] = False,
 ) -> None:
     """Train a network by a recipe; write model.onnx, recipe.toml, card.md, card.json, log.csv and a checkpoint.
@@ -48,7 +50,7 @@ def train(
     method_of(chosen, recipe)  # says what is wrong with the method's parameters in that file
     if epochs is not None:
         chosen = replace(chosen, training=chosen.training.in_epochs(epochs))
-    sys.exit(_run(chosen, output or Path(chosen.name), resume))
+    sys.exit(_run(chosen, output or Path(chosen.name), resume, workers or os.cpu_count() or 1))
 
 
 def _list() -> None:
@@ -58,7 +60,7 @@ def _list() -> None:
         say(f"{name:24} {recipe_summary(name)}")
 
 
-def _run(recipe: Recipe, folder: Path, resume: bool) -> int:
+def _run(recipe: Recipe, folder: Path, resume: bool, workers: int) -> int:
     """Trains, shows what came of it, and gives the exit status."""
     from verifier.training.run import Observer, train
 
@@ -67,7 +69,7 @@ def _run(recipe: Recipe, folder: Path, resume: bool) -> int:
         _show(f"epoch {row.epoch} of {recipe.training.epochs}: {told}")
 
     try:
-        card = train(recipe, folder, resume, Observer(on_epoch, _show))
+        card = train(recipe, folder, resume, Observer(on_epoch, _show), workers)
     except KeyboardInterrupt:
         _show("")
         complain("verifier: interrupted; the same command with --resume goes on from the last whole epoch")

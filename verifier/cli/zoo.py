@@ -104,7 +104,7 @@ def _write(plan: Plan, entries: list[Entry]) -> None:
         write_whole(plan.folder / name, certified_picture(curves, room(whole, chosen, norm)))
     networks = []
     for name in PLANE:
-        trained(load_recipe(name), plan.folder / name)
+        trained(load_recipe(name), plan.folder / name, plan.workers)
         networks.append((name, load_network(plan.folder / name / MODEL)))
     moons = load_data("moons:test", 2)
     assert moons.labels is not None

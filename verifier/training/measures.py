@@ -83,19 +83,20 @@ def card_options(recipe: Recipe, clip: tuple[float, float] | None) -> AccuracyOp
         raise UsageError(error.cause, "[card], methods", error.fix) from None
 
 
-def robust_accuracy(recipe: Recipe, network: Network, split: Split) -> Accuracy | None:
+def robust_accuracy(recipe: Recipe, network: Network, split: Split, workers: int = 1) -> Accuracy | None:
     """By the card's perturbations, norm, methods and number of samples; None where it names no perturbation.
 
     Args:
         recipe: the network's.
         network: as read from its model.
         split: the data it was trained and is tested on.
+        workers: processes that ask about samples at the same time.
     """
     options = card_options(recipe, split.clip)
     if options is None:
         return None
     data = LabelledData(recipe.data.set, split.test_x.astype(np.float64), split.test_y)
-    return evaluate(network, data, range(min(recipe.card.samples, len(split.test_x))), options)
+    return evaluate(network, data, range(min(recipe.card.samples, len(split.test_x))), options, workers)
 
 
 def clean_accuracy(network: Network, x: np.ndarray, y: np.ndarray) -> float:

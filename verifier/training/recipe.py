@@ -147,16 +147,16 @@ class CardRecipe:
     Attributes:
         epsilons: perturbations; the training's own if empty.
         norm: theirs; the training's own if empty.
-        methods: of `verifier accuracy`; if empty, attacks and certificates that suit the norm.
         samples: the first of the test set, at most so many.
         timeout: seconds for all methods on one sample and epsilon.
+        methods: of `verifier accuracy`; if empty, attacks and certificates that suit the norm.
     """
 
     epsilons: tuple[float, ...] = ()
     norm: str = ""
-    methods: tuple[str, ...] = ()
     samples: int = 100
     timeout: float = 5.0
+    methods: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         fine = all(0 < e < math.inf for e in self.epsilons)

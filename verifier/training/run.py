@@ -30,7 +30,9 @@ class Observer:
     on_stage: Callable[[str], None] = lambda stage: None
 
 
-def train(recipe: Recipe, folder: Path, resume: bool = False, observer: Observer | None = None) -> Card:
+def train(
+    recipe: Recipe, folder: Path, resume: bool = False, observer: Observer | None = None, workers: int = 1
+) -> Card:
     """Trains a network, exports it, measures it, and leaves everything in a folder.
 
     Args:
@@ -38,6 +40,7 @@ def train(recipe: Recipe, folder: Path, resume: bool = False, observer: Observer
         folder: made if it does not exist.
         resume: go on from the checkpoint in it; to the same result as without an interruption.
         observer: is told.
+        workers: processes that measure samples for the card at the same time; training itself is on one thread.
 
     Raises:
         UsageError: the recipe asks for what is not to be had, there is no checkpoint, or a file cannot be written.
@@ -63,16 +66,16 @@ def train(recipe: Recipe, folder: Path, resume: bool = False, observer: Observer
     observer.on_stage("exporting")
     model = export(network, split.test_x[:COMPARED], folder / MODEL)
     observer.on_stage("measuring")
-    card = measured_card(recipe, model, split, training.seconds)
+    card = measured_card(recipe, model, split, training.seconds, workers)
     write_whole(folder / "card.json", card.json())
     write_whole(folder / "card.md", card.markdown())
     return card
 
 
-def measured_card(recipe: Recipe, network: Network, split: Split, seconds: float) -> Card:
+def measured_card(recipe: Recipe, network: Network, split: Split, seconds: float, workers: int = 1) -> Card:
     """The card of an exported network."""
     clean = clean_accuracy(network, split.test_x, split.test_y)
-    found = robust_accuracy(recipe, network, split)
+    found = robust_accuracy(recipe, network, split, workers)
     samples = 0 if found is None else len(found.answers)
     shares, wrong = ([], []) if found is None else (measured(found), contradictions(found))
     return Card(recipe, clean, len(split.test_x), samples, shares, seconds, wrong)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +16,14 @@ import numpy as np
 from verifier.evaluation.evaluate import Accuracy, evaluate
 from verifier.evaluation.options import AccuracyOptions
 from verifier.evaluation.store import NAME, Store
+from verifier.network.graph import Network
 from verifier.radii.data import LabelledData, load_data
 from verifier.radii.smoothed import Smoothing
 from verifier.readers.onnx import load_network
 from verifier.smoothing.certify import SmoothingOptions
 from verifier.training.recipe import Recipe, load_recipe, recipe_names
 from verifier.training.run import CHECKPOINT, MODEL, RECIPE, train
+from verifier.zoo.one_pass import OnePass, one_pass
 
 PREFIX = "digits-"
 DATA = "digits:test"
@@ -46,12 +48,14 @@ class Entry:
         accuracy: on all test samples.
         seconds: of training.
         robust: by norm.
+        one_pass: what one forward pass certifies.
     """
 
     recipe: Recipe
     accuracy: float
     seconds: float
     robust: dict[float, Accuracy]
+    one_pass: OnePass
 
     @property
     def name(self) -> str:
@@ -88,31 +92,37 @@ def line_up(plan: Plan, on_stage: Callable[[str], None] = lambda stage: None) ->
         on_stage: is told what is at work.
     """
     for name in plan.names:
-        recipe, folder = load_recipe(name), plan.folder / name
+        recipe, folder = _with_samples(load_recipe(name), plan.samples), plan.folder / name
         on_stage(f"{name}: training")
-        accuracy, seconds = trained(recipe, folder)
+        accuracy, seconds = trained(recipe, folder, plan.workers)
+        network = load_network(folder / MODEL)
+        data = load_data(DATA, network.input_size)
+        on_stage(f"{name}: certificates of one pass")
+        found = one_pass(network, data)
         robust = {}
         for norm in SIZES:
             on_stage(f"{name}: robust accuracy, {norm:g}-norm")
-            robust[norm] = _measured(folder, norm, plan)
-        yield Entry(recipe, accuracy, seconds, robust)
+            robust[norm] = _measured(network, data, folder / f"norm-{norm:g}", norm, plan)
+        yield Entry(recipe, accuracy, seconds, robust, found)
 
 
-def trained(recipe: Recipe, folder: Path) -> tuple[float, float]:
+def _with_samples(recipe: Recipe, samples: int) -> Recipe:
+    """The recipe with a card on so many samples at most; the page has samples of its own."""
+    return replace(recipe, card=replace(recipe.card, samples=min(samples, recipe.card.samples)))
+
+
+def trained(recipe: Recipe, folder: Path, workers: int = 1) -> tuple[float, float]:
     """Accuracy and seconds of a network that is there, or is trained now, from its checkpoint if there is one."""
     card, known = folder / "card.json", folder / RECIPE
     same = known.is_file() and known.read_text(encoding="utf-8") == recipe.text
     if not (same and card.is_file() and (folder / MODEL).is_file()):
-        train(recipe, folder, resume=same and (folder / CHECKPOINT).is_file())
+        train(recipe, folder, resume=same and (folder / CHECKPOINT).is_file(), workers=workers)
     record = json.loads(card.read_text(encoding="utf-8"))
     return float(record["accuracy"]), float(record["seconds"])
 
 
-def _measured(folder: Path, norm: float, plan: Plan) -> Accuracy:
-    network = load_network(folder / MODEL)
-    data = load_data(DATA, network.input_size)
+def _measured(network: Network, data: LabelledData, place: Path, norm: float, plan: Plan) -> Accuracy:
     options = AccuracyOptions(SIZES[norm], norm, METHODS[norm], (0.0, 1.0), TIMEOUT, smoothing=Smoothing(SIGMA, DRAWS))
-    place = folder / f"norm-{norm:g}"
     place.mkdir(exist_ok=True)
     return evaluate(
         network,

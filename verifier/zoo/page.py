@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from verifier.evaluation.summary import AtSize
 from verifier.zoo.line_up import DATA, METHODS, SIGMA, SIZES, Entry
+from verifier.zoo.one_pass import CONSTANTS
 
 SHOWN = {2.0: 0.5, math.inf: 0.1}
 """The sizes that the table shows."""
@@ -34,6 +35,7 @@ def page(entries: Sequence[Entry], samples: int) -> str:
     for entry in entries:
         cells = [_share(entry, norm, column) for norm in SIZES for column in _columns(norm)]
         lines.append(f"| {entry.name} | {100 * entry.accuracy:.1f} | {entry.seconds:.0f} | {' | '.join(cells)} |")
+    lines += _one_pass(entries)
     lines += [
         "",
         "## Certified accuracy against the size of perturbations",
@@ -54,6 +56,25 @@ def page(entries: Sequence[Entry], samples: int) -> str:
         "![Level curves of a plain and of a 1-Lipschitz network](zoo-levels.png)",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _one_pass(entries: Sequence[Entry]) -> list[str]:
+    """The table of certificates of one forward pass."""
+    lines = [
+        "",
+        "## What one forward pass certifies",
+        "",
+        f"2-norm, all samples of `{DATA}`: the margin over a global Lipschitz constant, that of all outputs by the",
+        "product of norms, or that of each pair of classes. Medians; the radius of a sample in another class is 0.",
+        "",
+        "| network | constant of all outputs | median radius by it | median radius by pairs |",
+        "|---|---|---|---|",
+    ]
+    for entry in entries:
+        found = entry.one_pass
+        radii = " | ".join(f"{found.medians[name]:.3f}" for name in CONSTANTS)
+        lines.append(f"| {entry.name} | {found.constant:.6g} | {radii} |")
+    return lines
 
 
 def _columns(norm: float) -> list[str]:
