@@ -6,7 +6,8 @@ The 1-norm is the largest sum of a column's absolute weights, the infinity-norm 
 - Gram iteration on the matrix, where that is affordable (`gram`), which is within 1e-6; fewer steps of it, and a looser
   bound, for dense matrices from about 1,500 rows and columns on;
 - Gram iteration in the Fourier domain for larger convolutions (`fourier`);
-- a Cholesky factorisation for larger sparse matrices whose entries can be brought into a band (`banded`);
+- a Cholesky factorisation for larger sparse matrices whose entries can be brought into a band (`banded`), convolutions
+  of middling size among them;
 - the norms of the factors, for larger compositions;
 - in any case sqrt(1-norm * infinity-norm).
 
@@ -51,6 +52,9 @@ MATRIX_WORK = 1 << 32
 
 MATRIX_ENTRIES = 1 << 22
 """Entries of a matrix that is built for it (32 MB)."""
+
+FEW_WEIGHTS = 1 << 19
+"""Weights of a convolution that is brought into a band as well, for a second or two."""
 
 ITERATIONS = 12
 """Steps of a Gram iteration, as a rule."""
@@ -149,7 +153,12 @@ def _groups(convolution: Convolution) -> Iterator[Convolution]:
 
 
 def _of_one_group(convolution: Convolution) -> float:
-    return _gram(convolution.to_sparse().toarray()) if _is_small(convolution) else circular_norm(convolution)
+    if _is_small(convolution):
+        return _gram(convolution.to_sparse().toarray())
+    found = circular_norm(convolution)
+    if convolution.out_size * convolution.terms > FEW_WEIGHTS:
+        return found
+    return min(found, banded_norm(convolution.to_sparse()))  # the circular one sees no border
 
 
 def _gram(matrix: np.ndarray, steps: int = MOST_STEPS) -> float:
