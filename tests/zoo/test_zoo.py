@@ -57,7 +57,7 @@ def test_the_page_is_made_and_nothing_is_done_twice(tmp_path: Path, monkeypatch:
     text = (tmp_path / "zoo.md").read_text()
     assert "| standard |" in text
     assert "| cayley |" in text
-    for name in ("zoo-2.png", "zoo-inf.png", "zoo-levels.png"):
+    for name in ("zoo-2.png", "zoo-inf.png", "zoo-2-methods.png", "zoo-inf-methods.png", "zoo-levels.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 
     def never(*_: object, **__: object) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 from pathlib import Path
@@ -86,22 +85,23 @@ def _contradicted(entries: list[Entry]) -> int:
 
 def _write(plan: Plan, entries: list[Entry]) -> None:
     from verifier.evidence.result_files import write_whole
-    from verifier.pictures.zoo import certified_picture, levels_picture
+    from verifier.pictures.zoo import certified_picture, levels_picture, methods_picture
     from verifier.radii.data import load_data
     from verifier.radii.known_data import split
     from verifier.readers.onnx import load_network
     from verifier.training.recipe import load_recipe
     from verifier.training.run import MODEL
-    from verifier.zoo.line_up import room, spread, trained
+    from verifier.zoo.line_up import SIZES, room, spread, trained
     from verifier.zoo.page import page
 
     whole = load_data("digits", 64)
     assert whole.labels is not None
     test = split(whole.labels)[1]
     chosen = test[spread(len(test), plan.samples)].tolist()
-    for norm, name in ((2.0, "zoo-2.png"), (math.inf, "zoo-inf.png")):
+    for norm in SIZES:
         curves = [(entry.name, entry.robust[norm]) for entry in entries]
-        write_whole(plan.folder / name, certified_picture(curves, room(whole, chosen, norm)))
+        write_whole(plan.folder / f"zoo-{norm:g}.png", certified_picture(curves, room(whole, chosen, norm)))
+        write_whole(plan.folder / f"zoo-{norm:g}-methods.png", methods_picture(curves))
     networks = []
     for name in PLANE:
         trained(load_recipe(name), plan.folder / name, plan.workers)

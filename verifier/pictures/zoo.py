@@ -11,6 +11,7 @@ from verifier.evaluation.evaluate import Accuracy
 from verifier.network.graph import Network
 
 STYLES = ("-", "--", "-.", ":")
+COLUMNS = 5
 LEVELS = (0.0, 0.1, 0.2, 0.3)
 
 
@@ -41,6 +42,40 @@ def certified_picture(networks: Sequence[tuple[str, Accuracy]], room: np.ndarray
     axes.set_ylabel("certified share of the samples")
     axes.grid(color="0.92")
     figure.legend(loc="outside right upper", fontsize=8, frameon=False)
+    return _png(figure)
+
+
+def methods_picture(networks: Sequence[tuple[str, Accuracy]]) -> bytes:
+    """A panel for each network: what each method certifies at each size, and what attacks leave, as a PNG file's bytes.
+
+    Args:
+        networks: names and robust accuracies, all by the same methods at the same sizes.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = -(-len(networks) // COLUMNS)
+    figure = Figure(figsize=(2.3 * COLUMNS, 0.6 + 1.9 * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False).flat
+    for axes, (name, found) in zip(panels, networks, strict=False):
+        sizes = [0.0, *(size.epsilon for size in found.summary.sizes)]
+        clean = found.summary.clean.value
+        for method in found.summary.sizes[0].certified:
+            shares = [size.certified[method].value for size in found.summary.sizes]
+            axes.plot(sizes[1:], shares, marker="o", markersize=2.5, linewidth=1.2, label=method)
+        left = [clean, *(size.unbroken.value for size in found.summary.sizes)]
+        axes.plot(sizes, left, "k--", linewidth=1.0, label="not broken by attacks")
+        axes.set_title(name, fontsize=9)
+        axes.grid(color="0.92")
+        axes.tick_params(labelsize=7)
+    for axes in list(figure.axes)[len(networks) :]:
+        axes.set_axis_off()
+    figure.axes[0].set_ylim(-0.02, 1.02)
+    figure.supxlabel(f"size of the perturbation, {networks[0][1].options.norm:g}-norm", fontsize=9)
+    figure.supylabel("share of the samples", fontsize=9)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize=8, frameon=False)
     return _png(figure)
 
 
