@@ -19,9 +19,11 @@ import numpy as np
 from verifier.arrays import to_numpy
 from verifier.lipschitz.block_norms import block_constant, matrix_norm
 from verifier.lipschitz.blocks import blocks, straight
+from verifier.lipschitz.fourier import wrapped_norm
 from verifier.lipschitz.norms import operator_norm
 from verifier.lipschitz.rounding import INF, above, dual, norms, plus, root, times
 from verifier.lipschitz.slopes import Values, steepest
+from verifier.lipschitz.wrapped import wrapped_convolution
 from verifier.network.graph import Affine, Elementwise, Network, Product
 from verifier.network.linear_maps import Composition, Dense, LinearMap, Scaling
 from verifier.tolerances import UNDERFLOW, gamma
@@ -88,6 +90,7 @@ class LipschitzConstants:
             return self._weighted(node.operands[0], times(weights, steepest(self.network, self._values, k)))
         if isinstance(node, Affine):
             found = np.minimum(self._of_maps(node, weights), self._of_blocks(k, weights))
+            found = np.minimum(found, self._of_wrapped(k, weights))
             return np.minimum(found, self._of_straight(k, weights))
         if isinstance(node, Product):
             return self._of_product(node, weights)
@@ -110,6 +113,16 @@ class LipschitzConstants:
             inner, constant = self._known.get(block.base) or self._split(block.base)
             best = np.minimum(best, times(block_constant(block, self.norm, weights, inner), constant))
         return best
+
+    def _of_wrapped(self, k: int, weights: np.ndarray) -> np.ndarray | float:
+        """The same where it is a convolution on an image that is padded around, in the 2-norm; else infinite."""
+        found = wrapped_convolution(self.network, k) if self.norm == 2.0 else None
+        if found is None:
+            return INF
+        base, convolution, sides = found
+        inner, constant = self._known.get(base) or self._split(base)
+        largest = times(weights.max(initial=0.0), inner.max(initial=0.0))
+        return times(wrapped_norm(convolution, sides), largest, constant)
 
     def _of_straight(self, k: int, weights: np.ndarray) -> np.ndarray | float:
         """The same with affine operands taken in; infinite where nothing is to be."""

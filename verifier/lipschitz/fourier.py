@@ -33,9 +33,24 @@ TWIDDLE_ERROR = 128 * UNIT_ROUNDOFF
 
 def circular_norm(convolution: Convolution) -> float:
     """At least the 2-norm of the circular convolution that one of a single group is part of."""
-    kernel, window = to_numpy(convolution.kernel).astype(np.float64), convolution.window
+    window = convolution.window
     sides = zip(convolution.in_shape[2:], window.pads_begin, window.pads_end, window.strides, strict=True)
-    coarse = tuple(-(-(n + p + q) // s) for n, p, q, s in sides)
+    return _norm_on(convolution, tuple(-(-(n + p + q) // s) for n, p, q, s in sides))
+
+
+def wrapped_norm(convolution: Convolution, sides: tuple[int, ...]) -> float:
+    """At least the 2-norm of a convolution of one group without strides and padding on an image that is padded around.
+
+    Args:
+        convolution: as it is on the padded image.
+        sides: the image's before padding, which are those of the output.
+    """
+    return _norm_on(convolution, sides)
+
+
+def _norm_on(convolution: Convolution, coarse: tuple[int, ...]) -> float:
+    """At least the norm of the circular convolution on so many pixels times the strides."""
+    kernel = to_numpy(convolution.kernel).astype(np.float64)
     taps = _Taps(convolution, coarse)
     flat = kernel.reshape(*kernel.shape[:2], -1)
     totals = np.stack([np.abs(flat[:, :, where]).sum(axis=2) for where in taps.phases])

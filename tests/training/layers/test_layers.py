@@ -180,6 +180,15 @@ def test_the_series_of_the_exponential_is_cut_off_where_nothing_is_left() -> Non
     assert exact <= series_error(REACH) < 1e-9
 
 
+@pytest.mark.parametrize(("name", "image"), [("cayley", (14, 14)), ("bcop", (28, 20)), ("skew", (14, 13))])
+def test_large_images_padded_around_are_certified_from_their_frequencies(name: str, image: tuple[int, int]) -> None:
+    layer = stirred(CONVOLUTIONS[name](ConvolutionSpec(12, 12, 3, image, "circular")), 5, 0.5)
+    x = torch.randn(2, 12, *image)
+    with torch.no_grad():
+        assert torch.allclose(explicit(layer)(x), layer(x), atol=1e-4 * float(x.abs().max()))
+    assert 1 - 1e-5 <= certified_constant(layer, (12, *image)) <= 1 + 2e-5
+
+
 def test_what_does_not_hold_is_refused() -> None:
     for name, padding in (("aol", "reflect"), ("bcop", "replicate"), ("cayley", "zeros"), ("sll", "circular")):
         with pytest.raises(UsageError, match="not 1-Lipschitz"):

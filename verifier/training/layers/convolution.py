@@ -98,19 +98,22 @@ def convolved(x: torch.Tensor, kernel: torch.Tensor, padding: str) -> torch.Tens
 
 
 class Padded(nn.Module):
-    """A convolution on a padded image: takes entries of the image where ONNX has no padding of that kind."""
+    """A convolution on a padded image, of the image's size: takes entries of it where ONNX has no such padding."""
 
-    def __init__(self, convolution: nn.Conv2d, reach: int, padding: str) -> None:
+    def __init__(self, convolution: nn.Conv2d, padding: str) -> None:
         super().__init__()
-        self.convolution, self.reach, self.padding = convolution, reach, padding
+        self.convolution, self.padding = convolution, padding
+        self.above, self.left = (int(size) // 2 for size in convolution.kernel_size)
+        self.below, self.right = (int(size) - 1 - int(size) // 2 for size in convolution.kernel_size)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """On x of shape (N, in_channels, height, width)."""
         if self.padding == "circular":  # made of slices, which any opset has
-            x = torch.cat([x[:, :, -self.reach :], x, x[:, :, : self.reach]], dim=2)
-            x = torch.cat([x[:, :, :, -self.reach :], x, x[:, :, :, : self.reach]], dim=3)
+            height, width = x.shape[2:]
+            x = torch.cat([x[:, :, height - self.above :], x, x[:, :, : self.below]], dim=2)
+            x = torch.cat([x[:, :, :, width - self.left :], x, x[:, :, :, : self.right]], dim=3)
         else:
-            x = nn.functional.pad(x, (self.reach,) * 4, mode=self.padding)
+            x = nn.functional.pad(x, (self.left, self.right, self.above, self.below), mode=self.padding)
         result: torch.Tensor = self.convolution(x)
         return result
 
@@ -123,7 +126,26 @@ def plain_convolution(kernel: torch.Tensor, bias: torch.Tensor, padding: str) ->
     with torch.no_grad():
         layer.weight.copy_(kernel)
         layer.bias.copy_(bias)  # type: ignore[union-attr]  # it has one
-    return layer if padding == "zeros" or reach == 0 else Padded(layer, reach, padding)
+    return layer if padding == "zeros" or reach == 0 else Padded(layer, padding)
+
+
+def written_around(layer: nn.Module, spec: ConvolutionSpec) -> nn.Module:
+    """A layer, affine in its input, that commutes with cyclic moves and is run in float64, as one convolution.
+
+    Its kernel is as large as the image, which is padded around.
+    """
+    (height, width), before, after = spec.image, spec.in_channels, spec.out_channels
+    with torch.no_grad():
+        bias = layer(torch.zeros(1, before, height, width, dtype=torch.float64))[0, :, 0, 0]
+        units = torch.zeros(before, before, height, width, dtype=torch.float64)
+        units[:, :, 0, 0] = torch.eye(before)
+        # A pixel adds to what lies before it by the kernel's last weights.
+        response = (layer(units) - bias[:, None, None]).transpose(0, 1)
+        rows, columns = (torch.arange(size).neg() + size // 2 for size in (height, width))
+        convolution = nn.Conv2d(before, after, (height, width))
+        convolution.weight.copy_(response[:, :, rows % height][:, :, :, columns % width])
+        convolution.bias.copy_(bias)  # type: ignore[union-attr]  # it has one
+    return Padded(convolution, "circular")
 
 
 def written_out(layer: nn.Module, spec: ConvolutionSpec) -> nn.Module:

@@ -25,6 +25,7 @@ from verifier.training.layers.convolution import (
     ConvolutionSpec,
     convolved,
     plain_convolution,
+    written_around,
     written_out,
 )
 from verifier.training.layers.dense import cayley
@@ -68,7 +69,10 @@ class SpectralConvolution(ConvolutionLayer):
 
 
 class _WrittenOut(ConvolutionLayer):
-    """One whose map is no convolution with a small kernel: exported as a dense matrix, on small images."""
+    """One whose map is no convolution with a small kernel.
+
+    Exported it has a kernel as large as the image where it is padded around, and is a dense matrix else.
+    """
 
     def effective(self, raw: torch.Tensor) -> torch.Tensor:
         """The raw kernel; what is made of it is the map."""
@@ -76,7 +80,8 @@ class _WrittenOut(ConvolutionLayer):
 
     def explicit(self) -> nn.Module:
         """See `LipschitzLayer.explicit`."""
-        return written_out(copy.deepcopy(self).double(), self.spec)
+        layer = copy.deepcopy(self).double()
+        return (written_around if self.spec.padding == "circular" else written_out)(layer, self.spec)
 
 
 class CayleyConvolution(_WrittenOut):
