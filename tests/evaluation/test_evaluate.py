@@ -167,6 +167,21 @@ def test_an_incomplete_method_is_asked_about_few_sizes(tmp_path: Path) -> None:
             assert answer.certified == max((s for s in sizes if s < exact[answers.sample]), default=0.0)
 
 
+def test_what_others_know_spares_questions(tmp_path: Path) -> None:
+    """The largest size that a certificate proves comes first; with the attack's there is none between them to ask."""
+    sizes = tuple(0.01 * k for k in range(1, 65))
+    options = AccuracyOptions(sizes, 2.0, ["fast-bisection", "cross-lipschitz", "crown"])
+    found = evaluate(linear_network(tmp_path, WEIGHT), samples(10), range(10), options)
+    exact, asked = distances(WEIGHT, samples(10).x, 2.0), []
+    for answers in found.answers:
+        for answer in answers.answers:
+            if answer.method == "crown" and exact[answers.sample] < sizes[-1]:
+                assert answer.certified == max((s for s in sizes if s < exact[answers.sample]), default=0.0)
+                asked.append(int(answer.detail.split()[0]))
+    assert len(asked) >= 4
+    assert max(asked) <= 2  # that one, and one beyond the attack's
+
+
 def test_rows_can_be_read_alone(tmp_path: Path) -> None:
     options = AccuracyOptions((0.1, 0.5), 2.0, ["fmn", "crown"], seed=3)
     found = evaluate(linear_network(tmp_path, WEIGHT), samples(6), range(6), options)

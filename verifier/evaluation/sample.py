@@ -69,9 +69,9 @@ def _about_network(question: RadiusQuestion, options: AccuracyOptions, found: li
     for names, share in ((weak, BOUNDING), (strong, 1.0)):
         shared = deadline.within(share * deadline.remaining)
         for count, name in enumerate(names):
-            nearest = min((a.broken for a in found), default=math.inf)
+            known = max((a.certified for a in found), default=0.0), min((a.broken for a in found), default=math.inf)
             part = shared.within(shared.remaining / (len(names) - count))
-            yield _Sizes(question, METHODS[name], options, nearest, part).answer()
+            yield _Sizes(question, METHODS[name], options, known, part).answer()
 
 
 def _from_end(end: End) -> Answer:
@@ -88,13 +88,23 @@ def _from_smoothing(end: End) -> Answer:
 
 
 class _Sizes:
-    """One verification method on the sizes in question."""
+    """One verification method on the sizes in question.
+
+    `known` is what others proved and what they broke it by: what is broken is not asked again, what is proved is asked
+    first, being the easiest.
+    """
 
     def __init__(
-        self, question: RadiusQuestion, method: Method, options: AccuracyOptions, nearest: float, deadline: Deadline
+        self,
+        question: RadiusQuestion,
+        method: Method,
+        options: AccuracyOptions,
+        known: tuple[float, float],
+        deadline: Deadline,
     ) -> None:
         self.question, self.method, self.options, self.deadline = question, method, options, deadline
-        self.proved, self.broken, self.asked = 0.0, nearest, 0
+        self.easy, self.broken = known
+        self.proved, self.asked = 0.0, 0
         self.standing = Standing.CERTIFIED
         self.point: np.ndarray | None = None
 
@@ -109,6 +119,8 @@ class _Sizes:
             if not candidates:
                 break
             size = candidates[len(candidates) // 2] if below else candidates[0]
+            if self.asked == 0:
+                size = max((e for e in below if e <= self.easy), default=size)
             if not self._ask(size):
                 undecided.add(size)
         self._check()
