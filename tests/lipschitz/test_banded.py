@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.sparse import block_diag, csr_array, diags_array, random_array
+from scipy.sparse import block_diag, csr_array, diags_array, eye_array, random_array, vstack
 from scipy.sparse.linalg import svds
 
 from verifier.lipschitz import banded
@@ -74,6 +75,20 @@ def test_what_cannot_be_bounded_is_infinite():
     assert banded_norm(csr_array(np.array([[1.0, math.nan]]))) == math.inf
     assert banded_norm(csr_array(np.array([[1.0, math.inf]]))) == math.inf
     assert banded_norm(csr_array(np.array([[1.0, 1e-200]]))) == math.inf
-    wide = csr_array(np.ones((1, banded.MOST_WEIGHTS + 1)))
-    assert banded_norm(wide) == math.inf
-    assert operator_norm(Sparse(wide), 2.0) <= math.sqrt(wide.shape[1]) * (1 + 1e-6)  # by the mixed bound
+    wide = csr_array(np.ones((1, 50_000)))
+    assert banded_norm(csr_array(vstack([eye_array(50_000), wide]))) == math.inf  # A'A would be full
+    assert operator_norm(Sparse(wide), 2.0) <= math.sqrt(50_000) * (1 + 1e-6)
+
+
+def test_large_weights_raise_no_warning():
+    matrix = np.array([[1.0, 2.0], [3.0, 4.0], [0.0, 1.0]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = banded_norm(csr_array(matrix * 1e250))
+    assert found >= np.linalg.norm(matrix, 2) * 1e250 * (1 - ROUNDING)
+
+
+def test_columns_that_nothing_meets_make_no_difference():
+    matrix = csr_array(np.array([[0.0, 3.0, 0.0, 4.0], [0.0, 0.0, 0.0, 0.0]]))
+    assert 5 * (1 - ROUNDING) <= banded_norm(matrix) <= 5 * (1 + 1e-6)
+    assert 5 * (1 - ROUNDING) <= banded_norm(csr_array(matrix.T)) <= 5 * (1 + 1e-6)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verifier.lipschitz.constants import LipschitzConstants
+from verifier.lipschitz.fourier import wrapped_norm
 from verifier.lipschitz.wrapped import wrapped_convolution
 from verifier.network.graph import Affine, Input, Network, Node
 from verifier.network.linear_maps import Composition, Convolution, Scaling, Selection
@@ -90,6 +92,40 @@ def test_what_is_not_padded_around_is_not_taken_for_it() -> None:
     assert wrapped_convolution(padded_network(weights, around((2, 5, 5), [(2, 2), (2, 2)]), 50, window), 2) is None
     strided = Window((2, 2), (0, 0), (0, 0), (1, 1))
     assert wrapped_convolution(padded_network(weights, order, 50, strided), 2) is None
+
+
+@pytest.mark.parametrize("factors", [(2.0**52, 1.4, -(2.0**52)), (2.0**30, 1.0 - 2.0**30), (0.5, 0.5), (1.0,)])
+def test_sums_and_weights_are_not_taken_for_moves(factors: tuple[float, ...]) -> None:
+    """Though float64 may make 1 of them; they count as what they are."""
+    window, order = Window((1, 1), (0, 0), (0, 0), (1, 1)), around((2, 5, 5), [(1, 1), (1, 1)])
+    weights = np.random.default_rng(0).normal(size=(3, 2, 3, 3))
+    moves = [Composition(Scaling(np.full(98, f)), Selection(order.reshape(-1), 50)) for f in factors]
+    convolution = Convolution(weights, (1, *order.shape), window)
+    first = Affine((0,) * len(moves), tuple(moves), np.zeros(98))
+    network = Network((Input(50), first, Affine((1,), (convolution,), np.zeros(75))))
+    assert wrapped_convolution(network, 2) is None
+    plain = padded_network(weights, order, 50, window)
+    true = math.fsum(factors) * exact(plain)
+    assert true * (1 - ROUNDING) <= LipschitzConstants(network, 2.0).of_outputs()
+
+
+def test_an_entry_of_two_sources_is_a_sum() -> None:
+    window, order = Window((1,), (0,), (0,), (1,)), around((1, 4), [(1, 1)])
+    both = Affine((0, 0), (Selection(order.reshape(-1), 4), Selection(np.array([-1] * 5 + [0]), 4)), np.zeros(6))
+    convolution = Convolution(np.ones((1, 1, 3)), (1, *order.shape), window)
+    network = Network((Input(4), both, Affine((1,), (convolution,), np.zeros(4))))
+    assert wrapped_convolution(network, 2) is None
+
+
+def test_weights_that_underflow_are_covered() -> None:
+    rng, worst, n = np.random.default_rng(1), math.inf, 31
+    for _ in range(50):
+        turn = 2 * np.pi * rng.integers(1, n // 2) * np.arange(n) / n
+        kernel = np.round(2 * rng.normal(size=(1, 1, n)) + 3 * np.cos(turn + rng.uniform(0, 6)))
+        tiny = Convolution(kernel * 5e-324, (1, 1, 2 * n - 1), Window((1,), (0,), (0,), (1,)))
+        found = wrapped_norm(tiny, (n,)) * 2.0**1000 * 2.0**74
+        worst = min(worst, found / np.abs(np.fft.fft(kernel[0, 0])).max())
+    assert worst >= 1
 
 
 def test_weights_before_it_are_taken_in() -> None:

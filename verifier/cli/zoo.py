@@ -22,7 +22,7 @@ PAGE = "zoo.md"
 
 def zoo(
     output: Annotated[Path, typer.Option(help="Folder of the page and of all networks.")] = Path("zoo"),
-    samples: Annotated[int, typer.Option(min=1, help="Test samples on which robust accuracy is measured.")] = 25,
+    samples: Annotated[int, typer.Option(min=1, help="Test samples on which robust accuracy is measured.")] = 40,
     recipes: Annotated[str, typer.Option(help="Names of digits' recipes, with commas; all if not given.")] = "",
     workers: Annotated[int | None, typer.Option(min=1, help="Samples at a time; cores if not given.")] = None,
 ) -> None:

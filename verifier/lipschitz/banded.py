@@ -31,8 +31,8 @@ MOST_WORK = 1 << 36
 MOST_ENTRIES = 1 << 25
 """Entries of a band at most (256 MB)."""
 
-MOST_WEIGHTS = 1 << 22
-"""Weights of a matrix at most; A'A has a multiple of them."""
+MOST_PRODUCTS = 1 << 30
+"""Multiplications of weights for A'A at most."""
 
 RAISED = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 """By which shares the estimate is raised, one after another."""
@@ -48,13 +48,18 @@ def banded_norm(matrix: csr_array) -> float:
     sizes = np.abs(matrix.data[matrix.data != 0])
     if not sizes.size:
         return 0.0
-    if len(sizes) > MOST_WEIGHTS or not np.isfinite(sizes).all() or sizes.max() > LARGEST_SPREAD * sizes.min():
+    if not np.isfinite(sizes).all() or sizes.max() / LARGEST_SPREAD > sizes.min():
         return INF
     exponent = int(np.frexp(sizes.max())[1])
     scaled = matrix.copy()
     scaled.data = np.ldexp(scaled.data, -exponent)
+    scaled.sum_duplicates()
     if scaled.shape[0] < scaled.shape[1]:
         scaled = csr_array(scaled.T)
+    order = _order(scaled)
+    if order is None:
+        return INF
+    scaled = csr_array(scaled[:, order])
     size, terms = abs(scaled), int(np.bincount(scaled.indices).max())
     product = above(size.sum(axis=0).max(), scaled.shape[0]), above(size.sum(axis=1).max(), scaled.shape[1])
     error = plus(times(gamma(terms), *product), UNDERFLOW)
@@ -62,13 +67,32 @@ def banded_norm(matrix: csr_array) -> float:
     return float(np.nextafter(np.ldexp(root(plus(found, error)), exponent), INF))
 
 
+def _order(matrix: csr_array) -> np.ndarray | None:
+    """Columns in an order that makes the band of A'A narrow, from the rows and columns of A; None if it is too wide."""
+    from scipy.sparse import block_array
+    from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+    rows, columns = matrix.shape
+    filled = np.diff(matrix.indptr).astype(np.int64)
+    if (filled * filled).sum() > MOST_PRODUCTS:
+        return None
+    both = block_array([[None, matrix], [matrix.T, None]], format="csr")
+    order = reverse_cuthill_mckee(both, symmetric_mode=True)
+    order = order[order >= rows] - rows
+    place = np.full(columns, -1)
+    place[order] = np.arange(len(order))
+    # Two columns meet in A'A where a row has both.
+    places, starts = place[matrix.indices], matrix.indptr[:-1][filled > 0]
+    width = int((np.maximum.reduceat(places, starts) - np.minimum.reduceat(places, starts)).max())
+    too_wide = columns * (width + 1) > MOST_ENTRIES or columns * (width + 1) ** 2 > MOST_WORK
+    return None if too_wide or place.min() < 0 else order
+
+
 def _largest_eigenvalue(square: csr_array) -> float:
-    """At least that of a symmetric matrix; infinite where it is not found."""
+    """At least that of a symmetric matrix with a narrow band; infinite where it is not found."""
     from scipy.linalg import LinAlgError, cholesky_banded
 
     band = _band(square)
-    if band is None:
-        return INF
     width, count = band.shape[0] - 1, band.shape[1]
     share = 2 * gamma(width + 2) / (1 - 2 * gamma(width + 2))
     estimate = _lanczos(square)
@@ -79,29 +103,24 @@ def _largest_eigenvalue(square: csr_array) -> float:
         if not shifted[-1].min() > 0:
             continue
         try:
-            cholesky_banded(shifted, overwrite_ab=True, check_finite=False)
+            pivots = cholesky_banded(shifted, overwrite_ab=True, check_finite=False)[-1]
         except LinAlgError:
+            continue
+        if not (np.isfinite(pivots).all() and pivots.min() > 0):
             continue
         hidden = times(share, min(count, 2 * width + 1), above(top))
         return float(plus(above(top), times(2 * UNIT_ROUNDOFF, top), hidden, UNDERFLOW))
     return INF
 
 
-def _band(square: csr_array) -> np.ndarray | None:
-    """The diagonal, last, and what is above it, shape (width + 1, n), in an order that makes it narrow; or None."""
-    from scipy.sparse.csgraph import reverse_cuthill_mckee
-
-    order = reverse_cuthill_mckee(square, symmetric_mode=True)
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
+def _band(square: csr_array) -> np.ndarray:
+    """The diagonal, last, and what is above it, shape (width + 1, n)."""
     entries = square.tocoo()
-    rows, columns = place[entries.row], place[entries.col]
-    width, count = int(np.abs(columns - rows).max()), square.shape[0]
-    if count * (width + 1) > MOST_ENTRIES or count * (width + 1) ** 2 > MOST_WORK:
-        return None
-    band = np.zeros((width + 1, count))
-    upper = columns >= rows
-    band[width - (columns - rows)[upper], columns[upper]] = entries.data[upper]
+    above_diagonal = entries.col - entries.row
+    width = int(above_diagonal.max())
+    band = np.zeros((width + 1, square.shape[0]))
+    upper = above_diagonal >= 0
+    band[width - above_diagonal[upper], entries.col[upper]] = entries.data[upper]
     return band
 
 

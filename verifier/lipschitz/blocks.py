@@ -101,7 +101,7 @@ def straight(network: Network, k: int) -> Iterator[tuple[int, Weights, int]]:
     """
     node = network.nodes[k]
     assert isinstance(node, Affine)
-    parts = taken_in(network, list(zip(node.operands, node.maps, strict=True)))
+    parts = _taken_in(network, list(zip(node.operands, node.maps, strict=True)))
     bases = {i for i, _ in parts}
     if len(bases) == len(node.operands) and bases == set(node.operands):
         return
@@ -112,14 +112,14 @@ def straight(network: Network, k: int) -> Iterator[tuple[int, Weights, int]]:
         yield base, _sum(maps, (node.size, network.nodes[base].size)), sum(m.terms for m in maps)
 
 
-def taken_in(network: Network, parts: list[tuple[int, LinearMap]]) -> list[tuple[int, LinearMap]]:
+def _taken_in(network: Network, parts: list[tuple[int, LinearMap]]) -> list[tuple[int, LinearMap]]:
     """The operands and maps with affine operands replaced by theirs, where that is one node whose entries they move."""
     found: list[tuple[int, LinearMap]] = []
     for i, linear_map in parts:
         inner = network.nodes[i]
         if isinstance(inner, Affine) and len(set(inner.operands)) == 1 and all(m.terms <= 2 for m in inner.maps):
             composed = [Composition(linear_map, m) for m in inner.maps]
-            found += taken_in(network, list(zip(inner.operands, composed, strict=True)))
+            found += _taken_in(network, list(zip(inner.operands, composed, strict=True)))
         else:
             found.append((i, linear_map))
     return found

@@ -22,7 +22,7 @@ from verifier.arrays import to_numpy
 from verifier.lipschitz.gram import largest_singular_values
 from verifier.lipschitz.rounding import above, plus, times
 from verifier.network.linear_maps import Convolution
-from verifier.tolerances import UNIT_ROUNDOFF, gamma
+from verifier.tolerances import UNDERFLOW, UNIT_ROUNDOFF, gamma
 
 CHUNK_ENTRIES = 1 << 21
 """Complex entries of the matrices that are worked on at once (32 MB)."""
@@ -54,12 +54,13 @@ def _norm_on(convolution: Convolution, coarse: tuple[int, ...]) -> float:
     taps = _Taps(convolution, coarse)
     flat = kernel.reshape(*kernel.shape[:2], -1)
     totals = np.stack([np.abs(flat[:, :, where]).sum(axis=2) for where in taps.phases])
+    # Of the two gammas one is for the sums, the other covers the weights' own roundings.
     share = (TWIDDLE_ERROR + 2 * gamma(flat.shape[2])) * np.sqrt(totals.size) * (1 + 4 * UNIT_ROUNDOFF)
     error = times(share, above(totals.max(), flat.shape[2]))
     computed = 0.0
-    for frequencies in _frequencies(coarse, totals.size):
+    for frequencies in _frequencies(coarse, max(totals.size, len(coarse) * flat.shape[2])):
         computed = max(computed, float(largest_singular_values(taps.symbols(flat, frequencies)).max()))
-    return float(plus(computed, error))
+    return float(plus(computed, error, UNDERFLOW if flat.any() else 0.0))
 
 
 class _Taps:

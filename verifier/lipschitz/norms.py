@@ -54,7 +54,7 @@ MATRIX_ENTRIES = 1 << 22
 """Entries of a matrix that is built for it (32 MB)."""
 
 FEW_WEIGHTS = 1 << 19
-"""Weights of a convolution that is brought into a band as well, for a second or two."""
+"""Weights of a convolution, all groups together, that is brought into a band as well, for a second or two."""
 
 ITERATIONS = 12
 """Steps of a Gram iteration, as a rule."""
@@ -114,7 +114,8 @@ def _two_norm(linear_map: LinearMap) -> float | None:
         steps = _affordable_steps(*weight.shape)
         return _gram(weight, steps) if steps > 0 else None
     if isinstance(linear_map, Convolution):
-        return max(_of_one_group(group) for group in _groups(linear_map))
+        bordered = linear_map.out_size * linear_map.terms <= FEW_WEIGHTS
+        return max(_of_one_group(group, bordered) for group in _groups(linear_map))
     if _is_small(linear_map):
         return _gram(linear_map.to_sparse().toarray())
     if isinstance(linear_map, Sparse):
@@ -152,13 +153,12 @@ def _groups(convolution: Convolution) -> Iterator[Convolution]:
         yield Convolution(part, shape, replace(window, groups=1))
 
 
-def _of_one_group(convolution: Convolution) -> float:
+def _of_one_group(convolution: Convolution, bordered: bool) -> float:
+    """At least the norm; the circular convolution sees no border, and is brought into a band as well if `bordered`."""
     if _is_small(convolution):
         return _gram(convolution.to_sparse().toarray())
     found = circular_norm(convolution)
-    if convolution.out_size * convolution.terms > FEW_WEIGHTS:
-        return found
-    return min(found, banded_norm(convolution.to_sparse()))  # the circular one sees no border
+    return min(found, banded_norm(convolution.to_sparse())) if bordered else found
 
 
 def _gram(matrix: np.ndarray, steps: int = MOST_STEPS) -> float:

@@ -4,20 +4,16 @@ Exported, padding around is a few selections of the image's entries and then a c
 composition commutes with every cyclic move of the image, so that the Fourier transform on the image itself takes it to
 one small matrix a frequency (`fourier.wrapped_norm`), of any size of kernel: orthogonal convolutions that are made at
 each frequency (Trockman & Kolter, ICLR 2021) have kernels as large as the image.
+
+What is recognised is structure, never values: maps that move entries and have no weights, one source for each entry.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from verifier.lipschitz.blocks import taken_in
 from verifier.network.graph import Affine, Network
-from verifier.network.linear_maps import Convolution, Identity
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
+from verifier.network.linear_maps import Composition, Convolution, Identity, LinearMap, Selection
 
 
 def wrapped_convolution(network: Network, k: int) -> tuple[int, Convolution, tuple[int, ...]] | None:
@@ -31,35 +27,61 @@ def wrapped_convolution(network: Network, k: int) -> tuple[int, Convolution, tup
     assert isinstance(node, Affine)
     if len(node.maps) != 1 or not isinstance(node.maps[0], Convolution):
         return None
-    convolution, padded = node.maps[0], network.nodes[node.operands[0]].size
-    window = convolution.window
+    convolution, window = node.maps[0], node.maps[0].window
     plain = set(window.strides) == {1} and not any((*window.pads_begin, *window.pads_end))
     if not plain or window.groups != 1 or convolution.in_shape[0] != 1:
         return None
-    parts = taken_in(network, [(node.operands[0], Identity(padded))])
-    bases = {i for i, _ in parts}
-    if bases == {node.operands[0]} or len(bases) != 1:
+    padded, sides = convolution.in_shape[1:], convolution.out_shape[2:]
+    base, sources = node.operands[0], np.arange(network.nodes[node.operands[0]].size)
+    while (moved := _moved(network, base)) is not None:
+        base, order = moved
+        sources = order[sources]
+        if sources.min(initial=0) < 0:
+            return None
+        if network.nodes[base].size == padded[0] * np.prod(sides) and _is_wrapped(sources, padded, sides):
+            return base, convolution, sides
+    return None
+
+
+def _moved(network: Network, k: int) -> tuple[int, np.ndarray] | None:
+    """The one node whose entries node k has, and which, shape (size,), -1 for none; None if there is none."""
+    node = network.nodes[k]
+    if not isinstance(node, Affine) or len(set(node.operands)) != 1:
         return None
-    (base,) = bases
-    moves = sum((m.to_sparse() for _, m in parts[1:]), parts[0][1].to_sparse())
-    sides = convolution.out_shape[2:]
-    return (base, convolution, sides) if _is_wrapped(moves, convolution.in_shape[1:], sides) else None
+    order = np.full(node.size, -1)
+    for linear_map in node.maps:
+        sources = _sources(linear_map)
+        if sources is None or ((sources >= 0) & (order >= 0)).any():  # a sum of two entries
+            return None
+        order = np.where(sources >= 0, sources, order)
+    return node.operands[0], order
 
 
-def _is_wrapped(moves: csr_array, padded: tuple[int, ...], sides: tuple[int, ...]) -> bool:
-    """Whether a matrix takes images of some sides to larger ones, every pixel being that at its place modulo the sides.
+def _sources(linear_map: LinearMap) -> np.ndarray | None:
+    """Which entry each output is, -1 for none; None for maps that may do more than move entries."""
+    if isinstance(linear_map, Identity):
+        return np.arange(linear_map.in_size)
+    if isinstance(linear_map, Selection):
+        return linear_map.indices
+    if isinstance(linear_map, Composition):
+        outer, inner = _sources(linear_map.outer), _sources(linear_map.inner)
+        if outer is not None and inner is not None:
+            return np.where(outer >= 0, np.append(inner, -1)[outer], -1)
+    return None
+
+
+def _is_wrapped(sources: np.ndarray, padded: tuple[int, ...], sides: tuple[int, ...]) -> bool:
+    """Whether every entry of a padded image is that at its place, moved by some pixels, modulo the image's sides.
 
     Args:
-        moves: from the image's entries to those of the padded one, all channels alike.
-        padded: channels and sides after it.
+        sources: for each entry one of the image's, whose channels are as many, not negative.
+        padded: channels and sides after padding.
         sides: before it.
     """
-    moves.eliminate_zeros()
-    image = (padded[0], *sides)
-    single = moves.shape == (np.prod(padded), np.prod(image)) and (np.diff(moves.indptr) == 1).all()
-    if not single or not (moves.data == 1.0).all():
+    if not sources.size:
         return False
-    first = np.unravel_index(int(moves.indices[0]), image)[1:]
+    image = (padded[0], *sides)
+    first = np.unravel_index(int(sources[0]), image)[1:]
     places = [np.arange(padded[0]), *((np.arange(n) + o) % s for n, o, s in zip(padded[1:], first, sides, strict=True))]
     expected = np.ravel_multi_index(np.meshgrid(*places, indexing="ij"), image)
-    return bool((moves.indices.reshape(padded) == expected).all())
+    return bool((sources.reshape(padded) == expected).all())

@@ -29,7 +29,7 @@ PREFIX = "digits-"
 DATA = "digits:test"
 SIGMA = 0.25
 DRAWS = SmoothingOptions(100, 10_000, 0.001)
-TIMEOUT = 2.5
+TIMEOUT = 3.0
 """Seconds for a sample in a norm."""
 SIZES = {2.0: (0.1, 0.25, 0.5, 0.75, 1.0), math.inf: (0.02, 0.05, 0.075, 0.1, 0.15)}
 METHODS = {
@@ -74,7 +74,7 @@ class Plan:
     """
 
     folder: Path
-    samples: int = 25
+    samples: int = 40
     workers: int = 1
     recipes: Sequence[str] = ()
 
