@@ -52,7 +52,7 @@ def banded_norm(matrix: csr_array) -> float:
         return INF
     exponent = int(np.frexp(sizes.max())[1])
     scaled = matrix.copy()
-    scaled.data = np.ldexp(scaled.data, -exponent)
+    scaled.data = np.ldexp(scaled.data.astype(np.float64), -exponent)
     scaled.sum_duplicates()
     if scaled.shape[0] < scaled.shape[1]:
         scaled = csr_array(scaled.T)
