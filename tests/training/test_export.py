@@ -66,6 +66,15 @@ def test_a_folder_has_it_all(norm: str, tmp_path: Path) -> None:
     assert (again.accuracy, again.measured, again.seconds) == (card.accuracy, card.measured, card.seconds)
 
 
+@pytest.mark.parametrize("kind", ["spectral", "bjorck"])
+def test_zero_weights_that_have_no_norm_are_told(kind: str, tmp_path: Path) -> None:
+    network = Training(recipe(architecture=ArchitectureRecipe(widths=(8,), dense=kind)), SPLIT).network.eval()
+    torch.nn.init.zeros_(network[0].raw)
+    with pytest.raises(ModelError, match=r"layer 0.weight: .*no numbers"):
+        export(network, SPLIT.test_x[:5], tmp_path / "model.onnx")
+    assert not (tmp_path / "model.onnx").exists()
+
+
 def test_a_false_certificate_is_a_contradiction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = export(Training(recipe(), SPLIT).run(), SPLIT.test_x[:5], tmp_path / "model.onnx")
     lies = dict(certificates.CERTIFICATES)

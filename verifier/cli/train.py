@@ -30,7 +30,7 @@ def train(
     """Train a network by a recipe; write model.onnx, recipe.toml, card.md, card.json, log.csv and a checkpoint.
 
     The card has the accuracy as it is, under attack, and certified at the recipe's perturbations, all on the exported
-    model. The same recipe gives the same weights, interrupted and resumed or not.
+    model. The same recipe gives the same weights on one kind of machine, interrupted and resumed or not.
     Exit status: 0, 2 wrong input or usage, 4 a certificate is contradicted by an attack, 130 interrupted.
 
     Examples:

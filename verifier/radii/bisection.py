@@ -139,6 +139,8 @@ class Bisection:
         seconds, told = self.deadline.elapsed, f"{self.asked} question{'s' * (self.asked != 1)}"
         if self.spent:
             told += ", out of time"
+        if self.proved < self.low:
+            told += f", {self.low:.4g} was known"
         found = [End(self.method.name, Side.LOWER, self.proved, self.standing, seconds, detail=told)]
         if self.point is not None:
             found.append(End(self.method.name, Side.UPPER, self.high, Standing.ATTACK, seconds, self.point, told))

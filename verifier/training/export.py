@@ -34,10 +34,14 @@ def export(network: nn.Module, samples: np.ndarray, path: Path) -> Network:
         The network as the verifier reads it.
 
     Raises:
-        ModelError: ONNX Runtime computes something else.
+        ModelError: weights are no numbers, or ONNX Runtime computes something else.
         UsageError: the file cannot be written.
     """
     network = explicit(network)
+    for name, value in network.state_dict().items():
+        if not bool(torch.isfinite(value).all()):
+            fix = "train with a smaller rate or another kind of layer: zero weights cannot be divided by their norm"
+            raise ModelError("weights that are no numbers", f"{path}, layer {name}", fix)
     write_whole(path, serialised(network, torch.from_numpy(samples[:1])))
     read = load_network(path)
     replay = Replay(read)
