@@ -87,11 +87,23 @@ def test_what_is_not_padded_around_is_not_taken_for_it() -> None:
         other = order.copy()
         other[place] = entry
         assert wrapped_convolution(padded_network(weights, other, 50, window), 2) is None
-    swapped = order[::-1]  # channels in another order
-    assert wrapped_convolution(padded_network(weights, swapped, 50, window), 2) is None
     assert wrapped_convolution(padded_network(weights, around((2, 5, 5), [(2, 2), (2, 2)]), 50, window), 2) is None
     strided = Window((2, 2), (0, 0), (0, 0), (1, 1))
     assert wrapped_convolution(padded_network(weights, order, 50, strided), 2) is None
+
+
+def test_entries_may_lie_in_any_order() -> None:
+    """And be some of those that there are."""
+    rng = np.random.default_rng(2)
+    window, order = Window((1, 1), (0, 0), (0, 0), (1, 1)), around((2, 5, 5), [(1, 1), (0, 2)])
+    network = padded_network(rng.normal(size=(3, 2, 3, 3)), rng.permutation(60)[order], 60, window)
+    found = wrapped_convolution(network, 2)
+    assert found is not None
+    assert found[2] == (5, 5)
+    true = exact(network)
+    assert true * (1 - ROUNDING) <= wrapped_norm(found[1], found[2]) <= true * (1 + 1e-6)
+    twice = padded_network(np.ones((3, 2, 3, 3)), np.where(order == 7, 8, order), 60, window)
+    assert wrapped_convolution(twice, 2) is None
 
 
 @pytest.mark.parametrize("factors", [(2.0**52, 1.4, -(2.0**52)), (2.0**30, 1.0 - 2.0**30), (0.5, 0.5), (1.0,)])

@@ -6,6 +6,7 @@ one small matrix a frequency (`fourier.wrapped_norm`), of any size of kernel: or
 each frequency (Trockman & Kolter, ICLR 2021) have kernels as large as the image.
 
 What is recognised is structure, never values: maps that move entries and have no weights, one source for each entry.
+The image's entries may lie in any order before, as a stride that is taken as blocks of pixels to channels leaves them.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def wrapped_convolution(network: Network, k: int) -> tuple[int, Convolution, tup
         sources = order[sources]
         if sources.min(initial=0) < 0:
             return None
-        if network.nodes[base].size == padded[0] * np.prod(sides) and _is_wrapped(sources, padded, sides):
+        if _is_wrapped(sources, padded, sides):
             return base, convolution, sides
     return None
 
@@ -71,17 +72,20 @@ def _sources(linear_map: LinearMap) -> np.ndarray | None:
 
 
 def _is_wrapped(sources: np.ndarray, padded: tuple[int, ...], sides: tuple[int, ...]) -> bool:
-    """Whether every entry of a padded image is that at its place, moved by some pixels, modulo the image's sides.
+    """Whether the entries of a padded image repeat every `sides` pixels, and are all different within that.
+
+    An image may be moved or have its entries in any order: norms are the same.
 
     Args:
-        sources: for each entry one of the image's, whose channels are as many, not negative.
+        sources: where each entry comes from.
         padded: channels and sides after padding.
         sides: before it.
     """
-    if not sources.size:
-        return False
     image = (padded[0], *sides)
-    first = np.unravel_index(int(sources[0]), image)[1:]
-    places = [np.arange(padded[0]), *((np.arange(n) + o) % s for n, o, s in zip(padded[1:], first, sides, strict=True))]
-    expected = np.ravel_multi_index(np.meshgrid(*places, indexing="ij"), image)
-    return bool((sources.reshape(padded) == expected).all())
+    if not sources.size or any(n < s for n, s in zip(padded[1:], sides, strict=True)):
+        return False
+    places = [np.arange(padded[0]), *(np.arange(n) % s for n, s in zip(padded[1:], sides, strict=True))]
+    place = np.ravel_multi_index(np.meshgrid(*places, indexing="ij"), image).reshape(-1)
+    first = np.empty(np.prod(image), np.int64)
+    first[place] = sources
+    return len(np.unique(first)) == first.size and bool((first[place] == sources).all())

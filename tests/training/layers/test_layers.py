@@ -15,7 +15,7 @@ from verifier.training.layers.base import explicit
 from verifier.training.layers.certificate import certified_constant, exported_network
 from verifier.training.layers.convolution import ConvolutionSpec
 from verifier.training.layers.dense import BjorckDense, CayleyDense
-from verifier.training.layers.orthogonal_convolutions import REACH, TERMS, series_error
+from verifier.training.layers.orthogonal_convolutions import REACH, TERMS, CayleyConvolution, series_error
 from verifier.training.layers.registry import ACTIVATIONS, CONVOLUTIONS, DENSE, POOLING
 
 IMAGE = (4, 6)
@@ -187,6 +187,16 @@ def test_large_images_padded_around_are_certified_from_their_frequencies(name: s
     with torch.no_grad():
         assert torch.allclose(explicit(layer)(x), layer(x), atol=1e-4 * float(x.abs().max()))
     assert 1 - 1e-5 <= certified_constant(layer, (12, *image)) <= 1 + 2e-5
+
+
+def test_strides_by_blocks_of_pixels_leave_convolutions_certified() -> None:
+    """The exporter's selections of pixels, and those of the padding, fall into one."""
+    torch.manual_seed(0)
+    first, second = (CayleyConvolution(ConvolutionSpec(4 * c, 8, 3, (n, n), "circular")) for c, n in ((1, 14), (8, 7)))
+    network = nn.Sequential(
+        nn.Unflatten(1, (1, 28, 28)), nn.PixelUnshuffle(2), first, ACTIVATIONS["maxmin"](), nn.PixelUnshuffle(2), second
+    )
+    assert 1 - 1e-5 <= certified_constant(network, (784,)) <= 1 + 2e-5
 
 
 def test_what_does_not_hold_is_refused() -> None:
