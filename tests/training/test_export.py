@@ -86,6 +86,15 @@ def test_a_false_certificate_is_a_contradiction(tmp_path: Path, monkeypatch: pyt
     assert json.loads(found.json())["contradictions"] == found.contradictions
 
 
+def test_a_card_without_attacks_says_so() -> None:
+    network = load_network(Path(__file__).parents[2] / "vnnlib_specs/onnx/digits_dense.onnx")
+    asked = replace(recipe(), card=CardRecipe((0.1,), "2", 3, 5.0, ("cross-lipschitz",)))
+    card = running.measured_card(asked, network, SPLIT, 0.0)
+    assert card.measured[0].attack is None
+    assert "not attacked" in card.markdown()
+    assert json.loads(card.json())["measured"][0]["attack"] is None
+
+
 @pytest.mark.parametrize("norm", ["2", "inf"])
 def test_measures_agree_with_the_network(norm: str) -> None:
     network = load_network(Path(__file__).parents[2] / "vnnlib_specs/onnx/digits_dense.onnx")

@@ -74,8 +74,9 @@ class Card:
             f"|---|---|{'---|' * len(self.methods)}",
         ]
         for measured in self.measured:
-            shares = [measured.attack, *(measured.certified.get(name, 0.0) for name in self.methods)]
-            lines.append(f"| {measured.epsilon:g} | {' | '.join(f'{share:.1%}' for share in shares)} |")
+            attacked = "not attacked" if measured.attack is None else f"{measured.attack:.1%}"
+            shares = [attacked, *(f"{measured.certified.get(name, 0.0):.1%}" for name in self.methods)]
+            lines.append(f"| {measured.epsilon:g} | {' | '.join(shares)} |")
         if SMOOTHING in self.methods:
             told = f"of the smoothed network, not of this one, each with probability {1 - DRAWS.alpha:g}"
             lines += ["", f"What is certified by smoothing holds {told} ({DRAWS.estimation} draws)."]

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from verifier.attacks.minimal.registry import ATTACKS
 from verifier.errors import UsageError
 from verifier.evaluation.evaluate import Accuracy, evaluate
 from verifier.evaluation.options import AccuracyOptions
 from verifier.evidence.replay import Replay
+from verifier.methods import METHODS as VERIFICATION
 from verifier.network.graph import Network
 from verifier.radii.data import LabelledData
 from verifier.radii.smoothed import Smoothing
@@ -20,6 +22,7 @@ from verifier.training.data import Split
 from verifier.training.recipe import Recipe
 
 SMOOTHING = "smoothing"
+COMPLETE = tuple(name for name, method in VERIFICATION.items() if method.complete)
 METHODS = {
     2.0: ("fast-bisection", "fmn", "cross-lipschitz", "crown"),
     math.inf: ("fast-bisection", "fmn", "crown", "auto"),
@@ -34,19 +37,24 @@ class Measured:
 
     Attributes:
         epsilon: its size.
-        attack: the share of samples of which no attack finds another class within epsilon.
+        attack: the share of samples of which no attack finds another class within epsilon; None where none looked.
         certified: for each method the share of samples of which it proves that there is none.
     """
 
     epsilon: float
-    attack: float
+    attack: float | None
     certified: Mapping[str, float]
 
 
 def measured(accuracy: Accuracy) -> list[Measured]:
     """The shares at each perturbation."""
+    looked = any(name in ATTACKS or name in COMPLETE for name in accuracy.options.methods)
     return [
-        Measured(size.epsilon, size.unbroken.value, {name: share.value for name, share in size.certified.items()})
+        Measured(
+            size.epsilon,
+            size.unbroken.value if looked else None,
+            {name: share.value for name, share in size.certified.items()},
+        )
         for size in accuracy.summary.sizes
     ]
 
