@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sqlite3
 import time
+from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,15 @@ def test_results_wait_for_a_locked_store(tmp_path: Path, monkeypatch: pytest.Mon
     assert "another process keeps the store locked" in told[0]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """As at a terminal: a shell's background jobs ignore interruptions."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_waits_for_what_is_being_kept() -> None:
     done = []
 
@@ -129,6 +139,7 @@ def test_an_interruption_waits_for_what_is_being_kept() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_is_not_lost_where_what_is_kept_fails() -> None:
     def keep() -> None:
         with interruptions_held():
