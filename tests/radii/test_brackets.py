@@ -111,6 +111,16 @@ def test_incomplete_methods_prove_less_and_stop(tmp_path: Path) -> None:
     assert proved["interval"] <= proved["crown"] * 1.01 <= proved["lp"] * 1.02
 
 
+def test_what_was_known_before_is_said(tmp_path: Path) -> None:
+    """A bracket that others have closed leaves nothing to ask below it, which is no weakness of the method."""
+    question = RadiusQuestion(relu_network(tmp_path, 3), sample_of(3), None, 2.0)
+    exact = minimal_perturbation(question.network, question.x, question.kept, 2.0)
+    known = 0.99999 * exact, 1.00001 * exact
+    lower = by_complete(question, METHODS["auto"], Options(threads=1), known, Deadline(10.0), 1e-3)[0]
+    assert lower.value == 0
+    assert f"{known[0]:.4g} was known" in lower.detail
+
+
 def test_out_of_time_is_no_proof(tmp_path: Path) -> None:
     question = RadiusQuestion(relu_network(tmp_path, 3), sample_of(3), None, 2.0)
     spent = Deadline(1e-9)

@@ -13,6 +13,10 @@ import torch
 
 from tests.training.small import CONVOLUTIONAL, DENSE, recipe
 from verifier.errors import ModelError
+from verifier.evaluation.answers import Answer, SampleAnswers
+from verifier.evaluation.evaluate import Accuracy
+from verifier.evaluation.options import AccuracyOptions
+from verifier.evaluation.summary import summarised
 from verifier.lipschitz.radii import Radius
 from verifier.radii import certificates
 from verifier.readers.onnx import load_network
@@ -22,6 +26,7 @@ from verifier.training import run as running
 from verifier.training.data import load_split
 from verifier.training.export import export
 from verifier.training.loop import Training
+from verifier.training.measures import measured
 from verifier.training.recipe import ArchitectureRecipe, CardRecipe
 
 SPLIT = load_split(recipe().data)
@@ -93,6 +98,15 @@ def test_a_card_without_attacks_says_so() -> None:
     assert card.measured[0].attack is None
     assert "not attacked" in card.markdown()
     assert json.loads(card.json())["measured"][0]["attack"] is None
+
+
+def test_what_breaks_a_sample_counts_whoever_found_it() -> None:
+    options = AccuracyOptions((0.1,), 2.0, ["crown"])
+    proofs = Answer("crown", Standing.CERTIFIED, certified=0.1), Answer("crown", Standing.CERTIFIED, broken=0.05)
+    answers = tuple(SampleAnswers(n, 0, 0, (answer,)) for n, answer in enumerate(proofs))
+    one, both = (Accuracy(options, {}, some, summarised(some, options)) for some in (answers[:1], answers))
+    assert measured(one)[0].attack is None
+    assert measured(both)[0].attack == 0.5
 
 
 @pytest.mark.parametrize("norm", ["2", "inf"])

@@ -49,6 +49,8 @@ class Measured:
 def measured(accuracy: Accuracy) -> list[Measured]:
     """The shares at each perturbation."""
     looked = any(name in ATTACKS or name in COMPLETE for name in accuracy.options.methods)
+    # Linear bounds' minimisers may break a sample, though they are not out to.
+    looked = looked or any(answer.broken < math.inf for about in accuracy.answers for answer in about.answers)
     return [
         Measured(
             size.epsilon,

@@ -79,7 +79,7 @@ def _one_pass(entries: Sequence[Entry]) -> list[str]:
     for entry in entries:
         found = entry.one_pass
         radii = " | ".join(f"{found.medians[name]:.3f}" for name in CONSTANTS)
-        lines.append(f"| {entry.name} | {found.constant:.6g} | {radii} |")
+        lines.append(f"| {entry.name} | {found.constant:.8g} | {radii} |")
     return lines
 
 
