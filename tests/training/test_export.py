@@ -22,11 +22,11 @@ from verifier.radii import certificates
 from verifier.readers.onnx import load_network
 from verifier.standing import Standing
 from verifier.training import export as exporting
+from verifier.training import measures
 from verifier.training import run as running
 from verifier.training.data import load_split
 from verifier.training.export import export
 from verifier.training.loop import Training
-from verifier.training.measures import measured
 from verifier.training.recipe import ArchitectureRecipe, CardRecipe
 
 SPLIT = load_split(recipe().data)
@@ -105,8 +105,8 @@ def test_what_breaks_a_sample_counts_whoever_found_it() -> None:
     proofs = Answer("crown", Standing.CERTIFIED, certified=0.1), Answer("crown", Standing.CERTIFIED, broken=0.05)
     answers = tuple(SampleAnswers(n, 0, 0, (answer,)) for n, answer in enumerate(proofs))
     one, both = (Accuracy(options, {}, some, summarised(some, options)) for some in (answers[:1], answers))
-    assert measured(one)[0].attack is None
-    assert measured(both)[0].attack == 0.5
+    assert measures.measured(one)[0].attack is None
+    assert measures.measured(both)[0].attack == 0.5
 
 
 @pytest.mark.parametrize("norm", ["2", "inf"])
