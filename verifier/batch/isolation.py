@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 
+from verifier.batch.assignment import Assignment
 from verifier.batch.outcome import Fault, Outcome
-from verifier.batch.warm import HASHING, LENIENCE, READY, Assignment
+from verifier.batch.warm import HASHING, LENIENCE, READY
 from verifier.batch.watchdog import GRACE
 from verifier.errors import UsageError
 

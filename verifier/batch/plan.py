@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from verifier.batch.assignment import Assignment
 from verifier.batch.contents import network_hash, property_hash
 from verifier.batch.instances import Instance
 from verifier.batch.job import Job
-from verifier.batch.warm import Assignment
 from verifier.errors import UsageError
 
 DEFAULT_TIMEOUT = 300.0
