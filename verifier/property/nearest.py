@@ -64,7 +64,7 @@ def box_with_nearest(box: Box, double: np.ndarray) -> Box:
 
 
 def _float32_ends(box: Box) -> tuple[np.ndarray, np.ndarray]:
-    """Twice the float32 nearest to each interval's middle: where none lies inside, it is the nearest to the interval."""
+    """Twice the float32 nearest to each middle, and so to each interval that holds none."""
     with np.errstate(over="ignore"):
         nearest = _middle(box).astype(np.float32).astype(np.float64)
     return nearest, nearest
