@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from verifier.deadline import Deadline
-from verifier.search.box_bounds import SMALLEST_MARGIN, Bounded, BoxBounder
+from verifier.property.query import SMALLEST_MARGIN
+from verifier.search.box_bounds import Bounded, BoxBounder
 from verifier.search.boxes import Boxes, Frontier, Question
 from verifier.search.crew import Crew
 from verifier.search.observer import Observer
