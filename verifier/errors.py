@@ -6,6 +6,11 @@ prints it as one line and exits with status 2. Anything else that escapes is a d
 
 from __future__ import annotations
 
+EXIT_USAGE = 2
+"""The exit status of a program whose input or usage is wrong."""
+EXIT_DEFECT = 70
+"""Of one that fails by a defect of its own (sysexits.h's EX_SOFTWARE): no verdict's status."""
+
 
 class VerifierError(Exception):
     """A problem with the input, told as cause, place and fix.
