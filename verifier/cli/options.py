@@ -1,9 +1,7 @@
 """How commands declare what they take: a frozen dataclass for each group of options, shared by those that ask alike.
 
     @dataclass(frozen=True, kw_only=True)
-    class Limits:
-        \"""How long, and on what.\"""
-
+    class Limits:  # its docstring is the heading in the help
         timeout: float = option(number(least=0.001), 60.0, "Seconds for a sample.")
         resume: bool = flag("Go on with the folder's answers.")
 
