@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from verifier.radii.measure import RadiusOptions
     from verifier.verdict import Status, Verdict, Witness
 
+__version__ = "0.1.0"
+
 _HOMES = {
     "accuracy": "verifier.api",
     "Accuracy": "verifier.evaluation.evaluate",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from verifier.batch.job import Job
 from verifier.cli.around import Neighbourhood
 from verifier.cli.options import flag, listed, number, option, optional_word, whole
+from verifier.cli.output import complain
 from verifier.errors import UsageError
 from verifier.evidence.result_files import check_writable
 
@@ -102,7 +103,7 @@ def _chosen(question: Question) -> tuple[str, ...]:
     from verifier.methods import check_solver, method_named
     from verifier.methods.comparison import all_methods
 
-    names = all_methods() if question.methods is None else question.methods
+    names = _installed(all_methods()) if question.methods is None else question.methods
     chosen = tuple(dict.fromkeys(method_named(name).name for name in names))
     if not chosen:
         raise UsageError("it names no method", "--methods", "give names with commas, e.g. crown,milp")
@@ -110,6 +111,17 @@ def _chosen(question: Question) -> tuple[str, ...]:
         raise UsageError(f"a timeout of {question.timeout} s", "--timeout", "give a number of seconds")
     check_solver(question.solver, chosen)
     return chosen
+
+
+def _installed(names: tuple[str, ...]) -> list[str]:
+    """Those of the methods whose packages are here; says in one line which are left out."""
+    from importlib.util import find_spec
+
+    absent = [package for package in ("cvxpy", "scs") if find_spec(package) is None]
+    if not absent or "sdp" not in names:
+        return list(names)
+    complain(f"verifier: sdp is left out: {' and '.join(absent)} missing; pip install {' '.join(absent)}")
+    return [name for name in names if name != "sdp"]
 
 
 def _settings(question: Question, near: Neighbourhood, answer: Answer, chosen: tuple[str, ...]) -> Settings:

@@ -6,13 +6,14 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 # Searches bring their own threads. Read by OpenBLAS when NumPy is imported; several of its threads on small matrices
 # cost more than they gain, and wait for each other in loops where other processes want the cores.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from verifier.cli.output import bear_any_text, complain, say
-from verifier.errors import EXIT_DEFECT, EXIT_USAGE, UsageError, VerifierError
+from verifier.errors import EXIT_DEFECT, EXIT_USAGE, UsageError, VerifierError, missing_package
 
 COMMANDS = {
     "verify": "decide whether a property of a network holds",
@@ -55,13 +56,24 @@ def main() -> None:
         say("error")
         complain(f"verifier: {error}")
         sys.exit(EXIT_USAGE)
-    except Exception:  # Python's own status for it would be 1, which says sat
-        import traceback
-
+    except ImportError as error:
+        told = missing_package(error)
+        if told is None:
+            _exit_with_defect()
         say("error")
-        complain(traceback.format_exc())
-        complain("verifier: this is a defect of verifier; please report it with the text above")
-        sys.exit(EXIT_DEFECT)
+        complain(f"verifier: {told}")
+        sys.exit(EXIT_USAGE)
+    except Exception:  # Python's own status for it would be 1, which says sat
+        _exit_with_defect()
+
+
+def _exit_with_defect() -> NoReturn:
+    import traceback
+
+    say("error")
+    complain(traceback.format_exc())
+    complain("verifier: this is a defect of verifier; please report it with the text above")
+    sys.exit(EXIT_DEFECT)
 
 
 def run(words: Sequence[str]) -> int:
@@ -77,9 +89,9 @@ def run(words: Sequence[str]) -> int:
         (say if first else complain)(HELP.format(commands=shown))
         return 0 if first else EXIT_USAGE
     if first == "--version":
-        from importlib.metadata import version
+        from verifier import __version__
 
-        say(f"verifier {version('verifier')}")
+        say(f"verifier {__version__}")
         return 0
     if first not in COMMANDS:
         raise UsageError("there is no such command", first, _meant(first))
