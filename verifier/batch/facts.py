@@ -9,7 +9,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from verifier import __version__
+from verifier.version import __version__
 
 PACKAGES = (
     "numpy",

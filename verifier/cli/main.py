@@ -89,7 +89,7 @@ def run(words: Sequence[str]) -> int:
         (say if first else complain)(HELP.format(commands=shown))
         return 0 if first else EXIT_USAGE
     if first == "--version":
-        from verifier import __version__
+        from verifier.version import __version__
 
         say(f"verifier {__version__}")
         return 0
