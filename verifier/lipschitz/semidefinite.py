@@ -118,4 +118,4 @@ def _require_solver() -> None:
             import_module(name)
         except ImportError as error:
             cause = f"LipSDP needs {name}, which is not installed"
-            raise UsageError(cause, fix="pip install 'verifier[solvers]'") from error
+            raise UsageError(cause, fix="pip install cvxpy scs") from error
