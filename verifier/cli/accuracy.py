@@ -173,6 +173,7 @@ class Progress:
 def _table(done: Accuracy, title: str) -> Table:
     from rich.table import Table
 
+    from verifier.attacks.minimal.registry import ATTACKS
     from verifier.radii.smoothed import SMOOTHED
 
     table = Table(title=title, title_justify="left")
@@ -181,12 +182,15 @@ def _table(done: Accuracy, title: str) -> Table:
     for size in sizes:
         table.add_column(f"{size.epsilon:g}", justify="right")
     table.add_row("classified rightly", *[_shown(done.summary.clean)] * len(sizes))
-    table.add_row("no attack breaks it", *[_shown(size.unbroken) for size in sizes], style="cyan")
+    attacked = any(name in ATTACKS for name in done.options.methods)
+    unbroken = "no attack breaks it" if attacked else "not broken (no attack ran)"
+    table.add_row(unbroken, *[_shown(size.unbroken) for size in sizes], style="cyan")
     table.add_row("certified by any method", *[_shown(size.by_any) for size in sizes], style="green")
     table.add_row("neither", *[_shown(size.between) for size in sizes], style="yellow", end_section=True)
     for name in sizes[0].certified:
         what = f"{name}, of the smoothed network" if name in SMOOTHED else name
-        table.add_row(what, *[_shown(size.certified[name]) for size in sizes])
+        late = name in done.summary.late
+        table.add_row(what, *["-" if late else _shown(size.certified[name]) for size in sizes])
     return table
 
 

@@ -146,17 +146,20 @@ def _measured(index: int, question: RadiusQuestion, options: RadiusOptions) -> B
     """Measures one sample and shows it."""
     from verifier.radii.measure import measure
 
-    bracket = measure(question, options, _observe, index)
+    def observe(known: Bracket) -> None:
+        _observe(f"sample {index}, {known.ends[-1].method}: {known.summary}")
+
+    bracket = measure(question, options, observe, index)
     _observe("")
     say_table(_table(bracket, f"sample {index}, class {bracket.label}, norm {bracket.norm:g}"))
     say(f"sample {index}: {bracket.summary}")
     return bracket
 
 
-def _observe(method: str) -> None:
-    """Shows on a terminal which method has come to its end."""
+def _observe(text: str) -> None:
+    """Shows on a terminal which method has come to its end, and what is known."""
     if sys.stderr is not None and sys.stderr.isatty():
-        print(f"\r\x1b[2K{method}", end="", file=sys.stderr, flush=True)
+        print(f"\r\x1b[2K{text[:79]}", end="", file=sys.stderr, flush=True)
 
 
 def _table(bracket: Bracket, title: str) -> Table:
@@ -178,6 +181,8 @@ def _table(bracket: Bracket, title: str) -> Table:
 
 
 def _shown(end: End) -> str:
+    if end.late:
+        return "-"
     if math.isinf(end.value):
         return "none found" if end.side.value == "upper" else "any"
     return f"{end.value:.6g}"
