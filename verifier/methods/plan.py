@@ -84,7 +84,7 @@ FEW_OPEN = 64
 MOST_FUNCTIONS = 2000
 """Entries of functions beyond which nobody counts the open ones."""
 
-FIRST_SEARCH, FIRST_MILP = (2.0, 0.1), (10.0, 0.3)
+FIRST_SEARCH, FIRST_MILP = (2.0, 0.1), (20.0, 0.5)
 """Seconds at most, and part of the time left, of the first turns."""
 
 LATER = (10.0, 0.1)
@@ -116,9 +116,11 @@ def few_inputs(task: Task) -> Iterator[Stage]:
     if len(task.open_boxes()) <= FEW_BOXES:
         yield incomplete.crown
     yield _cutting(cutting, _time(task, *FIRST_SEARCH))
-    yield short_attack
     if is_small(task):
+        yield long_attack
         yield small_milp
+    else:
+        yield short_attack
     yield from turns(task, cutting)
 
 
