@@ -146,6 +146,11 @@ class Frontier:
         return self._count
 
     @property
+    def blocks(self) -> Iterable[Boxes]:
+        """All boxes, in blocks."""
+        return self._blocks.values()
+
+    @property
     def bound(self) -> float:
         """The worst bound."""
         return self._order[0][0] if self._order else np.inf
