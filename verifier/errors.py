@@ -7,6 +7,15 @@ prints it as one line and exits with status 2. Anything else that escapes is a d
 from __future__ import annotations
 
 
+class Argument(str):
+    """The name of an argument as the place of an error; the shell shows it as the option that it has for it.
+
+    Within a text an argument is written with its value: ``clip=(0,1)``, ``allow_empty=True``.
+    """
+
+    __slots__ = ()
+
+
 class VerifierError(Exception):
     """A problem with the input, told as cause, place and fix.
 
