@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from verifier.radii.measure import RadiusOptions
     from verifier.verdict import Status, Verdict, Witness
 
+__version__ = "0.1.0"
+
 _HOMES = {
     "accuracy": "verifier.api",
     "Accuracy": "verifier.evaluation.evaluate",
@@ -69,3 +71,8 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'verifier' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names, for help() and Tab."""
+    return [*__all__, "__version__"]

@@ -25,7 +25,7 @@ from verifier.programs.solvers.backend import Backend
 from verifier.programs.solvers.registry import DEFAULT, solver_named
 from verifier.property.forms import with_forms
 from verifier.property.nearest import with_nearest
-from verifier.property.query import Box, Query
+from verifier.property.query import BY_NETWORK, Box, Query
 from verifier.search.box_bounds import FORWARD_VALUES
 from verifier.verdict import Progress, Status, Verdict, Witness
 
@@ -288,10 +288,30 @@ class Task:
         if bound == -math.inf:
             bound = None
         # Why a witness could not be found is of no interest once there is a proof that there is none.
-        notes = self._proof_notes() if status is Status.UNSAT else self.notes
+        notes = [*self._classes(), *(self._proof_notes() if status is Status.UNSAT else self.notes)]
         reached = self.reached if math.isfinite(self.reached) else None
         detail = "; ".join(dict.fromkeys(notes))
         return Verdict(status, method, bound, self.witness, self.deadline.elapsed, detail, reached)
+
+    def _classes(self) -> list[str]:
+        """Which classes are spoken of, where one is asked to be kept."""
+        kept, witness = self.query.kept, self.witness
+        if kept is None:
+            return []
+        told = [f"the sample's class is {kept.label}, as {kept.source} says"]
+        if witness is None:
+            return told
+        leading = np.flatnonzero(witness.y == witness.y.max()).tolist()
+        if len(leading) > 1:
+            told.append(f"classes {' and '.join(map(str, leading))} tie at the counterexample")
+        else:
+            told.append(f"the counterexample's is {leading[0]}" if leading else "the counterexample has none")
+        if kept.source != BY_NETWORK:
+            with np.errstate(over="ignore"):
+                own = int(np.argmax(self.replay.run(kept.sample.astype(np.float32))))
+            if own != kept.label:
+                told.append(f"the network gives the sample itself class {own}, which label={own} asks about")
+        return told
 
     def _proof_notes(self) -> list[str]:
         """What to know of a proof."""
