@@ -92,7 +92,8 @@ def robustness_query(
     'unsat'
 
     Raises:
-        PropertyError: the sample does not fit the network or lies outside `clip`, a number is out of range or not finite.
+        PropertyError: the sample does not fit the network or lies outside `clip`, a number is out of range or not
+            finite.
         UsageError: an argument has a wrong type, or there is no such norm.
     """
     _check_network(network)
@@ -179,7 +180,8 @@ def radius(
     (True, True, 'certified')
 
     Raises:
-        PropertyError: the sample does not fit the network or lies outside `clip`, a number is out of range or not finite.
+        PropertyError: the sample does not fit the network or lies outside `clip`, a number is out of range or not
+            finite.
         UsageError: an argument has a wrong type, or there is no such norm.
     """
     _check_network(network)

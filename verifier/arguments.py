@@ -45,7 +45,7 @@ def whole(value: Any, name: str, fix: str = "give a whole number") -> int:
         isinstance(value, numbers.Integral) or (isinstance(value, numbers.Real) and float(value).is_integer())
     ):
         raise UsageError(f"{_shown(value)} is no whole number", Argument(name), fix)
-    return int(value)
+    return int(float(value)) if not isinstance(value, numbers.Integral) else int(value)
 
 
 def of_type(value: Any, kind: type[T], name: str, fix: str) -> T:

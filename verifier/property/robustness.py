@@ -145,7 +145,8 @@ def near(query: Query, neighbourhood: Neighbourhood) -> Query:
     """The query about those of its inputs that lie in the neighbourhood.
 
     Raises:
-        PropertyError: the sample's size is not the query's, it lies outside the data's range, or the query's boxes have balls already.
+        PropertyError: the sample's size is not the query's, it lies outside the data's range, or the query's boxes
+            have balls already.
     """
     _check_size(neighbourhood, query.input_size, query.name)
     boxes = {id(d.box): d.box for d in query.disjuncts}
