@@ -8,6 +8,11 @@ from __future__ import annotations
 
 from verifier.text import visible
 
+EXIT_USAGE = 2
+"""The exit status of a program whose input or usage is wrong."""
+EXIT_DEFECT = 70
+"""Of one that fails by a defect of its own (sysexits.h's EX_SOFTWARE): no verdict's status."""
+
 
 class Argument(str):
     """The name of an argument as the place of an error; the shell shows it as the option that it has for it.
