@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verifier.cli.around import MEASURES, norm_named, range_given
+from verifier.arguments import MEASURES, TIMEOUT, limits_written, norm_named
+from verifier.cli.around import CHANNELS
 from verifier.cli.options import listed, number, option, required, whole, word
 from verifier.cli.output import complain, say, say_table
 from verifier.cli.smoothing import Noise
@@ -33,10 +34,13 @@ class Question:
     """The question."""
 
     network: Path = word(Path, "NET", "ONNX model of a classifier, .onnx or .onnx.gz.")
-    data: str = required(str, "Samples: .npz (x, y), .csv (label last), or a known set: digits, mnist5k.", "DATA")
+    data: str = required(
+        str, "Samples: .npy, .npz (x, y), .csv (label last), an image, or a known set: digits, mnist5k.", "DATA"
+    )
     samples: str = option(str, "0", "Which, from 0 on.", "I,J-K")
     norm: str = option(str, "inf", "In which distances are measured: 1, 2 or inf; 0 counts changed inputs.", "P")
     clip: str = option(str, "", "Values that inputs can have at all.", "LOW,HIGH")
+    channels: str = option(str, "first", CHANNELS, "WHERE")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +48,7 @@ class Effort:
     """How it is answered."""
 
     methods: tuple[str, ...] | None = option(listed, None, "Names, with commas; the usual ones if not given.")
-    timeout: float = option(number(0.001), 60.0, "Seconds for a sample.", "SECONDS")
+    timeout: float = option(number(0.001), TIMEOUT, "Seconds for a sample.", "SECONDS")
     gap: float = option(number(), 1e-3, "The relative gap up to which a bracket counts as exact.")
     seed: int = option(whole(0), 0, "Seed of every random choice.")
     threads: int = option(whole(1), 2, "Processor cores a search works on.")
@@ -90,7 +94,7 @@ def radius(question: Question, effort: Effort, answer: Answer, noise: Noise) -> 
         if path is not None:
             check_writable(path, name)
     model = load_network(question.network)
-    found = load_data(question.data, model.input_size)
+    found = load_data(question.data, model, question.channels)
     chosen = chosen_samples(question.samples, len(found.x))
     pictures = Pictures(answer.picture, answer.regions, answer.images, answer.shape, effort.seed)
     pictures.check(model, chosen)
@@ -114,14 +118,14 @@ def _options(question: Question, effort: Effort, noise: Noise) -> RadiusOptions:
 
     if not math.isfinite(effort.timeout):
         raise UsageError(f"a timeout of {effort.timeout} s", "--timeout", "give a number of seconds")
-    limits = range_given(question.clip) if question.clip else None
+    limits = limits_written(question.clip) if question.clip else None
     smoothing = noise.asked(effort.seed)
     return RadiusOptions(limits, effort.methods, effort.timeout, effort.gap, effort.seed, effort.threads, smoothing)
 
 
 def _asked(question: Question, effort: Effort, noise: Noise) -> dict[str, object]:
     """What was asked, for JSON."""
-    limits = range_given(question.clip) if question.clip else None
+    limits = limits_written(question.clip) if question.clip else None
     return {
         "network": str(question.network),
         "data": question.data,
