@@ -18,10 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from verifier.batch.assignment import Assignment
 from verifier.batch.instances import stem
 from verifier.batch.isolation import WarmProcesses, join, run_isolated
 from verifier.batch.job import Job
-from verifier.batch.warm import Assignment
 from verifier.programs.solvers.registry import installed_solvers
 
 SPECS = Path(__file__).resolve().parents[1] / "vnnlib_specs"

@@ -6,6 +6,8 @@ prints it as one line and exits with status 2. Anything else that escapes is a d
 
 from __future__ import annotations
 
+from verifier.text import visible
+
 
 class VerifierError(Exception):
     """A problem with the input, told as cause, place and fix.
@@ -23,7 +25,7 @@ class VerifierError(Exception):
     def __str__(self) -> str:
         where = f"{self.place}: " if self.place else ""
         remedy = f"; {self.fix}" if self.fix else ""
-        return " ".join(f"{where}{self.cause}{remedy}".split())
+        return visible(" ".join(f"{where}{self.cause}{remedy}".split()))
 
 
 class ModelError(VerifierError):

@@ -21,11 +21,12 @@ import psutil
 import pytest
 
 from verifier.batch import child, isolation, warm
+from verifier.batch.assignment import Assignment
 from verifier.batch.contents import network_hash, property_hash
 from verifier.batch.isolation import WarmProcess, WarmProcesses, run_isolated
 from verifier.batch.job import Job
 from verifier.batch.outcome import Fault, Outcome
-from verifier.batch.warm import Assignment, Attempt
+from verifier.batch.warm import Attempt
 from verifier.errors import ModelError, UsageError
 from verifier.verdict import Status, Verdict
 

@@ -15,10 +15,10 @@ import psutil
 import pytest
 
 from verifier.batch import isolation
+from verifier.batch.assignment import Assignment
 from verifier.batch.isolation import WarmProcess, WarmProcesses, run_isolated
 from verifier.batch.job import Job
 from verifier.batch.outcome import Fault
-from verifier.batch.warm import Assignment
 from verifier.errors import UsageError
 from verifier.verdict import Status
 

@@ -14,7 +14,8 @@ from verifier.bounds.enclosure import Interval
 from verifier.bounds.interval import interval_bounds
 from verifier.bounds.linear import linear_bounds, outputs_minimum
 from verifier.deadline import Deadline
-from verifier.network.functions import Relu
+from verifier.network.clips import clips_as_relus
+from verifier.network.functions import Clip, Relu
 from verifier.network.graph import Network
 from verifier.programs.margins import relaxed_margins
 from verifier.property.query import Box
@@ -24,7 +25,7 @@ from verifier.relaxations.lines import Policy
 def case(seed: int) -> tuple[Network, np.ndarray, np.ndarray]:
     """A random network of relus, with skips or fully connected, and a box."""
     rng = np.random.default_rng(seed)
-    dag = random_dag(rng, functions=(Relu(),), products=False)
+    dag, _ = clips_as_relus(random_dag(rng, functions=(Relu(), Clip(-0.3, 0.5)), products=False))
     network = dag if seed % 2 else random_relu_network(rng, (3, 6, 5, 4, 2))
     scale = 10.0 ** rng.integers(-3, 4)
     lower, upper = random_box(rng, network.input_size, 0.5 * scale)

@@ -26,6 +26,8 @@ def _tanh_gelu(x: Real) -> Real:
 
 REFERENCES: dict[f.ScalarFunction, Reference] = {
     f.Relu(): lambda x: max(x, mpmath.mpf(0)),
+    f.Clip(0.0, 6.0): lambda x: min(max(x, mpmath.mpf(0)), mpmath.mpf(6)),
+    f.Clip(-1.0, 0.1): lambda x: min(max(x, mpmath.mpf(-1)), mpmath.mpf(0.1)),
     f.Sigmoid(): lambda x: 1 / (1 + mpmath.exp(-x)),
     f.Tanh(): mpmath.tanh,
     f.Erf(): mpmath.erf,
@@ -56,7 +58,19 @@ REFERENCES: dict[f.ScalarFunction, Reference] = {
 
 functions = st.sampled_from(sorted(REFERENCES, key=repr))
 
-_LANDMARKS = [0.0, 1.0, -1.0, 2.0**0.5, -(2.0**0.5), 1.4185040087908284, -0.7517915246935645, mpmath.pi, mpmath.pi / 2]
+_LANDMARKS = [
+    0.0,
+    1.0,
+    -1.0,
+    0.1,
+    6.0,
+    2.0**0.5,
+    -(2.0**0.5),
+    1.4185040087908284,
+    -0.7517915246935645,
+    mpmath.pi,
+    mpmath.pi / 2,
+]
 
 points = st.one_of(
     st.floats(-4, 4),

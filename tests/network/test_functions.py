@@ -193,7 +193,7 @@ def test_half_lines_have_the_right_limits():
     assert f.Exp().image(array(1000.0), array(2000.0))[0][0] <= 1e300  # it overflows, to a number that is not infinite
 
 
-@pytest.mark.parametrize("function", [f.Relu(), f.Sign(), f.Floor()], ids=repr)
+@pytest.mark.parametrize("function", [f.Relu(), f.Clip(-1.0, 0.1), f.Sign(), f.Floor()], ids=repr)
 def test_functions_without_rounding_have_exact_images(function):
     lower, upper = array(-2.5, -0.0, 0.0, 0.1, -1.0), array(-1.5, 0.0, 0.1, 7.3, -1.0)
     low, high = function.image(lower, upper)
@@ -244,7 +244,15 @@ def test_functions_compare_by_parameters():
 
 
 @pytest.mark.parametrize(
-    "wrong", [lambda: f.Elu(-1.0), lambda: f.ScaledElu(1.0, np.nan), lambda: f.Gelu("erf"), lambda: f.Power(np.nan)]
+    "wrong",
+    [
+        lambda: f.Elu(-1.0),
+        lambda: f.ScaledElu(1.0, np.nan),
+        lambda: f.Gelu("erf"),
+        lambda: f.Power(np.nan),
+        lambda: f.Clip(1.0, 1.0),
+        lambda: f.Clip(0.0, np.inf),
+    ],
 )
 def test_wrong_parameters_are_refused(wrong):
     with pytest.raises(ValueError, match="need"):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.networks import plain_bounds, random_box, random_dag, random_relu_network, samples
 from tests.programs.patterns import exact_minimum
 from verifier.deadline import Deadline
-from verifier.network.functions import Floor, Relu, Sigmoid, Sign, Tanh
+from verifier.network.functions import Clip, Floor, Relu, Sigmoid, Sign, Tanh
 from verifier.network.graph import Affine, Elementwise, Input, Network, Product
 from verifier.network.linear_maps import Dense, Identity, Selection
 from verifier.programs.margins import Conjunction, exact_margin, relaxed_margins
@@ -53,7 +53,7 @@ def max_pool(before: int) -> tuple[Affine, Elementwise, Affine]:
 @settings(max_examples=60, deadline=None)
 def test_relaxed_margins_are_below_all_samples(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    network = random_dag(rng, (Relu(), Sigmoid(), Tanh(), Sign(), Floor()))
+    network = random_dag(rng, (Relu(), Clip(-0.3, 0.5), Sigmoid(), Tanh(), Sign(), Floor()))
     lower, upper = random_box(rng, network.input_size)
     bounds = plain_bounds(network, lower, upper)
     values = network.forward(samples(rng, lower, upper, 300))
@@ -94,7 +94,7 @@ def test_exact_margin_is_the_enumerated_one(seed: int) -> None:
 def test_exact_margin_is_attained_on_graphs_with_skips_and_convolutions(seed: int) -> None:
     """The MILP's optimum is below all samples, and its own point attains it: so it is the minimum."""
     rng = np.random.default_rng(seed)
-    network = random_dag(rng, (Relu(),), products=False, depth=4)
+    network = random_dag(rng, (Relu(), Clip(-0.3, 0.5)), products=False, depth=4)
     lower, upper = random_box(rng, network.input_size, radius=1.0)
     bounds = plain_bounds(network, lower, upper)
     values = network.forward(samples(rng, lower, upper, 300))

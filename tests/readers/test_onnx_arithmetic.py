@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from tests.readers.onnx_models import assert_agrees, draw, f32, model_of, operator
+from tests.readers.onnx_models import assert_agrees, draw, f32, load, model_of, operator
+from verifier.network.functions import Clip
+from verifier.network.graph import Elementwise
 
 OPSETS = [7, 9, 11, 13, 17]
 
@@ -189,3 +191,22 @@ def test_double_model(tmp_path):
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.elem_type = TensorProto.DOUBLE
     assert_agrees(model, tmp_path, tolerance=1e-15)
+
+
+def test_clip_goes_by_the_range_of_its_own_type(tmp_path):
+    """In float64, 1e39 is a number; exporters write the type's own largest number for "none"."""
+    from onnx import TensorProto
+
+    largest = np.finfo(np.float64).max
+    for high in (1e39, largest):
+        model = operator("Clip", (2, 3), np.float64(-1e39), np.float64(high))
+        for value in (*model.graph.input, *model.graph.output):
+            value.type.tensor_type.elem_type = TensorProto.DOUBLE
+        network = load(model, tmp_path)
+        assert network.forward(np.full((1, 6), 1e40))[0, 0] == pytest.approx(min(1e40, high))
+        assert network.forward(np.full((1, 6), -1e40))[0, 0] == pytest.approx(-1e39)
+
+
+def test_clip_is_one_function_that_keeps_its_range(tmp_path):
+    network = load(operator("Clip", (2, 3), np.float32(0.0), np.float32(6.0)), tmp_path)
+    assert [node.function for node in network.nodes if isinstance(node, Elementwise)] == [Clip(0.0, 6.0)]

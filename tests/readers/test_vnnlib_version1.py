@@ -218,3 +218,9 @@ def test_sizes_must_be_those_of_the_network(tmp_path: Path) -> None:
         load_property(path, network(3, 1))
     with pytest.raises(PropertyError, match="declares 1 outputs, the network network has 2"):
         load_property(path, network(1, 2))
+
+
+@pytest.mark.parametrize("number", ["1e300", "-1e300", "1.0e300"])
+def test_the_largest_number_is_not_larger_than_itself(number: str) -> None:
+    query = read(UNIT_BOX + f"(assert (<= Y_0 {number}))")
+    assert query.disjuncts[0].rows == (row({}, {0: 1}, Fraction(number)),)

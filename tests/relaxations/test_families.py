@@ -12,6 +12,7 @@ from verifier.relaxations.families import Family, function_families, product_fam
 
 FUNCTIONS = [
     f.Relu(),
+    f.Clip(-1.0, 2.0),
     f.Sigmoid(),
     f.Tanh(),
     f.Sin(),
@@ -70,7 +71,9 @@ def test_mixed_planes_enclose_the_product(seed: int) -> None:
         assert (heights(above, places, (x, y), 1.0) >= x * y - slack).all()
 
 
-@pytest.mark.parametrize("function", [f.Relu(), f.Tanh(), f.Sin()], ids=lambda function: function.name)
+@pytest.mark.parametrize(
+    "function", [f.Relu(), f.Clip(-1.0, 1.5), f.Tanh(), f.Sin()], ids=lambda function: function.name
+)
 def test_rates_are_the_derivatives_by_the_place(function: f.ScalarFunction) -> None:
     rng = np.random.default_rng(3)
     lower, upper = np.full((1, 5), -1.5), np.full((1, 5), 2.0)

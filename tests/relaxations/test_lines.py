@@ -63,7 +63,7 @@ def test_lines_enclose_the_graph(function, interval, policy, shares):
     assert_line(function, interval, (found.upper_slope, found.upper_intercept), xs, -1)
 
 
-LANDMARKS = [-np.pi, -np.sqrt(2.0), -1.4185040087908284, -1.0, -0.7517915246935645, 0.0]
+LANDMARKS = [-6.0, -np.pi, -np.sqrt(2.0), -1.4185040087908284, -1.0, -0.7517915246935645, -0.1, 0.0]
 LANDMARKS = np.sort([*LANDMARKS, *(-x for x in LANDMARKS if x), 1e-9, -1e-9, np.pi / 2])
 
 

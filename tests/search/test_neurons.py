@@ -13,9 +13,10 @@ from tests.programs.patterns import exact_minimum
 from verifier.bounds.intermediate import Engines
 from verifier.bounds.linear import linear_bounds, rows_minimum
 from verifier.deadline import Deadline
-from verifier.network.functions import Relu, ScalarFunction, Sigmoid, Sin, Tanh
+from verifier.network.functions import Clip, Relu, ScalarFunction, Sigmoid, Sin, Tanh
 from verifier.network.graph import Affine, Elementwise, Input, Network
 from verifier.network.linear_maps import Dense
+from verifier.programs.margins import exact_margin
 from verifier.property.forms import with_forms
 from verifier.property.query import Box, Disjunct, LinearConstraint, Query
 from verifier.search.bounding import Bounded, Bounder, Question
@@ -152,6 +153,23 @@ def test_no_domain_is_left_that_can_neither_be_cut_nor_closed(seed: int) -> None
     done, recorder = search(network, query)
     assert set(recorder.margins) == {0, 1}
     assert not done.stuck
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_clips_are_cut_at_both_kinks_and_nowhere_else(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    network = random_dag(rng, functions=(Clip(-0.3, 0.5), Relu()), products=False)
+    box = Box.exact(-np.ones(network.input_size), np.ones(network.input_size))
+    bounds = [(i.lower[0], i.upper[0]) for i in linear_bounds(network, box.lower[None], box.upper[None])]
+    far = bounds[-1][1][0] + 1.0
+    truth = far + exact_margin(network, box, bounds, (np.array([0]), np.array([far])), Deadline()).bound
+    query = query_of(network, box, [(np.array([0]), np.array([truth - 0.01]))])
+    done, recorder = search(network, query)
+    assert set(recorder.margins) == {0}
+    assert 0 < recorder.margins[0] <= 0.011
+    assert not done.stuck
+    cuts = done.record.tree.cut[done.record.tree.dimension >= 0]
+    assert np.isin(cuts, [-0.3, 0.0, 0.5]).all()
 
 
 @pytest.mark.parametrize("shift", [-0.01, 0.01])

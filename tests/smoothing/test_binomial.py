@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -31,6 +32,15 @@ def test_clopper_pearson_inverts_the_exact_tail(trials, share, alpha):
         assert binom.sf(successes - 1, trials, lower) == pytest.approx(alpha, rel=1e-4)
     if successes < trials:
         assert binom.cdf(successes, trials, upper) == pytest.approx(alpha, rel=1e-4)
+
+
+@given(st.integers(1, 5000), st.floats(0, 1), st.floats(1e-12, 0.4))
+@settings(max_examples=200, deadline=None)
+def test_the_upper_bound_is_rounded_upward(trials, share, alpha):
+    successes = round(share * trials)
+    upper = upper_probability(successes, trials, alpha)
+    assert Fraction(upper) >= 1 - Fraction(lower_probability(trials - successes, trials, alpha))
+    assert upper <= 1
 
 
 @pytest.mark.parametrize("probability", [0.5, 0.9, 0.99, 0.999])

@@ -21,7 +21,7 @@ from verifier.errors import VerifierError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from verifier.batch.warm import Assignment
+    from verifier.batch.assignment import Assignment
     from verifier.methods import Task
     from verifier.verdict import Verdict
 

@@ -16,10 +16,11 @@ import threading
 import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection, Pipe
-from pathlib import Path
 
+from verifier.batch.assignment import Assignment
 from verifier.batch.outcome import Fault, Outcome
-from verifier.batch.warm import HASHING, LENIENCE, READY, Assignment
+from verifier.batch.processes import started
+from verifier.batch.warm import HASHING, LENIENCE, READY
 from verifier.batch.watchdog import GRACE
 from verifier.errors import UsageError
 
@@ -144,7 +145,7 @@ class WarmProcess:
         try:
             self._pipe, theirs = Pipe()
             with theirs:
-                self._process = _started(theirs)
+                self._process = started("verifier.batch.warm", theirs)
             _limit_messages(self._pipe)
         except OSError as error:
             raise _unable(f"a worker process does not start: {error.strerror}") from error
@@ -226,20 +227,6 @@ def _close(processes: Sequence[WarmProcess], patience: float) -> None:
             process.kill()
         if not left:
             return
-
-
-def _started(theirs: Connection) -> subprocess.Popen[bytes]:
-    """A warm process that imports the very package that is running here, whatever the current folder holds."""
-    package = Path(__file__).resolve().parents[1]
-    places = [str(package.parent), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "verifier.batch.warm", str(theirs.fileno())],
-        pass_fds=[theirs.fileno()],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(places)},
-        start_new_session=True,
-    )
 
 
 def _socket_of(pipe: Connection) -> socket.socket:

@@ -6,14 +6,13 @@ import hashlib
 import json
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
-from verifier.batch.contents import network_hash, property_hash
+from verifier.batch.assignment import Assignment
+from verifier.batch.hashing import hashes
 from verifier.batch.instances import Instance
 from verifier.batch.job import Job
-from verifier.batch.warm import Assignment
 from verifier.errors import UsageError
 
 DEFAULT_TIMEOUT = 300.0
@@ -105,8 +104,8 @@ def planned(instances: Sequence[Instance], settings: Settings) -> list[Item]:
     Raises:
         UsageError: a file cannot be read, or known verdicts contradict each other.
     """
-    networks = {path: _hashed(path, network_hash) for path in dict.fromkeys(i.network for i in instances)}
-    props = {path: _hashed(path, property_hash) for path in dict.fromkeys(i.prop for i in instances)}
+    networks = hashes("network", dict.fromkeys(i.network for i in instances))
+    props = hashes("property", dict.fromkeys(i.prop for i in instances))
     keys = [(networks[i.network], props[i.prop]) for i in instances]
     truths = _truths(instances, keys)
     order = [(replace(i, truth=truths.get(key, "")), key) for i, key in zip(instances, keys, strict=True)]
@@ -117,13 +116,6 @@ def planned(instances: Sequence[Instance], settings: Settings) -> list[Item]:
         for i, key in order
         for method in dict.fromkeys(settings.methods)
     ]
-
-
-def _hashed(path: Path, hash_of: Callable[[Path], str]) -> str:
-    try:
-        return hash_of(path)
-    except OSError as error:
-        raise UsageError(f"cannot be read ({error.strerror})", str(path), "make it readable") from error
 
 
 def _truths(instances: Sequence[Instance], keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -245,7 +246,9 @@ def _result(run: Run, row: sqlite3.Row) -> Result:
 def _witness(row: sqlite3.Row) -> KeptWitness | None:
     if row["x"] is None:
         return None
-    witness = Witness(np.frombuffer(row["x"], "<f4"), np.frombuffer(row["y"], "<f8"), row["distance"])
     shapes = tuple(tuple(shape) for shape in json.loads(row["shapes"]))
+    double = len(row["x"]) == 8 * sum(math.prod(shape) for shape in shapes)  # a float64 network's, see `store.py`
+    x = np.frombuffer(row["x"], "<f8" if double else "<f4")
+    witness = Witness(x, np.frombuffer(row["y"], "<f8"), row["distance"])
     tensors = tuple(Declaration(**{**t, "shape": tuple(t["shape"])}) for t in json.loads(row["declarations"]))
     return KeptWitness(witness, shapes, tensors)

@@ -9,6 +9,7 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
+from verifier.batch.assignment import Assignment
 from verifier.batch.executors import Workers
 from verifier.batch.isolation import run_isolated
 from verifier.batch.outcome import Fault, Outcome
@@ -16,7 +17,6 @@ from verifier.batch.ownership import HEARTBEAT
 from verifier.batch.plan import Item, Settings
 from verifier.batch.signals import interruptions_held
 from verifier.batch.store import Store, StoreBusyError
-from verifier.batch.warm import Assignment
 from verifier.errors import UsageError
 
 Finished: TypeAlias = "tuple[Item, Future[Outcome]]"

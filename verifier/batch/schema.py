@@ -62,7 +62,7 @@ CREATE TABLE results (
 );
 CREATE TABLE witnesses (
     item INTEGER PRIMARY KEY REFERENCES results ON DELETE CASCADE,
-    x BLOB NOT NULL,                      -- float32, little-endian
+    x BLOB NOT NULL,                      -- float32, or a float64 network's inputs as float64, little-endian
     y BLOB NOT NULL,                      -- float64, little-endian
     distance REAL NOT NULL,               -- outside the input set; 0 is inside
     shapes TEXT NOT NULL,                 -- JSON: of the network's inputs

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from verifier.batch.assignment import Assignment
 from verifier.batch.isolation import WarmProcesses
 from verifier.batch.job import Job
 from verifier.batch.outcome import Outcome
-from verifier.batch.warm import Assignment
 from verifier.methods.comparison import Answer, Comparison, shares
 
 

@@ -239,7 +239,8 @@ def _keep(store: sqlite3.Connection, item: int, outcome: Outcome) -> None:
     names = f"({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
     kept = store.execute(f"INSERT INTO results {names} ON CONFLICT (item) DO NOTHING", tuple(row.values())).rowcount
     if kept and verdict.witness is not None:
-        x, y = verdict.witness.x.astype("<f4").tobytes(), verdict.witness.y.astype("<f8").tobytes()
+        kind = "<f8" if verdict.witness.x.dtype.itemsize == 8 else "<f4"
+        x, y = verdict.witness.x.astype(kind).tobytes(), verdict.witness.y.astype("<f8").tobytes()
         declared = json.dumps([asdict(tensor) for tensor in outcome.declarations])
         rest = verdict.witness.distance, json.dumps(outcome.shapes), declared
         columns = "(item, x, y, distance, shapes, declarations)"

@@ -22,6 +22,7 @@ from verifier.batch.instances import stem
 from verifier.batch.records import Result
 from verifier.errors import UsageError
 from verifier.evidence.result_files import LONGEST_NAME, counterexample, write_whole
+from verifier.text import cell
 from verifier.verdict import Status
 
 TABLE = "results.csv"
@@ -107,7 +108,7 @@ def _write(results: Sequence[Result], folder: Path) -> None:
         else:
             _remove(path)
     table = io.StringIO()
-    csv.writer(table, lineterminator="\n").writerows(map(list, map(_row, results)))
+    csv.writer(table, lineterminator="\n").writerows(map(cell, _row(result)) for result in results)
     write_whole(folder / TABLE, table.getvalue())
 
 

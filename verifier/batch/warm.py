@@ -20,12 +20,12 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from verifier.batch.assignment import Assignment
 from verifier.batch.child import BEGUN, run_child
-from verifier.batch.job import Job
 from verifier.batch.outcome import Fault, Outcome
 from verifier.batch.streams import Stream
 from verifier.batch.watchdog import GRACE
@@ -42,24 +42,6 @@ LOG = 2000
 READY = "ready"
 """What a warm process says first."""
 MEGABYTE = 1e6
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """A job with what its isolation needs.
-
-    Attributes:
-        job: what is asked.
-        memory: megabytes that its process may hold, or, of a job with several threads, all its processes together;
-            more ends it. A job with one thread is not expected to start others, and they are not looked for, except
-            with another solver than HiGHS.
-        network_hash, property_hash: SHA-256 of the files when the run was planned, hexadecimal; "" does not look.
-    """
-
-    job: Job
-    memory: float
-    network_hash: str = ""
-    property_hash: str = ""
 
 
 def main() -> None:
@@ -93,7 +75,6 @@ def _load() -> None:
     import scipy.sparse
     import scipy.special
 
-    import verifier.batch.warm  # by this name, under which assignments are sent: this module runs as __main__
     import verifier.methods
     import verifier.programs.margins
     import verifier.readers.onnx

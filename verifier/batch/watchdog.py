@@ -32,7 +32,8 @@ class Watchdog:
     Args:
         seconds: the timeout, counted from the making.
         complain: is told what goes wrong at the end.
-        on_signals: whether SIGTERM and SIGINT are such an end too; else they do what they did before.
+        on_signals: whether SIGTERM and SIGINT are such an end too; else they do what they did before. Once there is an
+            answer they change nothing, and where the context ends with `sys.exit`, to the end of the process.
     """
 
     def __init__(self, seconds: float, complain: Callable[[str], None], on_signals: bool = True) -> None:
@@ -45,6 +46,7 @@ class Watchdog:
         self._over = False
         self._wake = threading.Event()
         self._handlers: dict[int, Any] = {}
+        self._first = 0
 
     @property
     def elapsed(self) -> float:
@@ -55,6 +57,11 @@ class Watchdog:
     def remaining(self) -> float:
         """Seconds until the timeout, at least a millisecond."""
         return max(0.001, self._end - time.monotonic())
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C (SIGINT) is what ends the run, before its time was up and before it had an answer."""
+        return self._first == signal.SIGINT
 
     def on_timeout(self, finish: Callable[[], int]) -> None:
         """Sets what is done when the time is up; it returns the exit status."""
@@ -74,7 +81,7 @@ class Watchdog:
     def __enter__(self) -> Watchdog:
         for number in self._signals:
             with contextlib.suppress(ValueError):  # only the main thread may; elsewhere there is nothing to catch
-                self._handlers[number] = signal.signal(number, lambda *_: self._wake.set())
+                self._handlers[number] = signal.signal(number, self._signalled)
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
         return self
 
@@ -83,7 +90,13 @@ class Watchdog:
     ) -> None:
         self._rest()
         for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+            # A process that is about to end with its answer's status is not to end with a signal's instead.
+            signal.signal(number, signal.SIG_IGN if kind is SystemExit else handler)
+
+    def _signalled(self, number: int, _: object) -> None:
+        if not self._over and not self._wake.is_set():
+            self._first = number
+        self._wake.set()
 
     def _watch(self) -> None:
         self._wake.wait(min(self.remaining + GRACE, threading.TIMEOUT_MAX))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from verifier.arrays import Array, namespace
+from verifier.arrays import Array, namespace, zeros
 from verifier.bounds.enclosure import Interval, intersected, repaired
 from verifier.network.graph import Affine, Elementwise, Network, Node, Product
 from verifier.relaxations.products import product_interval
@@ -30,6 +30,24 @@ def interval_bounds(
         interval = node_interval(node, [intervals[i] for i in node.operands], lower)
         intervals.append(interval if known is None else intersected(interval, known[k]))
     return intervals
+
+
+def placed(intervals: Sequence[Interval], network: Network, place: Sequence[int]) -> list[Interval]:
+    """Intervals of some nodes of a network, and none of its others, shape (N, size): `known` for `interval_bounds`.
+
+    Args:
+        intervals: of the nodes `place`.
+        network: whose nodes they are, with its weights in the array library of the bounds.
+        place: as many nodes.
+    """
+    xp, example = namespace(intervals[0].lower), intervals[0].lower
+    found = dict(zip(place, intervals, strict=True))
+
+    def unknown(size: int) -> Interval:
+        none = zeros(example, (example.shape[0], size))
+        return Interval(none - xp.inf, none + xp.inf)
+
+    return [found[k] if k in found else unknown(node.size) for k, node in enumerate(network.nodes)]
 
 
 def node_interval(node: Node, operands: Sequence[Interval], example: Array) -> Interval:

@@ -14,6 +14,7 @@ import numpy as np
 
 from verifier.arrays import Array, namespace, to_numpy
 from verifier.bounds.enclosure import Interval
+from verifier.network.functions.base import ScalarFunction
 from verifier.network.graph import Elementwise, Network, Product
 
 
@@ -111,7 +112,7 @@ def layout(network: Network, intervals: Sequence[Interval]) -> Layout:
             continue
         lower_places[k] = Slot(k, columns, count)
         count += len(columns)
-        if isinstance(node, Product) or node.function.pieces is None:
+        if isinstance(node, Product) or not _convex_pieces(node.function):
             upper_places[k] = Slot(k, columns, count)
             count += len(columns)
     operands: dict[int, Slot] = {}
@@ -122,6 +123,12 @@ def layout(network: Network, intervals: Sequence[Interval]) -> Layout:
             operands[k] = Slot(k, columns, open_count)
             open_count += len(columns)
     return Layout(operands, lower_places, upper_places, open_count, count)
+
+
+def _convex_pieces(function: ScalarFunction) -> bool:
+    """Whether a function is piecewise linear and convex: there is one best line above it, its chord."""
+    slopes = [piece.slope for piece in function.pieces or ()]
+    return bool(slopes) and slopes == sorted(slopes)
 
 
 def open_entries(consumer: Elementwise | Product, operand: Interval) -> Array:

@@ -10,6 +10,7 @@ from typing import Any
 from verifier.evaluation.answers import Answer, SampleAnswers
 from verifier.evaluation.options import AccuracyOptions
 from verifier.evaluation.summary import Share, Summary
+from verifier.text import cell
 
 COLUMNS = (
     "sample",
@@ -40,7 +41,7 @@ def rows_csv(answers: Sequence[SampleAnswers], asked: dict[str, Any], options: A
     for sample in sorted(answers, key=lambda a: a.sample):
         for answer in sample.answers or (None,):
             at = [_state(sample, answer, epsilon) for epsilon in options.epsilons]
-            writer.writerow([*_row(sample, answer), *at, *asked.values()])
+            writer.writerow([cell(value) for value in (*_row(sample, answer), *at, *asked.values())])
     return file.getvalue()
 
 

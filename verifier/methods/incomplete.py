@@ -12,9 +12,10 @@ import numpy as np
 from verifier.arrays import Array, convert_like, to_numpy
 from verifier.bounds.dual_network import DualNetwork, has_dual_network
 from verifier.bounds.enclosure import Interval
-from verifier.bounds.interval import interval_bounds
+from verifier.bounds.interval import interval_bounds, placed
 from verifier.bounds.linear import bounds_within, intervals_within, linear_bounds, outputs_minimum, rows_minimum
 from verifier.methods.task import Task, host
+from verifier.network.clips import clips_as_relus
 from verifier.property.query import Box
 
 BATCH_ENTRIES = 1 << 22
@@ -47,16 +48,18 @@ def crown(task: Task) -> None:
 
 def dual(task: Task) -> None:
     """The dual network's bounds (Wong & Kolter) of all open boxes, on intermediate bounds of its own."""
-    if not has_dual_network(task.forms):
+    network, place = clips_as_relus(task.forms)
+    if not has_dual_network(network):
         task.notes.append("the dual network is that of relus, and this network has other functions")
         return
     for group, lower, upper in _batches(task):
         if task.deadline.expired:
             return
-        known = _sharpened(task, group)
-        intervals = bounds_within(task.forms, _inputs(group, lower, upper), task.deadline, known, DualNetwork)
-        task.enclosed([box for box, _ in group], intervals)
-        _take_note(task, group, outputs_minimum(DualNetwork(task.forms, intervals), intervals[-1].lower))
+        sharpened = _sharpened(task, group)
+        known = None if sharpened is None else placed(sharpened, network, place)
+        intervals = bounds_within(network, _inputs(group, lower, upper), task.deadline, known, DualNetwork)
+        task.enclosed([box for box, _ in group], [intervals[k] for k in place])
+        _take_note(task, group, outputs_minimum(DualNetwork(network, intervals), intervals[-1].lower))
 
 
 def lp(task: Task) -> None:

@@ -7,7 +7,7 @@ goes from the cheapest to the strongest and stops as soon as the verdict is know
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -15,13 +15,14 @@ import numpy as np
 from verifier.errors import UsageError
 from verifier.methods import complete, falsify, incomplete, optimised, semidefinite
 from verifier.methods.plan import auto, sequence
+from verifier.methods.rounding import rounding_remark
 from verifier.methods.split_inputs import split_inputs
 from verifier.methods.task import Options, Stage, Task
 from verifier.methods.tightening import tighten
 from verifier.network.graph import Network
 from verifier.programs.solvers.registry import DEFAULT, solver_named
 from verifier.property.query import Query
-from verifier.verdict import Verdict
+from verifier.verdict import Status, Verdict
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,9 @@ def run(task: Task, method: Method) -> Verdict:
     check_solver(task.options.solver, [method.name])
     with np.errstate(all="ignore"):  # infinities and NaN are expected, and handled where they arise
         told = _run_stages(task, method)
-    return task.verdict(told)
+    verdict = task.verdict(told)
+    remark = rounding_remark(task) if verdict.status is Status.UNSAT else ""
+    return replace(verdict, detail="; ".join(filter(None, (verdict.detail, remark)))) if remark else verdict
 
 
 def _run_stages(task: Task, method: Method) -> str:

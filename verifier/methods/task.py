@@ -23,6 +23,7 @@ from verifier.network.quotients import centred_quotients
 from verifier.programs.solvers.backend import Backend
 from verifier.programs.solvers.registry import DEFAULT, solver_named
 from verifier.property.forms import with_forms
+from verifier.property.nearest import with_nearest
 from verifier.property.query import Box, Query
 from verifier.search.box_bounds import FORWARD_VALUES
 from verifier.verdict import Progress, Status, Verdict, Witness
@@ -92,7 +93,8 @@ class Task:
     """One network, one query, one run of a method: the fixed question and the growing answer.
 
     Attributes:
-        network, query, options: the question.
+        network, options: the question.
+        query: the question, its inputs fixed to decimals widened to the nearest floats (`property.nearest`).
         deadline: counts from the making of the task.
         margins: for each disjunct the best proven lower bound of its margin, shape (D,).
         open: which disjuncts are not yet excluded, booleans, shape (D,).
@@ -112,6 +114,7 @@ class Task:
     options: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
+        self.query = with_nearest(self.query, self.network.inputs)
         count = len(self.query.disjuncts)
         self.deadline = Deadline(self.options.timeout)
         self.margins = np.full(count, -math.inf)
@@ -211,6 +214,8 @@ class Task:
         witness = self.replay.judge(self.query.disjuncts[disjunct], point)
         if witness is not None:
             self.witness = witness
+            if widened := self.query.disjuncts[disjunct].box.widened:
+                self.notes.append(f"{_fixed(widened)}; the counterexample has the nearest that it can")
             if self.options.thorough and witness.distance == 0:
                 self.reaches(disjunct, witness.x.astype(np.float64))
             if self.options.witness_tolerance > 0:
@@ -277,10 +282,21 @@ class Task:
         if bound == -math.inf:
             bound = None
         # Why a witness could not be found is of no interest once there is a proof that there is none.
-        notes = [self.query.note] if status is Status.UNSAT else self.notes
+        notes = self._proof_notes() if status is Status.UNSAT else self.notes
         reached = self.reached if math.isfinite(self.reached) else None
         detail = "; ".join(dict.fromkeys(notes))
         return Verdict(status, method, bound, self.witness, self.deadline.elapsed, detail, reached)
+
+    def _proof_notes(self) -> list[str]:
+        """What to know of a proof."""
+        widened = max((d.box.widened for d in self.query.disjuncts), default=0)
+        remarks = [self.query.note, f"{_fixed(widened)}; proved for the nearest that it can as well" if widened else ""]
+        return [remark for remark in remarks if remark]
+
+
+def _fixed(count: int) -> str:
+    what = "an input is" if count == 1 else f"{count} inputs are"
+    return f"{what} fixed to a number that the network's input type cannot hold"
 
 
 def example_array(device: str) -> Array:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from verifier.network.functions.clip import Clip
 from verifier.network.functions.relu import Relu
 from verifier.network.graph import Affine, Elementwise, Input, Network, Node, Product
 from verifier.network.linear_maps import Identity, Selection
@@ -85,7 +86,7 @@ def encode(
         network: with NumPy weights; the outputs are the forms asked about.
         box: of inputs.
         bounds: sound on `box` (or on the part of it that is searched).
-        exact: whether relus get a binary each.
+        exact: whether relus get a binary each, and clips two.
         kept: for some nodes entries that get a column even where the outputs do not depend on them, so that their
             bounds constrain the rest.
         touching: for a ball of norm 2, inputs at which tangents hold the program near it, shape (T, input_size);
@@ -185,6 +186,8 @@ class NetworkWriter:
             self._product(k, node, live)
         elif isinstance(node.function, Relu):
             self._relu(k, node, live)
+        elif isinstance(node.function, Clip):
+            self._clip(k, node, node.function, live)
         else:
             self._function(k, node, live)
 
@@ -246,10 +249,46 @@ class NetworkWriter:
             slope, intercept = relu_chord(low, high, np.ones(len(column), bool))
             add([(one, y), (-slope, x)], -np.inf, intercept)
 
-    def _function(self, k: int, node: Elementwise, live: np.ndarray) -> None:
+    def _clip(self, k: int, node: Elementwise, clip: Clip, live: np.ndarray) -> None:
+        """The hull; if exact, binaries for whether x is above the lower clip, and above the upper one."""
         x, (lower, upper) = self.entries[node.operands[0]], self.bounds[node.operands[0]]
+        straight = (lower[live] >= clip.low) & (upper[live] <= clip.high)
+        self._share(k, live[straight], x[live[straight]])
+        bent = live[~straight]
+        self._new_columns(k, bent)
+        self._lines(k, node, bent)
+        known = bent[np.isfinite(lower[bent]) & np.isfinite(upper[bent])] if self.exact else bent[:0]
+        self.relaxed = self.relaxed or len(known) < len(bent)
+        if not len(known):
+            return
+        one, add = np.ones(len(known)), self.builder.rows_of_terms
+        x, y = x[known], self.entries[k][known]
+        low, high = lower[known], upper[known]
+        risen = self._binary(low < clip.low, otherwise=1.0)
+        stopped = self._binary(high > clip.high, otherwise=0.0)
+        span = clip.high - clip.low  # coefficients are rounded so that the rows allow more
+        add([(one, y), (-np.nextafter(span, np.inf) * one, risen)], -np.inf, clip.low)
+        add([(one, y), (-np.nextafter(span, -np.inf) * one, stopped)], clip.low, np.inf)
+        before = np.maximum(np.nextafter(clip.low - low, np.inf), 0.0)
+        beyond = np.maximum(np.nextafter(high - clip.high, np.inf), 0.0)
+        add([(one, y), (-one, x), (before, risen)], -np.inf, before)
+        add([(one, y), (-one, x), (beyond, stopped)], 0.0, np.inf)
+
+    def _binary(self, open_ones: np.ndarray, otherwise: float) -> Entries:
+        """A binary for each entry that is open, a constant for the others."""
+        column, value = np.full(len(open_ones), -1), np.where(open_ones, 0.0, otherwise)
+        count = int(open_ones.sum())
+        column[open_ones] = self.builder.columns(np.zeros(count), np.ones(count), integral=True)
+        return Entries(column, value)
+
+    def _function(self, k: int, node: Elementwise, live: np.ndarray) -> None:
         self._new_columns(k, live)
         self.relaxed = self.relaxed or bool(len(live))
+        self._lines(k, node, live)
+
+    def _lines(self, k: int, node: Elementwise, live: np.ndarray) -> None:
+        """Supporting lines of a function as rows, where its operand has a column."""
+        x, (lower, upper) = self.entries[node.operands[0]], self.bounds[node.operands[0]]
         live = live[x.column[live] >= 0]
         if not len(live):
             return

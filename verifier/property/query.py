@@ -29,7 +29,9 @@ class Box:
         lower, upper: float64, an enclosure: never inside the exact bounds.
         inner_lower, inner_upper: float32, the smallest and largest float32 that obey the exact bounds (strict ones
             strictly). `inner_lower > inner_upper` in an entry means that no float32 lies between the exact bounds.
+            float64 arrays where a float64 input is fixed to a number that is no float32 (`property.nearest`).
         ball: the bounds are then finite, and as a rule those of its bounding box or tighter.
+        widened: how many entries were widened to hold the nearest float (`property.nearest`).
 
     Raises:
         PropertyError: on construction, where a ball has another size, or bounds that are infinite.
@@ -40,6 +42,7 @@ class Box:
     inner_lower: np.ndarray
     inner_upper: np.ndarray
     ball: Ball | None = None
+    widened: int = 0
 
     def __post_init__(self) -> None:
         if self.ball is None:

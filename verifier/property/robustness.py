@@ -88,8 +88,10 @@ class Neighbourhood:
 
     @cached_property
     def ball(self) -> Ball | None:
-        """The ball, one for all boxes; None where the neighbourhood is a box."""
-        return None if np.isinf(self.norm) else Ball(self.sample, float(self.epsilon), int(self.norm))
+        """The ball, one for all boxes; None where the neighbourhood is a box, or a point."""
+        return (
+            None if np.isinf(self.norm) or self.epsilon == 0 else Ball(self.sample, float(self.epsilon), int(self.norm))
+        )
 
 
 def robustness_query(

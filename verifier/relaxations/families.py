@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 from verifier.arrays import Array, namespace
 from verifier.network.functions.base import ScalarFunction
+from verifier.network.functions.clip import Clip
 from verifier.network.functions.relu import Relu
+from verifier.relaxations.clipping import clip_hull, inclined_is_better
 from verifier.relaxations.lines import Policy, lines, supporting_lines
 from verifier.relaxations.policy import ordinary
 from verifier.relaxations.products import product_planes
@@ -79,16 +81,20 @@ class Family:
         return Mix(slopes, self.intercepts[k] + share * rise, tuple(scale * step for step in steps), scale * rise)
 
     def margin(self, magnitudes: tuple[Array, ...]) -> Array:
-        """What rounding can move a mixed line by, within operands of these magnitudes, shape (N, size)."""
+        """What rounding can move a mixed line by, within operands of these magnitudes, shape (N, size).
+
+        Nothing where all lines of an entry are the same, since the mix then is that line.
+        """
         xp = namespace(self.start)
         if self.count == 1 or self.exact:
             return xp.zeros_like(self.intercepts[0])
-        size = xp.zeros_like(self.intercepts[0])
+        size, mixed = xp.zeros_like(self.intercepts[0]), xp.zeros_like(self.intercepts[0], dtype=xp.bool)
         for slopes, intercept in zip(self.slopes, self.intercepts, strict=True):
-            size = size + xp.abs(intercept)
-            for slope, magnitude in zip(slopes, magnitudes, strict=True):
+            size, mixed = size + xp.abs(intercept), mixed | (intercept != self.intercepts[0])
+            for slope, first, magnitude in zip(slopes, self.slopes[0], magnitudes, strict=True):
+                mixed = mixed | (slope != first)
                 size = size + xp.where(slope == 0, xp.zeros_like(size), xp.abs(slope) * magnitude)
-        return 8.0 * UNIT_ROUNDOFF * size + UNDERFLOW
+        return xp.where(mixed, 8.0 * UNIT_ROUNDOFF * size + UNDERFLOW, 0.0)
 
 
 def _where(condition: Array, one: Mix, other: Mix) -> Mix:
@@ -118,11 +124,28 @@ def function_families(function: ScalarFunction, lower: Array, upper: Array) -> t
         intercepts = flat.lower_intercept, flat.lower_intercept
         below = Family(((flat.lower_slope,), (steep,)), intercepts, start, exact=True)
         return below, Family(((flat.upper_slope,),), (flat.upper_intercept,), start)
+    if isinstance(function, Clip):
+        return _clip_families(function, lower, upper)
     below_lines, above_lines = supporting_lines(function, lower, upper, TANGENTS)
     middle = xp.full_like(lower, 0.5)
     sides = [
         Family(tuple((slope,) for slope, _ in side), tuple(intercept for _, intercept in side), middle)
         for side in (below_lines, above_lines)
+    ]
+    return sides[0], sides[1]
+
+
+def _clip_families(function: Clip, lower: Array, upper: Array) -> tuple[Family, Family]:
+    """Both lines of the hull on each side, in the order from the flat one below, and to the flat one above."""
+    xp = namespace(lower, upper)
+    hull = clip_hull(function, lower, upper)
+    inclined_below, inclined_above = inclined_is_better(hull, lower, upper)
+    sides = [
+        Family(tuple((slope,) for slope, _ in path), tuple(intercept for _, intercept in path), start)
+        for path, start in (
+            ((hull.flat_below, hull.inclined_below), xp.astype(inclined_below, lower.dtype)),
+            ((hull.inclined_above, hull.flat_above), xp.astype(~inclined_above, lower.dtype)),
+        )
     ]
     return sides[0], sides[1]
 

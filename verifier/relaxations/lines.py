@@ -1,9 +1,9 @@
 """Two lines that enclose a scalar function on an interval, for every entry: derived once from the function's facts.
 
-Relu and the step functions have rules of their own, which are exact. Everything else is bent: where it bends at most
-once, chords and tangents (`bends`); where more often, the slope of a chord with an intercept found region by region
-(`regions`). Constants from the image stand in where an end is infinite, the interval is a point, or a line came out
-infinite.
+Relu, clip and the step functions have rules of their own, which are exact. Everything else is bent: where it bends at
+most once, chords and tangents (`bends`); where more often, the slope of a chord with an intercept found region by
+region (`regions`). Constants from the image stand in where an end is infinite, the interval is a point, or a line came
+out infinite.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from typing import TypeAlias
 
 from verifier.arrays import Array, namespace
 from verifier.network.functions.base import ScalarFunction
+from verifier.network.functions.clip import Clip
 from verifier.network.functions.relu import Relu
 from verifier.network.functions.steps import StepFunction
 from verifier.relaxations.bends import Tangents
+from verifier.relaxations.clipping import clip_hull, clip_lines
 from verifier.relaxations.policy import Lines, Policy, ordinary
 from verifier.relaxations.rectifier import relu_lines
 from verifier.relaxations.regions import line_above
@@ -42,6 +44,8 @@ def lines(function: ScalarFunction, lower: Array, upper: Array, policy: Policy =
     """
     if isinstance(function, Relu):
         return relu_lines(lower, upper, policy)
+    if isinstance(function, Clip):
+        return clip_lines(function, lower, upper, policy)
     if isinstance(function, StepFunction):
         return step_lines(function, lower, upper)
 
@@ -69,6 +73,9 @@ def supporting_lines(function: ScalarFunction, lower: Array, upper: Array, count
         zero, one = (relu_lines(lower, upper, policy) for policy in (Policy.LOWER_END, Policy.UPPER_END))
         below = [(zero.lower_slope, zero.lower_intercept), (one.lower_slope, one.lower_intercept)]
         return below, [(one.upper_slope, one.upper_intercept)]
+    if isinstance(function, Clip):
+        hull = clip_hull(function, lower, upper)
+        return [hull.flat_below, hull.inclined_below], [hull.inclined_above, hull.flat_above]
     if isinstance(function, StepFunction):
         inclined, flat = step_lines(function, lower, upper), namespace(lower, upper).zeros_like(lower)
         least, greatest = function.image(lower, upper)

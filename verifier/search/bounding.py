@@ -18,7 +18,6 @@ from verifier.bounds.intermediate import Engines
 from verifier.bounds.lagrangian import Choice, Lagrangian, Line, Relaxation, Rows
 from verifier.bounds.layout import Layout, layout
 from verifier.bounds.optimise import Ascent, AscentOptions, proven
-from verifier.network.functions.relu import Relu
 from verifier.network.graph import Affine, Elementwise, Product
 from verifier.property.query import Box, Patterns
 from verifier.search.domains import Domains
@@ -207,9 +206,16 @@ class Bounder:
         return (domains.lower < cuts) & (cuts < domains.upper)
 
     def cuts(self, domains: Domains) -> np.ndarray:
-        """Where each interval would be cut: at the kink of a relu, else in the middle; shape (M, open_count)."""
-        kinks = self._kinks[None, :]
-        return np.where(np.isnan(kinks), 0.5 * (domains.lower + domains.upper), kinks)
+        """Where each interval would be cut, shape (M, open_count): in the middle, or the kink inside nearest to it."""
+        middle = 0.5 * (domains.lower + domains.upper)
+        if not len(self._kinks):
+            return middle
+        chosen = np.where(np.isnan(self._kinks[0]), middle, self._kinks[0])
+        nearest, from_where = np.full(middle.shape, np.inf), np.where(np.isfinite(middle), middle, 0.0)
+        for kinks in self._kinks:
+            away = np.where((domains.lower < kinks) & (kinks < domains.upper), np.abs(kinks - from_where), np.inf)
+            chosen, nearest = np.where(away < nearest, kinks, chosen), np.minimum(nearest, away)
+        return chosen
 
     def early_entries(self, domains: Domains) -> np.ndarray:
         """Of the first node that has cuttable entries the one whose relaxation weighs most, -1 without any, shape (M,).
@@ -254,13 +260,22 @@ class Bounder:
 
     @cached_property
     def _kinks(self) -> np.ndarray:
-        """For each operand entry the one kink of all that it feeds, NaN where that is bent; shape (open_count,)."""
-        shape, kinks = self.question.shape, np.zeros(self.question.shape.open_count)
+        """For each operand entry the kinks of all that it feeds, NaN where that is bent; shape (kinks, open_count)."""
+        shape = self.question.shape
+        found: dict[int, set[float]] = {operand: set() for operand in shape.operands}
+        bent: set[int] = set()
         for node in self.question.engines.exact.nodes:
-            if isinstance(node, (Elementwise, Product)) and not _is_relu(node):
-                for operand in node.operands:
-                    if operand in shape.operands:
-                        kinks[shape.operands[operand].part] = np.nan
+            if isinstance(node, (Elementwise, Product)):
+                pieces = node.function.pieces if isinstance(node, Elementwise) else None
+                for operand in found.keys() & set(node.operands):
+                    found[operand].update(piece.start for piece in (pieces or ())[1:])
+                    if pieces is None:
+                        bent.add(operand)
+        most = max((len(kinks) for kinks in found.values()), default=0)
+        kinks = np.full((most, shape.open_count), np.nan)
+        for operand, places in found.items():
+            if operand not in bent:
+                kinks[: len(places), shape.operands[operand].part] = np.array(sorted(places))[:, None]
         return kinks
 
     @staticmethod
@@ -272,10 +287,6 @@ class Bounder:
             relaxed = relaxed + slope * value
         true = node.function.value(operands[0]) if isinstance(node, Elementwise) else operands[0] * operands[1]
         return xp.abs(line.row * (true - relaxed))
-
-
-def _is_relu(node: Elementwise | Product) -> bool:
-    return isinstance(node, Elementwise) and isinstance(node.function, Relu)
 
 
 def ranked(scores: np.ndarray, count: int) -> np.ndarray:

@@ -30,8 +30,8 @@ def lower_probability(successes: int, trials: int, alpha: float) -> float:
 
 
 def upper_probability(successes: int, trials: int, alpha: float) -> float:
-    """The one-sided Clopper-Pearson bound from above."""
-    return 1.0 - lower_probability(trials - successes, trials, alpha)
+    """The one-sided Clopper-Pearson bound from above: at least the true probability, but for a chance of alpha."""
+    return min(1.0, math.nextafter(1.0 - lower_probability(trials - successes, trials, alpha), math.inf))
 
 
 def normal_quantile(probability: float) -> float:

@@ -7,12 +7,9 @@ nothing in the 0-norm.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-if TYPE_CHECKING:
-    from verifier.attacks.minimal.hunt import Hunt
+from verifier.attacks.minimal.known import Known
 
 ROUNDS = 4
 """With gradients taken anew."""
@@ -20,7 +17,7 @@ SINGLES = 64
 """Entries that are tried one by one, at most, in a round."""
 
 
-def restored(hunt: Hunt, owners: np.ndarray, x: np.ndarray) -> np.ndarray:
+def restored(hunt: Known, owners: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Adversarial points with fewer changed entries, shape (R, input_size); each that is met is also offered.
 
     Args:
@@ -40,7 +37,7 @@ def restored(hunt: Hunt, owners: np.ndarray, x: np.ndarray) -> np.ndarray:
     return x
 
 
-def _spread(hunt: Hunt, owners: np.ndarray, x: np.ndarray) -> None:
+def _spread(hunt: Known, owners: np.ndarray, x: np.ndarray) -> None:
     """Moves changed entries to the finite end of the box where the margin grows, in place, where it does grow."""
     problem = hunt.problem
     margins, gradients = hunt.classifier.margins_and_gradients(owners, x)
@@ -50,7 +47,7 @@ def _spread(hunt: Hunt, owners: np.ndarray, x: np.ndarray) -> None:
     x[better] = moved[better]
 
 
-def _round(hunt: Hunt, owners: np.ndarray, x: np.ndarray) -> None:
+def _round(hunt: Known, owners: np.ndarray, x: np.ndarray) -> None:
     """Restores entries in place: in the order of their cost, so many at a time as are left, half, a quarter ... one."""
     start = hunt.problem.x[owners]
     gradients = hunt.classifier.margins_and_gradients(owners, x)[1]
@@ -68,7 +65,9 @@ def _round(hunt: Hunt, owners: np.ndarray, x: np.ndarray) -> None:
         at += 1
 
 
-def _try(hunt: Hunt, owners: np.ndarray, x: np.ndarray, order: np.ndarray, part: tuple[np.ndarray, np.ndarray]) -> None:
+def _try(
+    hunt: Known, owners: np.ndarray, x: np.ndarray, order: np.ndarray, part: tuple[np.ndarray, np.ndarray]
+) -> None:
     """Restores the entries of places from `part[0]` up to `part[1]` in place where that stays adversarial.
 
     `part[0]` moves on in place by what was restored.

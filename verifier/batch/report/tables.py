@@ -12,6 +12,7 @@ from verifier.batch.records import Result
 from verifier.batch.report.completeness import Cross, crosses
 from verifier.batch.report.material import Material
 from verifier.batch.report.scores import Line, by_benchmark, totals
+from verifier.text import cell
 
 COLUMNS = (
     *("run", "benchmark", "network", "property", "network_hash", "property_hash", "method", "timeout", "truth"),
@@ -26,7 +27,7 @@ def results_csv(material: Material) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(_row(material, result) for result in material.results)
+    writer.writerows(map(cell, _row(material, result)) for result in material.results)
     return text.getvalue()
 
 

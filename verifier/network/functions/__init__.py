@@ -1,6 +1,7 @@
 """Scalar functions of one real variable and the facts about them, one file a family."""
 
 from verifier.network.functions.base import Curvature, Piece, ScalarFunction
+from verifier.network.functions.clip import Clip
 from verifier.network.functions.elu import Elu, ScaledElu
 from verifier.network.functions.exponential import Exp, Log, Softplus
 from verifier.network.functions.gelu import Gelu
@@ -11,6 +12,7 @@ from verifier.network.functions.sigmoidal import Erf, Sigmoid, Tanh
 from verifier.network.functions.steps import Floor, Sign, StepFunction
 
 __all__ = [
+    "Clip",
     "Cos",
     "Curvature",
     "Elu",

@@ -24,8 +24,9 @@ from verifier.programs.program import Program
 from verifier.programs.solvers.backend import Candidates, Capabilities, DualBound
 from verifier.programs.solvers.claims import GAP, concluded, objective_at_optimum
 from verifier.programs.solvers.limits import seconds_allowed
+from verifier.programs.solvers.modelled import Modelled
 from verifier.programs.solvers.outcome import LpOutcome, MilpOutcome, SolveStatus
-from verifier.programs.solvers.sides import Sides, settled
+from verifier.programs.solvers.sides import Sides
 from verifier.tolerances import SOLVER_FEASIBILITY
 
 FIRST_ORDER = 1e-6
@@ -117,7 +118,7 @@ WITHOUT_MULTIPLIERS = frozenset({"GLPK_MI", "CBC", "ECOS_BB"})
 
 
 @dataclass(frozen=True)
-class Cvxpy:
+class Cvxpy(Modelled["_Compiled"]):
     """A solver behind CVXPY.
 
     Attributes:
@@ -162,27 +163,21 @@ class Cvxpy:
             tolerance=self.traits.tolerance,
         )
 
-    def session(self, program: Program) -> Session:
-        """Compiled at the first solve."""
-        return Session(self, program)
+    def linear_model(self, program: Program) -> _Compiled:
+        """See `Modelled`."""
+        return _Compiled.of(program, integer=False)
 
-    def solve_milp(
-        self,
-        program: Program,
-        deadline: Deadline,
-        stop_above: float = np.inf,
-        on_candidate: Candidates | None = None,
-    ) -> MilpOutcome:
-        """Solves to the optimum or the deadline; the proven bound is the solver's own where it tells one.
+    def solve_linear(self, model: _Compiled, program: Program, deadline: Deadline) -> LpOutcome:
+        """See `Modelled`."""
+        status = model.run(self.solver, self.traits.linear(seconds_allowed(deadline)))
+        if status is SolveStatus.FAILED:  # what CVXPY holds then are the last solve's values
+            return LpOutcome(status)
+        return LpOutcome(status, model.primal(), model.multipliers(len(program.row_lower)))
 
-        Raises:
-            SolverError: the solver solves none, or it or CVXPY broke down.
-        """
+    def _solve_integer(self, program: Program, deadline: Deadline, on_candidate: Candidates | None) -> MilpOutcome:
+        """The proven bound is the solver's own where it tells one."""
         if self.traits.integer is None:
             raise SolverError(f"{self.name} solves no mixed-integer programs", "--solver")
-        known = settled(program, deadline)
-        if known is not None:
-            return MilpOutcome(known.status)
         compiled = _Compiled.of(program, integer=True)
         compiled.set(program)
         status = compiled.run(self.solver, self.traits.integer(seconds_allowed(deadline)))
@@ -198,39 +193,6 @@ class Cvxpy:
         if status is SolveStatus.OPTIMAL and self.traits.gap:
             return objective_at_optimum(program, primal, float(compiled.problem.value))
         return -np.inf
-
-
-class Session:
-    """Linear programs over the same rows; compiled anew where other rows have sides or columns other bounds.
-
-    Args:
-        backend: the solver.
-        program: whose rows every program solved here shares.
-    """
-
-    def __init__(self, backend: Cvxpy, program: Program) -> None:
-        self._backend, self._rows = backend, program.rows
-        self._compiled: _Compiled | None = None
-
-    def solve(self, program: Program, deadline: Deadline) -> LpOutcome:
-        """See `LinearSession`.
-
-        Raises:
-            SolverError: CVXPY or the solver broke down.
-        """
-        if program.rows is not self._rows:
-            raise ValueError("the program's rows are not the session's")
-        known = settled(program, deadline)
-        if known is not None:
-            return known
-        if self._compiled is None or not self._compiled.fits(program):
-            self._compiled = _Compiled.of(program, integer=False)
-        self._compiled.set(program)
-        seconds = seconds_allowed(deadline)
-        status = self._compiled.run(self._backend.solver, self._backend.traits.linear(seconds))
-        if status is SolveStatus.FAILED:  # what CVXPY holds then are the last solve's values
-            return LpOutcome(status)
-        return LpOutcome(status, self._compiled.primal(), self._compiled.multipliers(len(program.row_lower)))
 
 
 @dataclass(frozen=True, eq=False)

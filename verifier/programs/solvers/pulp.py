@@ -20,14 +20,15 @@ from verifier.programs.solvers.backend import Candidates, Capabilities, DualBoun
 from verifier.programs.solvers.claims import concluded, objective_at_optimum
 from verifier.programs.solvers.digits import with_digits
 from verifier.programs.solvers.limits import seconds_allowed
+from verifier.programs.solvers.modelled import Modelled
 from verifier.programs.solvers.outcome import LpOutcome, MilpOutcome, SolveStatus
 from verifier.programs.solvers.pulp_solvers import SOLVERS, Dialect, Ended
 from verifier.programs.solvers.scratch import Scratch
-from verifier.programs.solvers.sides import Sides, settled
+from verifier.programs.solvers.sides import Sides
 
 
 @dataclass(frozen=True)
-class Pulp:
+class Pulp(Modelled["_Model"]):
     """A solver behind PuLP.
 
     Attributes:
@@ -60,25 +61,19 @@ class Pulp:
             tolerance=dialect.tolerance,
         )
 
-    def session(self, program: Program) -> Session:
-        """Its model is made at the first solve."""
-        return Session(self, program)
+    def linear_model(self, program: Program) -> _Model:
+        """See `Modelled`."""
+        return _Model.of(program, integer=False)
 
-    def solve_milp(
-        self,
-        program: Program,
-        deadline: Deadline,
-        stop_above: float = np.inf,
-        on_candidate: Candidates | None = None,
-    ) -> MilpOutcome:
-        """Solves to the optimum or the deadline.
+    def solve_linear(self, model: _Model, program: Program, deadline: Deadline) -> LpOutcome:
+        """See `Modelled`."""
+        ended = model.run(self.dialect, deadline)
+        solved = ended.status in (SolveStatus.OPTIMAL, SolveStatus.STOPPED)
+        multipliers = model.multipliers(len(program.row_lower)) if self.dialect.multipliers else None
+        return LpOutcome(ended.status, model.primal() if solved else None, multipliers)
 
-        Raises:
-            SolverError: PuLP or the solver broke down.
-        """
-        known = settled(program, deadline)
-        if known is not None:
-            return MilpOutcome(known.status)
+    def _solve_integer(self, program: Program, deadline: Deadline, on_candidate: Candidates | None) -> MilpOutcome:
+        """The proven bound is what the solver's own report tells."""
         read, off = (program, 0.0) if self.dialect.digits is None else with_digits(program, self.dialect.digits)
         model = _Model.of(read, integer=True)
         model.set(read)
@@ -89,38 +84,6 @@ class Pulp:
             proven = ended.status is SolveStatus.OPTIMAL
             bound = objective_at_optimum(read, primal, ended.objective) if proven else -np.inf
         return concluded(program, ended.status, bound - off, primal, on_candidate)
-
-
-class Session:
-    """Linear programs over the same rows; made anew where other rows have sides.
-
-    Args:
-        backend: the solver.
-        program: whose rows every program solved here shares.
-    """
-
-    def __init__(self, backend: Pulp, program: Program) -> None:
-        self._backend, self._rows = backend, program.rows
-        self._model: _Model | None = None
-
-    def solve(self, program: Program, deadline: Deadline) -> LpOutcome:
-        """See `LinearSession`.
-
-        Raises:
-            SolverError: PuLP or the solver broke down.
-        """
-        if program.rows is not self._rows:
-            raise ValueError("the program's rows are not the session's")
-        known = settled(program, deadline)
-        if known is not None:
-            return known
-        if self._model is None or not self._model.sides.same_as(Sides.of(program)):
-            self._model = _Model.of(program, integer=False)
-        self._model.set(program)
-        ended = self._model.run(self._backend.dialect, deadline)
-        solved = ended.status in (SolveStatus.OPTIMAL, SolveStatus.STOPPED)
-        multipliers = self._model.multipliers(len(program.row_lower)) if self._backend.dialect.multipliers else None
-        return LpOutcome(ended.status, self._model.primal() if solved else None, multipliers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +114,10 @@ class _Model:
                 for row in rows[-1]:  # PuLP writes rows in the order of their names
                     problem.addConstraint(row, f"r{len(problem.constraints):09d}")
         return cls(sides, columns, (rows[0], rows[1], rows[2]), problem)
+
+    def fits(self, program: Program) -> bool:
+        """Whether the same rows have sides."""
+        return self.sides.same_as(Sides.of(program))
 
     def set(self, program: Program) -> None:
         """Hands over objective, sides and bounds."""

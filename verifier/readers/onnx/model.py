@@ -14,6 +14,7 @@ from onnx import TensorProto, external_data_helper, numpy_helper
 
 from verifier.errors import ModelError
 from verifier.network.graph import Port
+from verifier.readers.onnx.external import refusal
 
 OLDEST_OPSET = 7
 LARGEST_INPUT = 1 << 28
@@ -83,7 +84,17 @@ def _attribute_tensors(nodes: Iterable[onnx.NodeProto]) -> Iterator[TensorProto]
             yield from _tensors_of(graph)
 
 
+def external_locations(model: onnx.ModelProto) -> set[str]:
+    """Where a model keeps tensors outside itself, as it says so, relative to its own folder."""
+    external = (t for t in stored_tensors(model) if t.data_location == TensorProto.EXTERNAL)
+    return {entry.value for t in external for entry in t.external_data if entry.key == "location"}
+
+
 def _load_external(model: onnx.ModelProto, path: Path) -> bytes:
+    for location in sorted(external_locations(model)):
+        if why := refusal(location, path.parent):
+            fix = "put the external data file beside the model, or save the model with its tensors inside"
+            raise ModelError(f"its external tensors in {location!r} are not read ({why})", str(path), fix)
     try:
         external_data_helper.load_external_data_for_model(model, str(path.parent))
         return model.SerializeToString()

@@ -93,7 +93,7 @@ class Runs:
         elif right[0] in "XY":
             row = at_most_zero(Linear({self._codes[left]: one, self._codes[right]: -one}), strict)
         else:  # an output and a number, as this is no bound of an input
-            if not abs(float(right)) <= LARGEST_CONSTANT:
+            if not abs(float(right)) <= float(LARGEST_CONSTANT):  # as 1e300 in float64 is above 10^300
                 raise NumberTooLarge(right)
             constant = Decimal(right)  # reads a decimal five times faster than Fraction
             constant = constant if one is _ONE else constant.copy_negate()

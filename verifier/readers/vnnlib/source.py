@@ -6,15 +6,15 @@ before anything is parsed, line ends stay, so that a position in the text still 
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from verifier.errors import PropertyError
+from verifier.readers.contents import DamagedError, TooLargeError, contents, size_named
 
-_GZIP_MAGIC = b"\x1f\x8b"
+LARGEST_PROPERTY = 1 << 29
+"""Bytes of a property, unzipped."""
 _COMMENT = re.compile(r";[^\n\r]*+")
 _FOREIGN = re.compile(r"[^\x00-\x7f]")
 
@@ -55,9 +55,9 @@ class Source:
         """The source in a file.
 
         Raises:
-            PropertyError: the file cannot be read, is no whole gzip file, or is no text.
+            PropertyError: the file cannot be read, is no whole gzip file, larger than `LARGEST_PROPERTY`, or no text.
         """
-        return cls.of(_decoded(_unpacked(_content(path), path), path), path.name)
+        return cls.of(_decoded(_content(path), path), path.name)
 
     def line(self, position: int) -> int:
         """The line, from 1, of a position in `text`."""
@@ -74,22 +74,18 @@ class Source:
 
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return contents(path, LARGEST_PROPERTY)
     except FileNotFoundError:
         raise PropertyError("no such file", str(path), "check the path of the property") from None
     except IsADirectoryError:
         raise PropertyError("is a directory, not a property file", str(path), "name a .vnnlib file in it") from None
     except OSError as fault:
         raise PropertyError(f"cannot be read ({fault.strerror})", str(path)) from None
-
-
-def _unpacked(content: bytes, path: Path) -> bytes:
-    if not content.startswith(_GZIP_MAGIC):
-        return content
-    try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as fault:
+    except DamagedError as fault:
         raise PropertyError(f"the gzip file is damaged or cut short ({fault})", path.name, "fetch it again") from None
+    except TooLargeError:
+        cause = f"more than {size_named(LARGEST_PROPERTY)} are in it, which is more than a property may have"
+        raise PropertyError(cause, str(path), "split it into several properties") from None
 
 
 def _decoded(content: bytes, path: Path) -> str:

@@ -1,9 +1,10 @@
-"""Max, Min, Clip, ReduceMax, ReduceMin: affine maps and relu, by max(a, b) = a + relu(b - a)."""
+"""Max, Min, ReduceMax, ReduceMin as affine maps and relu, by max(a, b) = a + relu(b - a); Clip as a function."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from verifier.network.functions.clip import Clip
 from verifier.network.linear_maps import Selection
 from verifier.readers.onnx.builder import GraphBuilder, multiple
 from verifier.readers.onnx.call import Call
@@ -11,7 +12,6 @@ from verifier.readers.onnx.lowerings.reductions import reduced_axes
 from verifier.readers.onnx.registry import lowers
 from verifier.readers.onnx.tensors import Tensor, Variable
 
-FLOAT32_LARGEST = float(np.finfo(np.float32).max)
 HUGE = 2.0**20
 """From here on, subtracting a constant and adding it again costs digits that matter."""
 
@@ -111,7 +111,8 @@ def _reduce(call: Call, sign: float) -> Tensor:
 
 @lowers("Clip", 6)
 def clip_by_attributes(call: Call) -> Tensor:
-    return clip(call.graph, call.variable(0), float(call.attribute("min")), float(call.attribute("max")))
+    low, high = float(call.attribute("min")), float(call.attribute("max"))
+    return clip(call.graph, call.variable(0), *_bounding(low, high, np.dtype(np.float32)))
 
 
 @lowers("Clip", 11, 12, 13)
@@ -120,29 +121,30 @@ def clip_by_operands(call: Call) -> Tensor:
     if isinstance(low, Variable) or isinstance(high, Variable):
         raised = extremum(call, [x, low], 1.0) if low is not None else x
         return extremum(call, [raised, high], -1.0) if high is not None else raised
+    given = [bound for bound in (low, high) if bound is not None]
+    if not given:
+        return x
     bounds = [
         missing if bound is None else float(call.weights(bound).reshape(()))
         for bound, missing in ((low, -np.inf), (high, np.inf))
     ]
-    return clip(call.graph, x, *bounds)
+    return clip(call.graph, x, *_bounding(bounds[0], bounds[1], given[0].dtype))
+
+
+def _bounding(low: float, high: float, dtype: np.dtype) -> tuple[float, float]:
+    """The bounds, infinite where they bound no finite number of the type: exporters write its ends for "none"."""
+    if np.isnan(low) or np.isnan(high):
+        raise ValueError("a bound is NaN")
+    largest = float(np.finfo(dtype).max) if np.issubdtype(dtype, np.floating) else np.inf
+    return (low if low > -largest else -np.inf), (high if high < largest else np.inf)
 
 
 def clip(graph: GraphBuilder, x: Variable, low: float, high: float) -> Variable:
-    """min(max(x, low), high) = low + relu(x - low) - relu(x - high).
-
-    Bounds at or beyond the largest float32 bound nothing: exporters write that number for "none".
-    """
-    if np.isnan(low) or np.isnan(high):
-        raise ValueError("a bound is NaN")
-    above, below = low > -FLOAT32_LARGEST, high < FLOAT32_LARGEST
-    if (above and below and low >= high) or high <= -FLOAT32_LARGEST:
+    """min(max(x, low), high), where infinite bounds bound nothing."""
+    if low >= high or high == -np.inf:
         return graph.constant(np.full(x.shape, high))
-    if not above and not below:
-        return x
-    if not above:
-        return _pair(graph, np.full((), high), x, -1.0)
-    raised = _pair(graph, np.full((), low), x, 1.0)
-    if not below:
-        return raised
-    excess = graph.relu(graph.combine([(1.0, x), (1.0, np.full((), -high))]))
-    return graph.combine([(1.0, raised), (-1.0, excess)])
+    if low > -np.inf and high < np.inf:
+        return graph.elementwise(x, Clip(low, high))
+    if low > -np.inf:
+        return _pair(graph, np.full((), low), x, 1.0)
+    return x if high == np.inf else _pair(graph, np.full((), high), x, -1.0)

@@ -1,0 +1,81 @@
+"""Whether the network's own rounding could break what is proved of it in real arithmetic: a remark, never a verdict.
+
+A proof speaks of the network as a function of real numbers. Where float32 may carry an output further than the proven
+margin, ONNX Runtime may violate the property all the same, as with ``(x + 1e8) - 1e8 <= 0.5``. The remark is made only
+where two estimates agree: runs with random errors (`bounds.float_error`), which need no other library, and then, where
+those reach the margin, what ONNX Runtime itself computes at the same points. Nothing but a proof's detail rests on it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from verifier.arrays import convert_like, to_numpy
+from verifier.bounds.float_error import perturbed, work
+from verifier.errors import VerifierError
+from verifier.methods.task import Task
+from verifier.property.query import Box
+
+POINTS = 8
+MOST_WORK = 2_000_000_000
+"""Multiplications that this may take; larger networks are not looked at."""
+UNIT = 2.0**-24
+VISIBLE = 1e-30
+"""Smaller margins stand for an extremum that is met exactly: an error counts there only if it crosses it."""
+CONFIRMED = 1e-2
+"""The share of the estimated error, or of the margin if that is less, that has to be seen in ONNX Runtime."""
+
+
+def rounding_remark(task: Task) -> str:
+    """One line where float32's rounding may exceed the margin of a proof; empty where it does not seem to."""
+    network = task.network
+    if task.witness is not None or task.open.any() or not task.open.size or not network.model:
+        return ""
+    disjunct = int(np.argmin(task.margins))
+    double = all(port.dtype == "float64" for port in (*network.inputs, *network.outputs))
+    box, margin = task.query.disjuncts[disjunct].box, float(task.margins[disjunct])
+    if double or not np.isfinite(margin) or not box.has_float32_point or work(task.forms) * POINTS > MOST_WORK:
+        return ""
+    with np.errstate(all="ignore"):
+        return _remark(task, disjunct, _points(box), max(margin, 0.0))
+
+
+def _remark(task: Task, disjunct: int, points: np.ndarray, margin: float) -> str:
+    rng = np.random.default_rng(task.options.seed)
+    converted = convert_like(task.example)(points)
+    exact = _margins(task, disjunct, to_numpy(task.forms.forward(converted)))
+    rounded = _margins(task, disjunct, to_numpy(perturbed(task.forms, converted, UNIT, rng)))
+    error = float(np.max(np.abs(rounded - exact), initial=0.0))
+    crosses = bool((rounded < 0).any()) or (margin > VISIBLE and error >= margin)
+    if not (crosses and np.isfinite(error)):
+        return ""
+    try:
+        outputs = np.stack([task.replay.run(point) for point in points.astype(np.float32)])
+    except VerifierError:
+        return ""
+    patterns = task.query.patterns
+    forms = points @ patterns.inputs.T + outputs @ patterns.outputs.T
+    seen = float(np.max(np.abs(_margins(task, disjunct, forms) - exact), initial=0.0))
+    if not seen >= CONFIRMED * (min(error, margin) if margin > VISIBLE else error):
+        return ""
+    return (
+        f"proved in real arithmetic: float32's own rounding, about {max(seen, error):.1g} here, exceeds the margin, "
+        "so ONNX Runtime may compute a violation"
+    )
+
+
+def _margins(task: Task, disjunct: int, forms: np.ndarray) -> np.ndarray:
+    """The disjunct's margin for values of all forms, shape (N, K); shape (N,)."""
+    return np.array([task.query.patterns.margin(disjunct, row) for row in forms])
+
+
+def _points(box: Box) -> np.ndarray:
+    """Inputs of the network's type in the box: its middle, and others between middle and corners."""
+    rng = np.random.default_rng(0)
+    low, high = box.inner_lower.astype(np.float64), box.inner_upper.astype(np.float64)
+    shares = np.vstack([np.full((1, box.size), 0.5), rng.uniform(size=(POINTS - 1, box.size))])
+    shares[1:3] = np.rint(shares[1:3])
+    points = low + shares * (high - low)
+    if box.ball is not None:
+        points = box.ball.retracted(points, low, high)
+    return points.astype(np.float32).astype(np.float64)

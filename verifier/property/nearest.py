@@ -1,0 +1,88 @@
+"""Inputs fixed to decimals: a query whose input sets hold numbers of the network's own types.
+
+A property that fixes an input to 0.1 holds no float32 at all; its author means the nearest one. So an interval that
+holds no number of its input's type is widened to the hull of itself and the nearest such number. A proof is then a
+proof for all of it, and a witness may use that number and no other. Intervals that hold a number stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from verifier.network.graph import Port
+from verifier.property.query import Box, Disjunct, Query
+
+
+def with_nearest(query: Query, ports: Sequence[Port]) -> Query:
+    """The query whose boxes hold a number of the network's type for every input, where one is near.
+
+    Args:
+        query: boxes that hold one in every entry are kept, as objects.
+        ports: the network's inputs, whose sizes add up to the query's.
+    """
+    double = np.repeat([port.dtype == "float64" for port in ports], [port.size for port in ports])
+    boxes = {id(d.box): d.box for d in query.disjuncts}
+    widened = {key: box_with_nearest(box, double) for key, box in boxes.items()}
+    if all(widened[key] is box for key, box in boxes.items()):
+        return query
+    return replace(query, disjuncts=tuple(Disjunct(widened[id(d.box)], d.rows) for d in query.disjuncts))
+
+
+def box_with_nearest(box: Box, double: np.ndarray) -> Box:
+    """The box, widened where an entry has no float32 (float64 where `double`) between its bounds.
+
+    A ball stays what it is: a witness has to lie in it too. Where the nearest number is an end of the enclosure, a
+    strict bound may exclude it, and the entry stays without one.
+
+    Args:
+        double: which entries are float64, booleans, shape (input_size,).
+    """
+    empty = box.inner_lower > box.inner_upper
+    if not empty.any():
+        return box
+    low, high = _float32_ends(box)
+    if (empty & double).any():
+        low64, high64 = _float64_ends(box)
+        low, high = np.where(double, low64, low), np.where(double, high64, high)
+    one = low == high
+    excluded = one & (box.lower < box.upper) & ((low == box.lower) | (low == box.upper))
+    found = empty & np.isfinite(low) & np.isfinite(high) & (low <= high) & ~excluded
+    if not found.any():
+        return box
+    kind = np.float64 if (found & double).any() else np.float32
+    return replace(
+        box,
+        lower=np.where(found, np.minimum(box.lower, low), box.lower),
+        upper=np.where(found, np.maximum(box.upper, high), box.upper),
+        inner_lower=np.where(found, low, box.inner_lower).astype(kind),
+        inner_upper=np.where(found, high, box.inner_upper).astype(kind),
+        widened=int((found & ((low < box.lower) | (high > box.upper))).sum()),
+    )
+
+
+def _float32_ends(box: Box) -> tuple[np.ndarray, np.ndarray]:
+    """Twice the float32 nearest to each middle, and so to each interval that holds none."""
+    with np.errstate(over="ignore"):
+        nearest = _middle(box).astype(np.float32).astype(np.float64)
+    return nearest, nearest
+
+
+def _float64_ends(box: Box) -> tuple[np.ndarray, np.ndarray]:
+    """The float64 numbers that certainly lie in each interval or, in one of a number's width, its nearest.
+
+    The enclosure's ends are at most one number off the exact bounds.
+    """
+    low, high = np.nextafter(box.lower, np.inf), np.nextafter(box.upper, -np.inf)
+    narrow = (low == high) | (box.lower == box.upper)
+    middle = np.where(box.lower == box.upper, box.lower, low)
+    return (
+        np.where(narrow, middle, np.nextafter(low, np.inf)),
+        np.where(narrow, middle, np.nextafter(high, -np.inf)),
+    )
+
+
+def _middle(box: Box) -> np.ndarray:
+    return 0.5 * box.lower + 0.5 * box.upper
