@@ -139,7 +139,10 @@ def regions_picture(question: RadiusQuestion, bracket: Bracket, title: str, seed
     axes.plot(*_shifted(plane, 0.0, 0.0), "o", color=BLACK, markersize=6, markeredgecolor="white", label="the sample")
     for (end, point), marker in zip(_witnesses(bracket.ends), "XD", strict=False):
         a, b = (point - plane.centre) @ plane.u, (point - plane.centre) @ plane.v
-        if np.allclose(plane.points(np.array([a]), np.array([b]))[0], point, atol=1e-6 * (1 + np.abs(point).max())):
+        seen = max(abs(a), abs(b)) <= extent
+        if seen and np.allclose(
+            plane.points(np.array([a]), np.array([b]))[0], point, atol=1e-6 * (1 + np.abs(point).max())
+        ):
             told = f"witness of {end.method}"
             axes.plot(*_shifted(plane, a, b), marker, color=ATTACKED, ms=8, markeredgecolor="white", label=told)
     axes.set_aspect("equal")
