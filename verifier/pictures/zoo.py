@@ -91,7 +91,6 @@ def _panels(count: int, across: str, up: str) -> tuple[Figure, list[Axes]]:
         if place >= count:
             axes.set_axis_off()
     cells[0].set_ylim(-0.02, 1.02)
-    cells[0].set_xlim(left=0.0)
     figure.supxlabel(across, fontsize=9)
     figure.supylabel(up, fontsize=9)
     return figure, cells[:count]
@@ -99,6 +98,7 @@ def _panels(count: int, across: str, up: str) -> tuple[Figure, list[Axes]]:
 
 def _key(figure: Figure) -> None:
     """One legend of what the panels have in common, above them; each name once."""
+    figure.axes[0].set_xlim(left=0.0)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     once = dict(zip(labels, handles, strict=True))
     figure.legend(
@@ -137,7 +137,7 @@ def levels_picture(networks: Sequence[tuple[str, Network]], x: np.ndarray, label
         axes.set_xlabel("first input")
         axes.set_ylabel("second input")
         axes.set_title(name, fontsize=10)
-        bar = figure.colorbar(filled, ax=axes, shrink=0.75, format="%.2g")
+        bar = figure.colorbar(filled, ax=axes, shrink=0.75, format="%.2g", ticks=np.linspace(-largest, largest, 5))
         bar.set_label("difference of the outputs / sqrt(2)", fontsize=8)
         bar.ax.tick_params(labelsize=7)
     figure.axes[0].plot([], [], color="black", linewidth=0.9, label="level curve, with its level")
