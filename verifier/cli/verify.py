@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -14,6 +15,7 @@ from verifier.cli.around import Neighbourhood, described
 from verifier.cli.live import LiveLine
 from verifier.cli.options import flag, number, option, optional_word, whole, word
 from verifier.cli.output import complain, say
+from verifier.cli.statuses import EXIT_INTERRUPTED
 from verifier.cli.wording import as_options, told
 from verifier.errors import UsageError, VerifierError
 from verifier.evidence.result_files import (
@@ -84,8 +86,8 @@ def verify(question: Question, effort: Effort, answer: Answer, near: Neighbourho
     """Decide whether a property of a network holds.
 
     The first word printed is the verdict: unsat (the property is proved), sat (a counterexample, replayed in ONNX
-    Runtime), unknown, timeout or error. Exit status: 0 unsat, 1 sat, 2 wrong input or usage, 3 undecided. Bounds that
-    cross leave no input and would prove anything: an error, unless --allow-empty.
+    Runtime), unknown, timeout or error. Exit status: 0 unsat, 1 sat, 2 wrong input or usage, 3 undecided, 130 ended by
+    Ctrl-C. Bounds that cross leave no input and would prove anything: an error, unless --allow-empty.
 
     Examples:
 
@@ -105,7 +107,7 @@ def verify(question: Question, effort: Effort, answer: Answer, near: Neighbourho
     """
     job = _job(question, effort, near)
     watchdog = Watchdog(effort.timeout, complain)
-    report = Report(answer.result, answer.json, job, answer.explain, LiveLine(lambda: watchdog.elapsed))
+    report = Report(answer.result, answer.json, job, answer.explain, LiveLine(lambda: watchdog.elapsed), watchdog)
     report.check()
     with watchdog:
         report.line.start()
@@ -120,7 +122,7 @@ def verify(question: Question, effort: Effort, answer: Answer, near: Neighbourho
                 UsageError("out of memory", str(job.network), "use a machine with more, or a smaller network")
             )
         watchdog.claim()
-    return report.finish(verdict, task)
+        sys.exit(report.finish(verdict, task))  # within, so that a signal does not change the status any more
 
 
 def _job(question: Question, effort: Effort, near: Neighbourhood) -> Job:
@@ -162,6 +164,7 @@ class Report:
         job: the question, for the JSON file.
         explain: whether to print what a plan chose.
         line: shown on a terminal until the verdict is.
+        watchdog: knows whether Ctrl-C ended the run.
     """
 
     result: Path | None
@@ -169,6 +172,7 @@ class Report:
     job: Job
     explain: bool
     line: LiveLine
+    watchdog: Watchdog
 
     def check(self) -> None:
         """Finds unwritable paths before any work.
@@ -206,8 +210,12 @@ class Report:
                 say(line)
         if verdict.witness is not None:
             self._show(verdict.witness, declarations)
+        status = EXIT_STATUS[verdict.status]
+        if self.watchdog.interrupted and status == EXIT_STATUS[Status.UNKNOWN]:
+            say("interrupted: this is what was known")
+            status = EXIT_INTERRUPTED
         self._write(verdict, declarations, task)
-        return EXIT_STATUS[verdict.status]
+        return status
 
     def _write(self, verdict: Verdict, declarations: Sequence[Declaration] = (), task: Task | None = None) -> None:
         run = {} if task is None else {"explanation": task.explanation, "history": history_records(task.history)}
