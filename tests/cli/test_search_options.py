@@ -63,7 +63,7 @@ import sys, time
 from verifier.cli import live
 from verifier.methods import registry
 live.PATIENCE = 0.0
-registry.falsify.judge_unconstrained = lambda task: time.sleep(60)
+registry.unconstrained.judge_unconstrained = lambda task: time.sleep(60)
 from verifier.cli.main import main
 main()
 """

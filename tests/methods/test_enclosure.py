@@ -7,7 +7,7 @@ import pytest
 
 from tests.networks import random_box, random_dag, samples
 from tests.search.test_neurons import query_of
-from verifier.methods import task as module
+from verifier.bounds import forward as module
 from verifier.methods.task import Task
 from verifier.property.query import Box
 

@@ -25,6 +25,10 @@ from verifier.network.graph import Affine, Network
 from verifier.relaxations.lines import Policy
 from verifier.tolerances import UNDERFLOW, gamma
 
+FORWARD_VALUES = 20_000
+"""Values of all nodes up to which boxes are bounded forward, many at a time. Networks beyond are deep: forward bounds
+blow up in them (outputs of cifar_biasfield 0: 67,700 wide, CROWN's 65); zonotopes, of one box at a time, do not."""
+
 
 @dataclass(frozen=True, eq=False)
 class _Forms:

@@ -16,14 +16,6 @@ NO_FLOAT32 = (
 )
 
 
-def judge_unconstrained(task: Task) -> None:
-    """Disjuncts without rows are violated by every input of their box; its centre will do."""
-    for d in np.flatnonzero(task.open):
-        disjunct = task.query.disjuncts[d]
-        if not disjunct.rows and task.judge(int(d), disjunct.box.middle):
-            return
-
-
 def quick_attack(task: Task, seconds: float = 0.5) -> None:
     """A short attack on all open disjuncts, before any bound is computed."""
     _run(task, QUICK, seconds)

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from verifier.arrays import Array, convert_like, to_numpy
-from verifier.bounds.dual_network import DualNetwork, has_dual_network
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.interval import interval_bounds, placed
 from verifier.bounds.linear import bounds_within, intervals_within, linear_bounds, outputs_minimum, rows_minimum
@@ -48,6 +47,8 @@ def crown(task: Task) -> None:
 
 def dual(task: Task) -> None:
     """The dual network's bounds (Wong & Kolter) of all open boxes, on intermediate bounds of its own."""
+    from verifier.bounds.dual_network import DualNetwork, has_dual_network
+
     network, place = clips_as_relus(task.forms)
     if not has_dual_network(network):
         task.notes.append("the dual network is that of relus, and this network has other functions")

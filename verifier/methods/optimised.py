@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from array_api_compat import is_numpy_array
 
 from verifier.arrays import namespace, zeros
 from verifier.bounds.intermediate import Engines, Tightening
@@ -15,6 +14,7 @@ from verifier.bounds.reduced import reduced
 from verifier.deadline import Deadline
 from verifier.methods.incomplete import note_multipliers
 from verifier.methods.task import Task
+from verifier.methods.workers import note_lost, processes
 from verifier.network.graph import Network
 from verifier.property.query import Box
 from verifier.search.bounding import Bounder, Question
@@ -84,18 +84,6 @@ def split_neurons(task: Task, seconds: float = math.inf) -> None:
             if share.expired and still:
                 again.append((box, still))
         waiting = again
-
-
-def processes(task: Task) -> int:
-    """Processes that a search may use: one where arrays live in a library whose own threads no fork would survive."""
-    return task.options.threads if is_numpy_array(task.example) else 1
-
-
-def note_lost(task: Task, processes: int) -> None:
-    """Tells the user that processes of a search ended before their time."""
-    if processes:
-        told = f"{processes} worker processes were ended from outside; their work was done by the others"
-        task.notes.append(f"{told}; where memory is short, give less --memory or fewer --threads")
 
 
 def question_of(task: Task, box: Box) -> Question:

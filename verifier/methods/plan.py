@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from verifier.bounds.layout import undecided
-from verifier.methods import complete, falsify, incomplete, optimised
-from verifier.methods.split_inputs import InputCutting
+from verifier.methods import stages
 from verifier.methods.task import Stage, Task
 from verifier.network.graph import Elementwise, Network, Product
 
@@ -49,17 +48,17 @@ class Rule:
 
 def short_attack(task: Task) -> None:
     """A fraction of a second of attack, where bounds alone did not do; most violations that are there show up."""
-    falsify.attack_until(task, seconds=min(0.3, 0.02 * task.deadline.remaining))
+    stages.attack_until(task, min(0.3, 0.02 * task.deadline.remaining))
 
 
 def short_search(task: Task) -> None:
     """As much of a search as the long attack would take: what it proves need not wait for that."""
-    optimised.split_neurons(task, seconds=_long(task))
+    stages.split_neurons(task, _long(task))
 
 
 def long_attack(task: Task) -> None:
     """An attack that is worth its time before a long search."""
-    falsify.attack_until(task, seconds=_long(task))
+    stages.attack_until(task, _long(task))
 
 
 def _long(task: Task) -> float:
@@ -112,9 +111,11 @@ def _time(task: Task, most: float, share: float) -> float:
 
 def few_inputs(task: Task) -> Iterator[Stage]:
     """Cuts of the inputs; where these do not get anywhere, in turns with a MILP or with cuts of neurons."""
-    cutting = InputCutting(task)
     if len(task.open_boxes()) <= FEW_BOXES:
-        yield incomplete.crown
+        yield stages.crown
+    from verifier.methods.split_inputs import InputCutting
+
+    cutting = InputCutting(task)
     yield _cutting(cutting, _time(task, *FIRST_SEARCH))
     if is_small(task):
         yield long_attack
@@ -126,20 +127,22 @@ def few_inputs(task: Task) -> Iterator[Stage]:
 
 def few_deep_inputs(task: Task) -> Iterator[Stage]:
     """Cuts of the inputs of a network too large for anything else."""
+    from verifier.methods.split_inputs import InputCutting
+
     yield short_attack
     yield _cutting(InputCutting(task), math.inf)
 
 
 def many_inputs(task: Task) -> Iterator[Stage]:
     """Cuts of neurons, after the cheap methods, and for a small network a MILP first."""
-    yield incomplete.crown
+    yield stages.crown
     yield short_attack
-    yield optimised.alpha
+    yield stages.alpha
     yield short_search
     yield long_attack
     if is_small(task):
         yield small_milp
-    yield optimised.split_neurons
+    yield stages.split_neurons
 
 
 def turns(task: Task, cutting: Cutting) -> Iterator[Stage]:
@@ -149,8 +152,8 @@ def turns(task: Task, cutting: Cutting) -> Iterator[Stage]:
         if not cutting.exhausted:
             yield _cutting(cutting, seconds)
         ended = cutting.exhausted
-        others = [complete.milp] if is_small(task) else []
-        others += [optimised.split_neurons] if ended or cutting.stalled else []
+        others = [stages.milp] if is_small(task) else []
+        others += [stages.split_neurons] if ended or cutting.stalled else []
         if others and not ended:
             task.explain(f"cuts of the inputs left most of the box open, so that {_names(others)} had {seconds:.1f} s")
         for stage in others:
@@ -162,7 +165,7 @@ def turns(task: Task, cutting: Cutting) -> Iterator[Stage]:
         seconds *= 2
 
 
-def _names(stages: Sequence[Callable[[Task, float], None]]) -> str:
+def _names(stages: Sequence[stages.Timed]) -> str:
     return " and ".join(stage.__name__ for stage in stages)
 
 
@@ -173,7 +176,7 @@ def _cutting(cutting: Cutting, seconds: float) -> Stage:
     return split_inputs
 
 
-def _limited(stage: Callable[[Task, float], None], seconds: float) -> Stage:
+def _limited(stage: stages.Timed, seconds: float) -> Stage:
     def limited(task: Task) -> None:
         stage(task, seconds)
 
@@ -183,7 +186,7 @@ def _limited(stage: Callable[[Task, float], None], seconds: float) -> Stage:
 
 def small_milp(task: Task) -> None:
     """The exact program of a small network, for a part of the time."""
-    complete.milp(task, _time(task, *FIRST_MILP))
+    stages.milp(task, _time(task, *FIRST_MILP))
 
 
 def is_small(task: Task) -> bool:
@@ -213,8 +216,8 @@ PLAN = (
 
 def auto(task: Task) -> Iterator[Stage]:
     """The stages of `auto`, chosen when it is known what the cheap ones left open."""
-    yield falsify.quick_attack
-    yield incomplete.interval
+    yield stages.interval
+    yield stages.quick_attack
     features = features_of(task)
     rule = next(rule for rule in PLAN if rule.applies(features))
     task.explain(f"{rule.name}: {rule.why} ({features})")

@@ -14,12 +14,9 @@ import numpy as np
 
 from verifier.arguments import of_type
 from verifier.errors import Argument, UsageError
-from verifier.methods import complete, falsify, incomplete, optimised, semidefinite
+from verifier.methods import stages, unconstrained
 from verifier.methods.plan import auto, sequence
-from verifier.methods.rounding import rounding_remark
-from verifier.methods.split_inputs import split_inputs
 from verifier.methods.task import Options, Stage, Task
-from verifier.methods.tightening import tighten
 from verifier.network.graph import Network
 from verifier.programs.solvers.registry import DEFAULT, solver_named
 from verifier.property.query import Query
@@ -45,21 +42,21 @@ class Method:
 
 _METHODS = (
     Method("auto", "a plan made for the query: attacks, bounds, branch and bound", True, auto),
-    Method("interval", "interval bound propagation: fastest, loosest", False, sequence(incomplete.interval)),
-    Method("crown", "linear bounds, propagated backward", False, sequence(incomplete.crown)),
-    Method("dual", "the dual network of relus, in closed form", False, sequence(incomplete.dual)),
-    Method("alpha", "linear bounds with optimised slopes", False, sequence(optimised.alpha)),
-    Method("lp", "the triangle relaxation as a linear program", False, sequence(incomplete.lp)),
+    Method("interval", "interval bound propagation: fastest, loosest", False, sequence(stages.interval)),
+    Method("crown", "linear bounds, propagated backward", False, sequence(stages.crown)),
+    Method("dual", "the dual network of relus, in closed form", False, sequence(stages.dual)),
+    Method("alpha", "linear bounds with optimised slopes", False, sequence(stages.alpha)),
+    Method("lp", "the triangle relaxation as a linear program", False, sequence(stages.lp)),
     Method(
         "sdp",
         "the semidefinite relaxation of a small relu network",
         False,
-        sequence(incomplete.crown, semidefinite.sdp),
+        sequence(stages.crown, stages.sdp),
     ),
-    Method("inputs", "branch and bound on the inputs", True, sequence(incomplete.crown, split_inputs)),
-    Method("neurons", "branch and bound on neurons", True, sequence(optimised.alpha, optimised.split_neurons)),
-    Method("milp", "the exact mixed-integer program", True, sequence(complete.milp)),
-    Method("attack", "projected gradient descent: can only falsify", False, sequence(falsify.attack_until)),
+    Method("inputs", "branch and bound on the inputs", True, sequence(stages.crown, stages.split_inputs)),
+    Method("neurons", "branch and bound on neurons", True, sequence(stages.alpha, stages.split_neurons)),
+    Method("milp", "the exact mixed-integer program", True, sequence(stages.milp)),
+    Method("attack", "projected gradient descent: can only falsify", False, sequence(stages.attack_until)),
 )
 
 METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in _METHODS})
@@ -110,7 +107,11 @@ def run(task: Task, method: Method) -> Verdict:
     with np.errstate(all="ignore"):  # infinities and NaN are expected, and handled where they arise
         told = _run_stages(task, method)
     verdict = task.verdict(told)
-    remark = rounding_remark(task) if verdict.status is Status.UNSAT else ""
+    if verdict.status is not Status.UNSAT:
+        return verdict
+    from verifier.methods.rounding import rounding_remark
+
+    remark = rounding_remark(task)
     return replace(verdict, detail="; ".join(filter(None, (verdict.detail, remark)))) if remark else verdict
 
 
@@ -119,12 +120,12 @@ def _run_stages(task: Task, method: Method) -> str:
 
     With a MILP that excluded a part as well: what trusts a solver's dual bound is told apart by its name.
     """
-    falsify.judge_unconstrained(task)
+    unconstrained.judge_unconstrained(task)
     if task.settled or not task.query.patterns.count:
         return method.name
     if task.tightens:
         task.on_stage("tighten")
-        tighten(task)
+        stages.tighten(task)
     trusted: list[str] = []  # stages that have excluded something by a solver's word
     for count, stage in enumerate(method.stages(task)):
         if task.deadline.expired:

@@ -6,8 +6,8 @@ import math
 from dataclasses import replace
 
 from verifier.deadline import Deadline
-from verifier.methods.optimised import note_lost, processes
 from verifier.methods.task import Task
+from verifier.methods.workers import note_lost, processes
 from verifier.property.query import Box
 from verifier.search.boxes import Question
 from verifier.search.inputs import InputOptions, InputSearch

@@ -6,28 +6,26 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from verifier.arguments import TIMEOUT, of_type, real, whole
 from verifier.arrays import Array, convert_like, to_numpy
 from verifier.bounds.enclosure import Interval
-from verifier.bounds.forward import forward_bounds
-from verifier.bounds.layout import undecided
-from verifier.bounds.linear import bounds_within
-from verifier.bounds.zonotope import zonotope_bounds
 from verifier.deadline import Deadline
 from verifier.errors import Argument, UsageError, missing_package
 from verifier.evidence.replay import Replay
 from verifier.network.graph import Network
 from verifier.network.quotients import centred_quotients
-from verifier.programs.solvers.backend import Backend
 from verifier.programs.solvers.registry import DEFAULT, solver_named
 from verifier.property.forms import with_forms
 from verifier.property.nearest import with_nearest
 from verifier.property.query import BY_NETWORK, Box, Query
-from verifier.search.box_bounds import FORWARD_VALUES
 from verifier.verdict import Progress, Status, Verdict, Witness
+
+if TYPE_CHECKING:
+    from verifier.programs.solvers.backend import Backend
 
 FORWARD_INPUTS = 32
 """Varying inputs up to which forward linear bounds come first: they leave fewer entries to bound backward. In deep
@@ -246,6 +244,8 @@ class Task:
     def enclosed(self, boxes: Sequence[Box], intervals: Sequence[Interval]) -> None:
         """Takes note of how open the bounds of all nodes over boxes are, shape (N, size), where that is wanted."""
         if self.options.thorough:
+            from verifier.bounds.layout import undecided
+
             counts = undecided(self.forms, intervals)
             self._undecided.update((id(box), int(n)) for box, n in zip(boxes, counts, strict=True))
 
@@ -259,14 +259,21 @@ class Task:
     def enclosure(self, box: Box) -> list[Interval]:
         """Linear bounds of every node of `forms` over one box, made once; arrays of shape (1, size) on the host."""
         if id(box) not in self._enclosures:
-            convert = convert_like(self.example)
-            ends = convert(box.lower[None, :]), convert(box.upper[None, :])
-            known = None
-            if int((box.lower < box.upper).sum()) <= FORWARD_INPUTS:
-                deep = sum(node.size for node in self.forms.nodes) > FORWARD_VALUES
-                known = (zonotope_bounds if deep else forward_bounds)(self.forms, *ends)
-            self._enclosures[id(box)] = bounds_within(self.forms, Interval(*ends, box.ball), self.deadline, known)
+            self._enclosures[id(box)] = self._enclosed(box)
         return self._enclosures[id(box)]
+
+    def _enclosed(self, box: Box) -> list[Interval]:
+        from verifier.bounds import forward
+        from verifier.bounds.linear import bounds_within
+        from verifier.bounds.zonotope import zonotope_bounds
+
+        convert = convert_like(self.example)
+        ends = convert(box.lower[None, :]), convert(box.upper[None, :])
+        known = None
+        if int((box.lower < box.upper).sum()) <= FORWARD_INPUTS:
+            deep = sum(node.size for node in self.forms.nodes) > forward.FORWARD_VALUES
+            known = (zonotope_bounds if deep else forward.forward_bounds)(self.forms, *ends)
+        return bounds_within(self.forms, Interval(*ends, box.ball), self.deadline, known)
 
     def tightened(self, box: Box, intervals: list[Interval]) -> None:
         """Takes note of better bounds of every node over one box."""

@@ -13,8 +13,8 @@ from verifier.bounds.enclosure import Interval, intersected
 from verifier.bounds.layout import open_in, operand_nodes, undecided
 from verifier.bounds.linear import bounds_within
 from verifier.deadline import Deadline
-from verifier.methods.optimised import note_lost, processes
 from verifier.methods.task import Task, host
+from verifier.methods.workers import note_lost, processes
 from verifier.property.query import Box
 from verifier.search.crew import Crew
 

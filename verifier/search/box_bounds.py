@@ -10,7 +10,7 @@ import numpy as np
 from verifier.arrays import Array, convert_like, namespace, to_numpy
 from verifier.bounds.boxwise import BoxwisePass, Dependence, LinearForms, Plan, boxwise_intervals
 from verifier.bounds.enclosure import Interval, intersected, minimiser
-from verifier.bounds.forward import forward_bounds
+from verifier.bounds.forward import FORWARD_VALUES, forward_bounds
 from verifier.bounds.interval import interval_bounds
 from verifier.bounds.zonotope import zonotope_bounds
 from verifier.deadline import Deadline
@@ -26,10 +26,6 @@ POLICIES = (Policy.ADAPTIVE, Policy.LOWER_END)
 BACKWARD_VALUES = 3000
 """Values of all nodes up to which open entries are bounded backward. Beyond, a forward pass of a fiftieth of the cost
 and more boxes do better: of 500 boxes over one input of nn4sys mscn_128d (5,400 values) 5 a second against 250."""
-
-FORWARD_VALUES = 20_000
-"""Values of all nodes up to which boxes are bounded forward, many at a time. Networks beyond are deep: forward bounds
-blow up in them (outputs of cifar_biasfield 0: 67,700 wide, CROWN's 65); zonotopes, of one box at a time, do not."""
 
 MOST_CLIPPED = 16
 """Boxes with more disjuncts than this are not clipped: the hull of so many clips is hardly smaller."""

@@ -1,15 +1,46 @@
-"""Scalar functions of one real variable and the facts about them, one file a family."""
+"""Scalar functions of one real variable and the facts about them, one file a family, loaded when first asked for."""
 
-from verifier.network.functions.base import Curvature, Piece, ScalarFunction
-from verifier.network.functions.clip import Clip
-from verifier.network.functions.elu import Elu, ScaledElu
-from verifier.network.functions.exponential import Exp, Log, Softplus
-from verifier.network.functions.gelu import Gelu
-from verifier.network.functions.periodic import Cos, Sin
-from verifier.network.functions.powers import Power, Reciprocal, Sqrt
-from verifier.network.functions.relu import Relu
-from verifier.network.functions.sigmoidal import Erf, Sigmoid, Tanh
-from verifier.network.functions.steps import Floor, Sign, StepFunction
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from verifier.network.functions.base import Curvature, Piece, ScalarFunction
+    from verifier.network.functions.clip import Clip
+    from verifier.network.functions.elu import Elu, ScaledElu
+    from verifier.network.functions.exponential import Exp, Log, Softplus
+    from verifier.network.functions.gelu import Gelu
+    from verifier.network.functions.periodic import Cos, Sin
+    from verifier.network.functions.powers import Power, Reciprocal, Sqrt
+    from verifier.network.functions.relu import Relu
+    from verifier.network.functions.sigmoidal import Erf, Sigmoid, Tanh
+    from verifier.network.functions.steps import Floor, Sign, StepFunction
+
+_HOMES = {
+    "Curvature": "base",
+    "Piece": "base",
+    "ScalarFunction": "base",
+    "Clip": "clip",
+    "Elu": "elu",
+    "ScaledElu": "elu",
+    "Exp": "exponential",
+    "Log": "exponential",
+    "Softplus": "exponential",
+    "Gelu": "gelu",
+    "Cos": "periodic",
+    "Sin": "periodic",
+    "Power": "powers",
+    "Reciprocal": "powers",
+    "Sqrt": "powers",
+    "Relu": "relu",
+    "Erf": "sigmoidal",
+    "Sigmoid": "sigmoidal",
+    "Tanh": "sigmoidal",
+    "Floor": "steps",
+    "Sign": "steps",
+    "StepFunction": "steps",
+}
 
 __all__ = [
     "Clip",
@@ -35,3 +66,11 @@ __all__ = [
     "StepFunction",
     "Tanh",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
