@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.errors import ModelError
-from verifier.network.graph import Network
+from verifier.network.graph import Network, Port
 from verifier.property.query import Box, Disjunct
+from verifier.runtime import run, session_of
 from verifier.verdict import Witness
 
 if TYPE_CHECKING:
@@ -32,25 +33,34 @@ class Replay:
 
     @cached_property
     def session(self) -> InferenceSession:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        try:
-            return onnxruntime.InferenceSession(self.network.model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the runtime has no common base class for its errors
-            raise ModelError(f"ONNX Runtime does not accept the model ({error})", self.network.name) from error
+        return session_of(self.network.model, self.network.name)
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        """The outputs for one float32 input vector, concatenated, as float64; shape (output_size,)."""
+        """The outputs for one float32 input vector, concatenated, as float64; shape (output_size,).
+
+        Where the network is one row of a batch, every row of the batch is that input.
+
+        Raises:
+            ModelError: ONNX Runtime does not accept the model, cannot run it, or its outputs have other sizes than the
+                network's.
+        """
         feed, start = {}, 0
         for port in self.network.inputs:
-            part = x[start : start + port.size]
-            feed[port.name] = part.astype(port.dtype).reshape(port.shape)
+            part = x[start : start + port.size].astype(port.dtype).reshape(port.shape)
+            feed[port.name] = np.repeat(part, port.batch, axis=0) if port.batch > 1 else part
             start += port.size
-        outputs = self.session.run([port.name for port in self.network.outputs], feed)
-        return np.concatenate([np.asarray(y, np.float64).ravel() for y in outputs])
+        ports = self.network.outputs
+        values = run(self.session, [port.name for port in ports], feed, self.network.name)
+        return np.concatenate([self._entries(port, y) for port, y in zip(ports, values, strict=True)])
+
+    def _entries(self, port: Port, y: object) -> np.ndarray:
+        value = np.asarray(y, np.float64)
+        if value.size != port.size * port.batch:
+            cause = (
+                f"output '{port.name}' has shape {value.shape} in ONNX Runtime, and {port.size * port.batch} entries"
+            )
+            raise ModelError(f"{cause} by the graph", self.network.name, "export the model again")
+        return value.reshape(-1)[port.row * port.size : (port.row + 1) * port.size]
 
     def judge(self, disjunct: Disjunct, x: np.ndarray) -> Witness | None:
         """The witness that `x` (a vector of float64) gives after rounding into the disjunct's box, or None.

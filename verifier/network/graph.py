@@ -73,11 +73,18 @@ Node: TypeAlias = Input | Affine | Elementwise | Product
 
 @dataclass(frozen=True)
 class Port:
-    """A named input or output of the model: its part of the concatenated vector has prod(shape) entries, row-major."""
+    """A named input or output of the model: its part of the concatenated vector has prod(shape) entries, row-major.
+
+    Attributes:
+        batch, row: where the network is one row of a model for a fixed batch, how many rows the model takes along the
+            first dimension and which one this is; `shape` has a first dimension of 1 then.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str = "float32"
+    batch: int = 1
+    row: int = 0
 
     @property
     def size(self) -> int:

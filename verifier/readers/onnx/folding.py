@@ -6,7 +6,9 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from verifier.errors import ModelError
 from verifier.readers.onnx.tensors import Tensor
+from verifier.runtime import run, session_of
 
 RANDOM = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"}
@@ -27,8 +29,6 @@ def fold(node: onnx.NodeProto, operands: tuple[Tensor | None, ...], opset: int) 
     Raises:
         ValueError: the runtime refuses the node.
     """
-    import onnxruntime
-
     node = _without_trailing_gaps(node)
     given = {name: np.asarray(o) for name, o in zip(node.input, operands, strict=False) if name}
     wanted = [name for name in node.output if name]
@@ -39,15 +39,10 @@ def fold(node: onnx.NodeProto, operands: tuple[Tensor | None, ...], opset: int) 
     outputs = [helper.make_empty_tensor_value_info(name) for name in wanted]
     graph = helper.make_graph([node], "fold", inputs, outputs)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        values = iter(session.run(wanted, given))
-    except Exception as error:  # ONNX Runtime's exceptions share no base class
-        raise ValueError(str(error)) from None
+        values = iter(run(session_of(model.SerializeToString(), "it"), wanted, given, "it"))
+    except ModelError as error:
+        raise ValueError(error.cause) from None
     return [np.asarray(next(values)) if name else np.zeros(0) for name in node.output]
 
 

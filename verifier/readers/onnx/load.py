@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 
-from verifier.errors import ModelError
+from verifier.errors import ModelError, UsageError
 from verifier.network.graph import Network, Port
 from verifier.network.linear_maps import Identity
 from verifier.network.simplify import simplify as simplified
 from verifier.readers.onnx import lowerings  # noqa: F401 - registers the lowerings
+from verifier.readers.onnx.batches import one_row
 from verifier.readers.onnx.builder import GraphBuilder, NotFinite
 from verifier.readers.onnx.call import Call
+from verifier.readers.onnx.checks import standard_domain
 from verifier.readers.onnx.files import read_model_bytes
 from verifier.readers.onnx.folding import can_fold, fold
 from verifier.readers.onnx.model import initialisers, input_ports, opset, output_dtype, parse_model
@@ -27,33 +30,41 @@ TAKE_MASKS = frozenset({"Softmax", "Add", "Where"})
 """Operators that take tensors with entries of minus infinity (`Variable.masked`)."""
 
 
-def load_network(path: str | Path, simplify: bool = True) -> Network:
+def load_network(
+    path: str | Path, simplify: bool = True, outputs: Sequence[str] = (), batch_index: int | None = None
+) -> Network:
     """The network in an ONNX file, plain or gzipped.
 
     Args:
         path: the file.
         simplify: whether affine chains are fused (`verifier.network.simplify`).
+        outputs: the names of those outputs that the network has, in this order; by default all of them. Nodes that
+            these do not need are not read.
+        batch_index: the row of a fixed batch that the network is, where rows do not mix; by default the whole batch.
 
     Raises:
-        UsageError: the file is missing or cannot be read.
+        UsageError: the file is missing or cannot be read; there is no such output, or no such row.
         ModelError: its content cannot be read as a network; the message names the node and what to do.
     """
     path = Path(path)
     model, data = parse_model(read_model_bytes(path), path)
-    network = _Reader(model, path.name).network(data)
+    network = _Reader(model, path.name, tuple(outputs)).network(data)
+    if batch_index is not None:
+        network = one_row(network, batch_index)
     return simplified(network) if simplify else network
 
 
 class _Reader:
     """Lowers one model; `tensors` holds what is known of every tensor name so far."""
 
-    def __init__(self, model: onnx.ModelProto, name: str) -> None:
+    def __init__(self, model: onnx.ModelProto, name: str, wanted: tuple[str, ...] = ()) -> None:
         self.graph, self.opset, self.name = model.graph, opset(model), name
         stored = initialisers(self.graph, name)
         self.ports = input_ports(self.graph, set(stored), name)
         self.tensors: dict[str, Tensor] = dict(stored)
         self.builder = GraphBuilder(sum(p.size for p in self.ports))
         self.not_lowered: dict[str, str] = {}
+        self.outputs = _chosen(self.graph, wanted, name)
 
     def network(self, data: bytes) -> Network:
         start = 0
@@ -62,11 +73,9 @@ class _Reader:
             part = slice(start, start + port.size)
             self.tensors[port.name] = self.builder.move([numbers], lambda a, s=part, p=port: a[s].reshape(p.shape))
             start += port.size
-        for node in in_order(self.graph, set(self.tensors), self.name):
+        for node in in_order(self.graph, {v.name for v in self.outputs}, set(self.tensors), self.name):
             self._lower(node)
-        outputs = [self._output(value) for value in self.graph.output]
-        if not outputs:
-            raise ModelError("the model has no outputs", self.name)
+        outputs = [self._output(value) for value in self.outputs]
         self._finish([tensor for _, tensor in outputs])
         ports = tuple(port for port, _ in outputs)
         return Network(tuple(self.builder.nodes), self.ports, ports, self.name, data)
@@ -115,7 +124,9 @@ class _Reader:
 
     def _outputs(self, node: onnx.NodeProto, operands: tuple[Tensor | None, ...], place: str) -> tuple[Tensor, ...]:
         """The node's first outputs, as many as its lowering knows."""
-        domain = "" if node.domain == "ai.onnx" else node.domain
+        domain = standard_domain(node.domain)
+        if node.op_type == "If" and not domain:
+            return self._branch(node, operands, place)
         schema = None if domain else schema_of(node.op_type, self.opset)
         if schema is None:
             raise _unsupported(node, self.opset, place)
@@ -131,6 +142,38 @@ class _Reader:
         call = Call(self.builder, node.op_type, schema.since, operands, attributes, len(node.output), place)
         result = lowering.lower(call)
         return result if isinstance(result, tuple) else (result,)
+
+    def _branch(self, node: onnx.NodeProto, operands: tuple[Tensor | None, ...], place: str) -> tuple[Tensor, ...]:
+        """The outputs of the branch that an If takes, whose condition is known now."""
+        condition = operands[0] if len(operands) == 1 else None
+        if not isinstance(condition, np.ndarray) or condition.size != 1 or condition.dtype != bool:
+            cause = (
+                "its condition depends on the network's inputs" if isinstance(condition, Variable) else "no condition"
+            )
+            raise ModelError(cause, place, "export the model without branches")
+        side = "then_branch" if condition.reshape(-1)[0] else "else_branch"
+        branch = next((a.g for a in node.attribute if a.name == side), None)
+        if branch is None or len(branch.output) != len(node.output):
+            raise ModelError(f"its {side} is missing or has another number of outputs", place, "export the model again")
+        around = dict(self.tensors)
+        self.tensors.update(initialisers(branch, self.name))
+        for inner in in_order(branch, {v.name for v in branch.output}, set(self.tensors), self.name):
+            self._lower(inner)
+        results = tuple(self._tensor(v.name, place) for v in branch.output)
+        self.tensors = around
+        return results
+
+
+def _chosen(graph: onnx.GraphProto, wanted: tuple[str, ...], name: str) -> list[onnx.ValueInfoProto]:
+    """The outputs of these names, in their order; all of them where none is named."""
+    if not graph.output:
+        raise ModelError("the model has no outputs", name)
+    known = {value.name: value for value in graph.output}
+    if missing := [w for w in wanted if w not in known]:
+        raise UsageError(f"no output is called '{missing[0]}'", name, f"the outputs are {', '.join(known)}")
+    if len(set(wanted)) < len(wanted):
+        raise UsageError("an output is chosen twice", name)
+    return [known[w] for w in wanted] or list(graph.output)
 
 
 def _check_operands(schema: Schema, operands: tuple[Tensor | None, ...], place: str) -> None:

@@ -14,6 +14,7 @@ from onnx import TensorProto, external_data_helper, numpy_helper
 
 from verifier.errors import ModelError
 from verifier.network.graph import Port
+from verifier.readers.onnx.checks import check_model
 from verifier.readers.onnx.external import refusal
 
 OLDEST_OPSET = 7
@@ -39,6 +40,7 @@ def parse_model(data: bytes, path: Path) -> tuple[onnx.ModelProto, bytes]:
         raise ModelError(f"truncated or corrupt ONNX file ({error})", place, "export or fetch it again") from None
     if not model.HasField("graph") or not model.opset_import:
         raise ModelError("not an ONNX model", place, "give a file exported to the ONNX format")
+    check_model(model, path.name)
     version = opset(model)
     if version < OLDEST_OPSET:
         fix = f"convert it with onnx.version_converter to opset {OLDEST_OPSET} or newer"

@@ -9,6 +9,8 @@ import numpy as np
 from verifier.network.linear_maps.convolution import Window
 from verifier.readers.onnx.call import Call
 
+STATE_PADS = "export the model with explicit pads"
+
 
 @dataclass(frozen=True)
 class Geometry:
@@ -100,8 +102,12 @@ def _padding(
         return (0,) * len(spatial), (0,) * len(spatial)
     if mode == "NOTSET":
         return explicit_pads(call, len(spatial))
-    totals = [max(0, (-(-n // s) - 1) * s + span - n) for n, span, s in zip(spatial, spans, strides, strict=True)]
-    return same_pads(call, totals)
+    if mode in ("SAME_UPPER", "SAME_LOWER") and max(ones_or(call, "dilations", len(spatial))) > 1:
+        raise call.error(f"{mode} with dilations, which ONNX Runtime pads otherwise than the standard", STATE_PADS)
+    totals = [(-(-n // s) - 1) * s + span - n for n, span, s in zip(spatial, spans, strides, strict=True)]
+    if min(totals) < 0 and call.op != "Conv":
+        raise call.error(f"{mode} padding that would be negative, for which ONNX Runtime crops", STATE_PADS)
+    return same_pads(call, [max(0, t) for t in totals])
 
 
 def explicit_pads(call: Call, rank: int) -> tuple[tuple[int, ...], tuple[int, ...]]:

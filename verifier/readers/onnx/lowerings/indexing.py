@@ -8,6 +8,8 @@ from verifier.readers.onnx.call import Call
 from verifier.readers.onnx.registry import lowers
 from verifier.readers.onnx.tensors import Tensor, unmasked, with_mask
 
+INT_MAX = 2**31 - 1
+
 
 @lowers("Slice", 1, 10, 11, 13, takes_constants=True)
 def slice_(call: Call) -> Tensor:
@@ -22,6 +24,11 @@ def slice_(call: Call) -> Tensor:
     steps = [1] * len(starts) if steps is None else steps
     if not len(starts) == len(ends) == len(axes) == len(steps):
         raise call.error("starts, ends, axes and steps have different lengths")
+    if len({call.axis(axis, len(x.shape)) for axis in axes}) < len(axes):
+        raise call.error("an axis is given twice")
+    if any(step < 0 and end >= INT_MAX for end, step in zip(ends, steps, strict=True)):
+        # Runtimes take it for "to the front" here, the standard for "from the last entry on", which is nothing.
+        raise call.error("a backward slice that ends at INT_MAX", "write -INT_MAX where it goes on to the front")
     picked = [slice(None)] * len(x.shape)
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         if step == 0:
@@ -74,7 +81,7 @@ def gather(call: Call) -> Tensor:
 def gather_elements(call: Call) -> Tensor:
     x = call.tensor(0)
     axis = call.axis(call.attribute("axis", 0), len(x.shape))
-    where = _along(_indices(call, 1) % max(1, x.shape[axis]), axis)
+    where = _along(_within(call, _indices(call, 1), x.shape[axis]), axis)
     return call.graph.move([x], lambda a: a[where])
 
 
@@ -92,7 +99,7 @@ def scatter_nd(call: Call) -> Tensor:
     indices = _indices(call, 1)
     depth = indices.shape[-1]
     extent = call.tensor(0).shape[:depth]
-    where = tuple(i % n for i, n in zip(np.moveaxis(indices, -1, 0), extent, strict=True))
+    where = tuple(_within(call, i, n) for i, n in zip(np.moveaxis(indices, -1, 0), extent, strict=True))
     _require_distinct(call, np.ravel_multi_index(where, extent))
 
     def scattered(a: np.ndarray, updates: np.ndarray) -> np.ndarray:
@@ -108,7 +115,7 @@ def scatter_elements(call: Call) -> Tensor:
     _require_plain(call)
     x = call.tensor(0)
     axis = call.axis(call.attribute("axis", 0), len(x.shape))
-    where = _along(_indices(call, 1) % max(1, x.shape[axis]), axis)
+    where = _along(_within(call, _indices(call, 1), x.shape[axis]), axis)
     _require_distinct(call, np.ravel_multi_index(tuple(np.broadcast_arrays(*where)), x.shape))
 
     def scattered(a: np.ndarray, updates: np.ndarray) -> np.ndarray:
@@ -142,6 +149,14 @@ def _indices(call: Call, index: int) -> np.ndarray:
     if not np.issubdtype(value.dtype, np.integer):
         raise call.error(f"operand {index} has type {value.dtype}, not an integer type")
     return value.astype(np.int64)
+
+
+def _within(call: Call, indices: np.ndarray, size: int) -> np.ndarray:
+    """The indices counted from the front; negative ones count from the back."""
+    outside = indices[(indices < -size) | (indices >= size)]
+    if outside.size:
+        raise call.error(f"index {outside.flat[0]} is outside an axis of {size} entries")
+    return np.where(indices < 0, indices + size, indices)
 
 
 def _along(indices: np.ndarray, axis: int) -> tuple[np.ndarray, ...]:

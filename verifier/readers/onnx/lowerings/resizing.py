@@ -88,6 +88,8 @@ def _resize(call: Call, axes: list[Axis], transformation: str, rounding: str) ->
     x, mode = call.variable(0), call.attribute("mode", "nearest")
     if min((a.out for a in axes), default=1) < 1:
         raise call.error("the result is empty")
+    if mode == "nearest" and transformation == "half_pixel_symmetric":
+        raise call.error("Resize nearest with half_pixel_symmetric, whose ties runtimes round apart", "use half_pixel")
     coordinates = [_coordinates(call, a, transformation) for a in axes]
     if mode == "nearest":
         picks = [
