@@ -249,7 +249,7 @@ def draw(case: Case) -> tuple[Model, Inputs]:
     while True:
         space = inputs(case.rng)
         none, one = Fraction(0), Fraction(1)
-        forms = tuple(tuple(one if k == j else none for k in range(space.size)) + (none,) for j in range(space.size))
+        forms = tuple((*(one if k == j else none for k in range(space.size)), none) for j in range(space.size))
         model = Model(case.rng, [Region(space.corners, forms)], space.size)
         try:
             hidden(model, twin=bool(case.rng.random() < 0.25))

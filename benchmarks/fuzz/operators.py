@@ -145,7 +145,7 @@ def model(op: str, rng: np.random.Generator) -> onnx.ModelProto | None:
         again = op in ("Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "Mean", "Concat") and rng.random() < 0.3
         if k == variable or again:
             names.append("x")
-        elif k >= least and rng.random() < 0.15:
+        elif k >= least and schema.max_input <= 8 and rng.random() < 0.15:  # variadic ones crash the runtime
             names.append("")
         else:
             names.append(f"c{k}")
