@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from verifier.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from verifier.api import accuracy, compare, load_network, load_property, radius, robustness_query, verify
     from verifier.errors import VerifierError

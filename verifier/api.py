@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from verifier.errors import PropertyError
+from verifier.evaluation.answers import SampleAnswers
 from verifier.evaluation.evaluate import Accuracy, evaluate
 from verifier.evaluation.options import AccuracyOptions
 from verifier.evidence.replay import own_class
@@ -147,6 +148,7 @@ def radius(
     label: int | None = None,
     norm: float = 2,
     options: RadiusOptions | None = None,
+    progress: Callable[[Bracket], None] | None = None,
 ) -> Bracket:
     """Brackets the minimal adversarial perturbation of a sample: the distance to where another class leads or ties.
 
@@ -156,6 +158,7 @@ def radius(
         label: the sample's class; None for the network's own, as ONNX Runtime computes it.
         norm: 1, 2 or `math.inf`; 0 counts the entries that an attack has to change, and has no certificates.
         options: methods, the data's range, timeout (60 s if not given).
+        progress: called with what is known whenever a method has come to its end.
 
     >>> import numpy as np
     >>> network = load_network("vnnlib_specs/onnx/moons.onnx")
@@ -168,11 +171,17 @@ def radius(
         PropertyError: the sample does not fit the network, a number is out of range or not finite.
     """
     options = options or RadiusOptions()
-    return measure(RadiusQuestion(network, np.asarray(sample), label, float(norm), options.clip), options)
+    question = RadiusQuestion(network, np.asarray(sample), label, float(norm), options.clip)
+    return measure(question, options, progress or (lambda bracket: None))
 
 
 def accuracy(
-    network: Network, x: np.ndarray, labels: np.ndarray, options: AccuracyOptions, workers: int = 1
+    network: Network,
+    x: np.ndarray,
+    labels: np.ndarray,
+    options: AccuracyOptions,
+    workers: int = 1,
+    progress: Callable[[SampleAnswers], None] | None = None,
 ) -> Accuracy:
     """The robust accuracy on samples: for each size of perturbation, what is certified, what is broken.
 
@@ -183,6 +192,7 @@ def accuracy(
         options: sizes, norm, methods, the data's range.
         workers: processes that work at the same time; a script that asks for several has to be importable, as those of
             Python's multiprocessing always have (`if __name__ == "__main__"`).
+        progress: called with each sample's answers as they come.
 
     >>> import numpy as np
     >>> network = load_network("vnnlib_specs/onnx/moons.onnx")
@@ -197,7 +207,7 @@ def accuracy(
     """
     x = np.asarray(x, np.float64)
     data = LabelledData("samples", x.reshape(len(x), -1), np.asarray(labels, np.int64))
-    return evaluate(network, data, range(len(x)), options, workers)
+    return evaluate(network, data, range(len(x)), options, workers, on_sample=progress or (lambda answers: None))
 
 
 def _require_fitting(network: Network, query: Query) -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import time
 
 
+class OutOfTimeError(Exception):
+    """The time is up before there is an answer; whoever shared it out says what is known instead."""
+
+
 class Deadline:
     """Counts down from its making.
 
@@ -33,6 +37,23 @@ class Deadline:
     def expired(self) -> bool:
         return self.elapsed >= self.seconds
 
+    def check(self) -> None:
+        """Ends work that has no answer before its end.
+
+        Raises:
+            OutOfTimeError: the time is up.
+        """
+        if self.expired:
+            raise OutOfTimeError
+
+    def affords(self, seconds: float) -> bool:
+        """Whether a step that takes about so many seconds, and cannot be stopped, may begin."""
+        return seconds <= self.remaining
+
     def within(self, seconds: float) -> Deadline:
         """A deadline `seconds` from now, or this one where that is sooner."""
         return Deadline(min(seconds, self.remaining))
+
+
+NEVER = Deadline()
+"""No limit."""

@@ -8,6 +8,23 @@ from __future__ import annotations
 
 from verifier.text import visible
 
+EXIT_USAGE = 2
+"""The exit status of a program whose input or usage is wrong."""
+EXIT_DEFECT = 70
+"""Of one that fails by a defect of its own (sysexits.h's EX_SOFTWARE): no verdict's status."""
+
+
+PACKAGES = {
+    "jinja2": "jinja2",
+    "matplotlib": "matplotlib",
+    "plotly": "plotly",
+    "psutil": "psutil",
+    "rich": "rich",
+    "torch": "torch",
+    "vnnlib": "vnnlib",
+}
+"""Modules that only some work needs, and what to install for them."""
+
 
 class VerifierError(Exception):
     """A problem with the input, told as cause, place and fix.
@@ -42,3 +59,11 @@ class UsageError(VerifierError):
 
 class SolverError(VerifierError):
     """A solver is missing, or failed in a way that leaves no usable bound."""
+
+
+def missing_package(error: ImportError) -> UsageError | None:
+    """What to say where one of `PACKAGES` is not installed; None for any other module, whose absence is a defect."""
+    package = (error.name or "").partition(".")[0]
+    if package not in PACKAGES:
+        return None
+    return UsageError(f"{package} is not installed", fix=f"pip install {PACKAGES[package]}")

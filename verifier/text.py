@@ -11,14 +11,14 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def visible(text: str, lines: bool = False) -> str:
-    """The text with control characters written as escapes, so that none reaches a terminal.
+    r"""The text with control characters written as escapes, so that none reaches a terminal.
 
     Args:
         text: any.
         lines: whether ends of lines and tabs stay.
 
-    >>> visible("net\\x1b[2J.onnx")
-    'net\\\\x1b[2J.onnx'
+    >>> visible("net\x1b[2J.onnx")
+    'net\\x1b[2J.onnx'
     """
     if text.isprintable():
         return text

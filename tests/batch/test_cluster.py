@@ -171,7 +171,7 @@ def test_no_scheduler_file_is_one_line(content: str | None, benchmarks: Path, tm
 
 def test_without_dask_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(UsageError, match=r"pip install 'verifier\[cluster\]'"), cluster_executor("tcp://127.0.0.1:1"):
+    with pytest.raises(UsageError, match="pip install distributed"), cluster_executor("tcp://127.0.0.1:1"):
         pass
 
 

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from tests.cli.test_verify import SPECS, run
+from tests.cli.within import within
 from tests.evaluation.linear import write_linear
 from tests.evaluation.test_evaluate import WEIGHT, samples
-from verifier.cli.main import app
 from verifier.lipschitz.radii import Radius
 from verifier.radii import certificates
 from verifier.standing import Standing
@@ -50,9 +49,7 @@ def test_a_crossing_is_shouted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     net = write_linear(tmp_path / "net.onnx", WEIGHT)
     options = ["--norm", "2", "--epsilons", "0.1", "--methods", "fmn,cross-lipschitz", "--workers", "1"]
     evidence = tmp_path / "evidence.json"
-    done = CliRunner().invoke(
-        app, ["accuracy", str(net), "--data", str(tmp_path / "data.npz"), *options, "--evidence", str(evidence)]
-    )
+    done = within("accuracy", str(net), "--data", str(tmp_path / "data.npz"), *options, "--evidence", str(evidence))
     assert done.exit_code == 4
     assert "CROSSING at sample 1: cross-lipschitz proves 99" in done.stderr
     assert json.loads(evidence.read_text())["samples"][0]["answers"]

@@ -8,13 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from tests.batch.stores import add_run, item, outcome
+from tests.cli.within import within
 from verifier.batch.outcome import Outcome
 from verifier.batch.records import Result, read_last
 from verifier.cli.bench_work import Work
-from verifier.cli.main import app
 from verifier.errors import UsageError
 from verifier.methods.comparison import Answer, Comparison
 from verifier.verdict import Status, Verdict
@@ -85,7 +84,7 @@ def test_a_contradiction_is_shouted_and_its_evidence_kept(tmp_path: Path, monkey
 
     monkeypatch.setattr("verifier.batch.side_by_side.side_by_side", lied)
     evidence = tmp_path / "e.json"
-    done = CliRunner().invoke(app, ["compare", *MOONS, "--methods", "crown,attack", "--evidence", str(evidence)])
+    done = within("compare", *MOONS, "--methods", "crown,attack", "--evidence", str(evidence))
     assert done.exit_code == 4
     assert "CONTRADICTION: crown says unsat, attack says sat" in done.stderr
     record = json.loads(evidence.read_text())
@@ -107,7 +106,7 @@ def test_files_that_cannot_be_written_hide_no_contradiction(tmp_path: Path, monk
 
     monkeypatch.setattr("verifier.batch.side_by_side.side_by_side", lied)
     files = "--json", str(tmp_path / "gone" / "c.json"), "--evidence", str(tmp_path / "e.json")
-    done = CliRunner().invoke(app, ["compare", *MOONS, "--methods", "crown,attack", *files])
+    done = within("compare", *MOONS, "--methods", "crown,attack", *files)
     assert done.exit_code == 4
     assert "CONTRADICTION: crown says unsat" in done.stderr
     assert (tmp_path / "e.json").exists()
@@ -122,7 +121,7 @@ def test_instances_that_are_contradicted(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(Work, "done", lied)
     files = "--store", str(tmp_path / "s.db"), "--evidence", str(tmp_path / "e.json")
     arguments = "--instances", str(SPECS / "truth.csv"), "--methods", "crown,milp", *files
-    done = CliRunner().invoke(app, ["compare", *arguments])
+    done = within("compare", *arguments)
     assert done.exit_code == 4, done.output
     (group,) = json.loads((tmp_path / "e.json").read_text())
     assert [side["verdict"] for side in group] == ["unsat", "sat"]
@@ -143,7 +142,7 @@ def test_instances_that_are_contradicted(tmp_path: Path, monkeypatch: pytest.Mon
     ],
 )
 def test_mistakes_are_one_error(arguments: list[str], told: str) -> None:
-    done = CliRunner().invoke(app, ["compare", *arguments])
+    done = within("compare", *arguments)
     assert isinstance(done.exception, Exception)
     assert told in str(done.exception)
     assert isinstance(done.exception, UsageError) or "VerifierError" in str(type(done.exception).__mro__)

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from tests.cli.test_verify import SPECS, run
+from tests.cli.within import within
 from tests.radii.models import write_relu_network
-from verifier.cli.main import app
 from verifier.lipschitz.radii import Radius
 from verifier.radii import certificates
 from verifier.standing import Standing
@@ -61,14 +60,14 @@ def test_a_lying_certificate_is_shouted(
     monkeypatch.setattr(certificates, "CERTIFICATES", lies)
     evidence = tmp_path / "e.json"
     options = ["--methods", "fmn,lipschitz,cross-lipschitz", "--norm", "2", "--evidence", str(evidence)]
-    done = CliRunner().invoke(app, ["radius", str(small[0]), "--data", str(small[1]), *options])
+    done = within("radius", str(small[0]), "--data", str(small[1]), *options)
     assert done.exit_code == 4
     assert "CROSSING at sample 0: cross-lipschitz lower 99 (certified) lies above fmn upper" in done.stderr
     (crossing,) = json.loads(evidence.read_text())["samples"][0]["crossings"]
     assert crossing["lower"]["value"] == 99
     assert len(crossing["upper"]["point"]) == 2
     monkeypatch.setattr(certificates, "CERTIFICATES", {**lies, "cross-lipschitz": lies["lipschitz"]})
-    done = CliRunner().invoke(app, ["radius", str(small[0]), "--data", str(small[1]), *options])
+    done = within("radius", str(small[0]), "--data", str(small[1]), *options)
     assert done.exit_code == 0
 
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from tests.batch.report_cases import rich_store
 from tests.batch.stores import add_run, item, outcome
-from verifier.cli.main import app
+from tests.cli.within import Done, within
 from verifier.errors import UsageError
 
 FILES = {"report.html", "results.csv", "summary.md"}
 
 
-def report(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["report", *map(str, arguments)])
+def report(*arguments: object) -> Done:
+    return within("report", *map(str, arguments))
 
 
 def test_it_writes_its_files_and_tells_their_paths(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import math
 import os
@@ -10,13 +9,15 @@ import pty
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from verifier import load_network, load_property
 from verifier.cli.live import LiveLine, described
-from verifier.cli.verify import verify
+from verifier.cli.options import DECLARED
+from verifier.cli.verify import Effort, Question
 from verifier.evidence.result_files import HISTORY, history_records
 from verifier.methods import METHODS, Options, Task
 from verifier.verdict import Progress
@@ -118,12 +119,11 @@ def test_the_line_tells_stage_and_state() -> None:
 
 
 def test_the_help_and_the_defaults_are_those_of_the_library() -> None:
-    parameters = inspect.signature(verify).parameters
-    help_text = parameters["method"].annotation
-    assert re.findall(r"[a-z]+", help_text[help_text.index("help=") + 5 :].replace(" or ", " ")) == list(METHODS)
+    declared = {item.name: item.metadata[DECLARED] for group in (Question, Effort) for item in fields(group)}
+    assert re.findall(r"[a-z]+", declared["method"].help.replace(" or ", " ")) == list(METHODS)
     defaults = Options()
     for name in ("seed", "device", "witness_tolerance", "memory", "threads"):
-        assert parameters[name].default == getattr(defaults, name)
+        assert declared[name].default == getattr(defaults, name)
 
 
 def test_the_state_of_a_search_in_words() -> None:

@@ -8,9 +8,8 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from typer.testing import CliRunner
 
-from verifier.cli.main import app
+from tests.cli.within import within
 
 VERSION_1 = """
 (declare-const X_0 Real) (declare-const X_1 Real) (declare-const X_2 Real)
@@ -55,7 +54,7 @@ def model(tmp_path: Path) -> Path:
 def test_the_verdict_is_that_of_the_formula(model: Path, tmp_path: Path, form: str, least: str, exit_code: int) -> None:
     prop, result = tmp_path / "p.vnnlib", tmp_path / "r.txt"
     prop.write_text(form.format(least=least))
-    done = CliRunner().invoke(app, ["verify", str(model), str(prop), "--result", str(result)])
+    done = within("verify", str(model), str(prop), "--result", str(result))
     assert done.exit_code == exit_code, done.output
     lines = result.read_text().splitlines()
     if exit_code == 0:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
 
 from tests.cli.test_verify import run
+from tests.cli.within import within
 from tests.training.small import recipe
-from verifier.cli.main import app
 from verifier.errors import VerifierError
 from verifier.evaluation import sample
 from verifier.readers.onnx import load_network
@@ -62,8 +60,3 @@ def test_a_contradiction_is_told(asked: Path, tmp_path: Path, monkeypatch: pytes
     done = within("train", asked, "--output", tmp_path / "net", "--epochs", 20, "--workers", 1)
     assert done.exit_code == 4
     assert "CONTRADICTION at sample" in done.output
-
-
-def within(*arguments: object) -> Result:
-    """The same in this process, where torch is loaded already."""
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])

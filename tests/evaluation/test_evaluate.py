@@ -147,7 +147,7 @@ def test_a_run_is_taken_up_where_it_was_left(tmp_path: Path) -> None:
 
 def test_a_lying_certificate_is_a_crossing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lies = dict(certificates.CERTIFICATES)
-    lies["cross-lipschitz"] = lambda question: Radius(99.0, 2.0, "a lie", Standing.CERTIFIED)
+    lies["cross-lipschitz"] = lambda question, deadline: Radius(99.0, 2.0, "a lie", Standing.CERTIFIED)
     monkeypatch.setattr(certificates, "CERTIFICATES", lies)
     options = AccuracyOptions(SIZES, 2.0, ["fmn", "cross-lipschitz"])
     found = evaluate(linear_network(tmp_path, WEIGHT), samples(5), range(5), options)

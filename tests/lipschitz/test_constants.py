@@ -27,12 +27,12 @@ ROUNDING = 1 + 1e-9
 seeds = st.integers(0, 2**32 - 1)
 
 
-def bounded(network, lower, upper):
+def bounded(network, lower, upper, _=None):
     last = interval_bounds(network, lower, upper)[-1]
     return last.lower, last.upper
 
 
-def linearly_bounded(network, lower, upper):
+def linearly_bounded(network, lower, upper, _=None):
     intervals = linear_bounds(network, lower, upper)
     return rows_minimum(network, intervals), intervals[-1].upper
 

@@ -44,7 +44,7 @@ def case(seed):
     return network, x, label, rows @ outputs, rows
 
 
-def intervals_of_gradients(network, lower, upper):
+def intervals_of_gradients(network, lower, upper, _=None):
     bounds = [plain_bounds(network, low, high)[-1] for low, high in zip(lower, upper, strict=True)]
     return tuple(np.stack(ends) for ends in zip(*bounds, strict=True))
 
@@ -56,7 +56,7 @@ def test_radii_are_never_above_the_exact_minimal_perturbation(seed, norm):
     exact = minimal_perturbation(network, x, label, norm)
     question, ball = Question(network, label, margins * (1 - 1e-12), norm), min(exact, 2.0) / 2
 
-    def values_on(radius):
+    def values_on(radius, _=None):
         return plain_bounds(network, x - radius, x + radius)
 
     found = [

@@ -152,7 +152,7 @@ def test_a_misclassified_sample_has_radius_0(tmp_path: Path) -> None:
 def test_lies_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network, x = relu_network(tmp_path, 1), sample_of(1)
     lie = dict(certificates.CERTIFICATES)
-    lie["lipschitz"] = lambda question: Radius(99.0, 2.0, "a lie", Standing.CERTIFIED)
+    lie["lipschitz"] = lambda question, deadline: Radius(99.0, 2.0, "a lie", Standing.CERTIFIED)
     monkeypatch.setattr(certificates, "CERTIFICATES", lie)
     bracket = verifier.radius(network, x, options=replace(QUICK, methods=["fmn", "lipschitz", "auto"]))
     assert [(c.lower.method, c.upper.method) for c in bracket.crossings] == [("lipschitz", "fmn")]

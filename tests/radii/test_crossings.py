@@ -76,7 +76,7 @@ def test_a_crossing_ends_the_benchmark_with_an_error(tmp_path: Path, monkeypatch
     from verifier.radii import certificates
     from verifier.standing import Standing
 
-    lie = {"lipschitz": lambda question: Radius(99.0, 2.0, "a lie", Standing.CERTIFIED)}
+    lie = {"lipschitz": lambda question, deadline: Radius(99.0, 2.0, "a lie", Standing.CERTIFIED)}
     monkeypatch.setattr(certificates, "CERTIFICATES", {**certificates.CERTIFICATES, **lie})
     options = RadiusOptions(methods=["fmn", "lipschitz", "auto"], timeout=10.0, threads=1)
     found = brackets.measured(Item("tiny", 1, 2.0, options))

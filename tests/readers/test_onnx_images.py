@@ -1,9 +1,11 @@
 """Convolutions, poolings, normalisations, resizing, reductions and softmax against ONNX Runtime."""
 
 import numpy as np
+import onnx
 import pytest
 
-from tests.readers.onnx_models import assert_agrees, draw, f32, i64, operator
+from tests.readers.onnx_models import assert_agrees, draw, f32, i64, load, model_of, operator
+from verifier.errors import ModelError
 
 CONVOLUTIONS = [
     {},
@@ -217,3 +219,30 @@ def test_resize_of_named_axes(tmp_path):
         coordinate_transformation_mode="half_pixel_symmetric",
     )  # fmt: skip
     assert_agrees(model, tmp_path)
+
+
+def test_softmax_of_scores_masked_by_minus_infinity(tmp_path):
+    mask = np.triu(np.full((3, 3), -np.inf, np.float32), 1)
+    nodes = [
+        onnx.helper.make_node("Add", ["x", "mask"], ["s"]),
+        onnx.helper.make_node("Softmax", ["s"], ["y"], axis=-1),
+    ]
+    assert_agrees(model_of(nodes, {"x": (1, 3, 3)}, ["y"], {"mask": mask}), tmp_path)
+    where = onnx.helper.make_node("Where", ["chosen", "mask", "x"], ["s"])  # as torch exports masked_fill
+    constants = {"chosen": np.isneginf(mask), "mask": np.float32(-np.inf)}
+    assert_agrees(model_of([where, nodes[1]], {"x": (1, 3, 3)}, ["y"], constants), tmp_path)
+
+
+def test_minus_infinity_is_refused_where_it_is_no_mask(tmp_path):
+    mask = np.array([0, -np.inf], np.float32)
+    add = onnx.helper.make_node("Add", ["x", "mask"], ["s"], "it")
+    relu = onnx.helper.make_node("Relu", ["s"], ["y"], "that")
+    whole = onnx.helper.make_node("Softmax", ["s"], ["y"], "that", axis=-1)
+    for nodes, constant, told in (
+        ([add, relu], mask, "'that'.*before Softmax only"),
+        ([onnx.helper.make_node("Add", ["x", "mask"], ["y"], "it")], mask, "output 'y' are minus infinity"),
+        ([add, whole], np.full(2, -np.inf, np.float32), "'that'.*every entry of a row"),
+        ([add, relu], -mask, "'it'.*NaN or infinity"),
+    ):
+        with pytest.raises(ModelError, match=told):
+            load(model_of(nodes, {"x": (1, 2)}, ["y"], {"mask": constant}), tmp_path)

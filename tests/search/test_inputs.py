@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,8 +19,9 @@ from verifier.property.forms import with_forms
 from verifier.property.query import Box, Disjunct, LinearConstraint, Query
 from verifier.readers.onnx import load_network
 from verifier.readers.vnnlib import load_property
-from verifier.search import box_bounds
+from verifier.search import box_bounds, inputs
 from verifier.search.boxes import Question
+from verifier.search.crew import Crew
 from verifier.search.inputs import InputOptions, InputSearch
 
 
@@ -147,6 +149,57 @@ def test_a_deadline_that_has_come_leaves_everything_open() -> None:
     listener, search = searched(network, random_query(rng, network), seconds=0.0)
     assert not listener.excluded
     assert not search.explored
+
+
+class Looks(Deadline):
+    """Expires once it was looked at so often."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self.looks = looks
+
+    @property
+    def expired(self) -> bool:
+        self.looks -= 1
+        return self.looks < 0
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_interrupted_search_goes_on_where_it_was(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupted while boxes are under way, it proves what it proves in one run."""
+    monkeypatch.setattr(inputs, "Crew", partial(Crew, warm_up=0.0))
+    rng = np.random.default_rng(7)
+    network = random_relu_network(rng, [4, 16, 16, 2])
+    box = Box.exact(-np.ones(4), np.ones(4))
+    least = network.forward(samples(rng, box.lower, box.upper, 20_000)).min(axis=0)
+    rows = [LinearConstraint((), ((k, Fraction(1)),), Fraction(float(least[k] - 0.3))) for k in range(2)]
+    query = Query(tuple(Disjunct(box, (row,)) for row in rows), 4, 2)
+    options = InputOptions(threads=threads, batch=8, chunk=4)
+    whole, _ = searched(network, query, options)
+    assert set(whole.excluded) == {0, 1}
+    sliced, search = searched(network, query, options, seconds=0.0)
+    assert search.open_share() == 1.0
+    slices = 0
+    with np.errstate(all="ignore"):
+        while not search.exhausted:
+            still_open = np.array([d not in sliced.excluded for d in range(2)])
+            search.resume(still_open, Looks(20))
+            slices += 1
+    assert slices > 1
+    assert search.open_share() == 0.0
+    assert set(sliced.excluded) == {0, 1}
+
+
+def test_a_resumed_search_leaves_out_what_others_have_excluded() -> None:
+    rng = np.random.default_rng(8)
+    network = random_relu_network(rng, [3, 8, 8, 2])
+    query = random_query(rng, network, boxes=3, disjuncts=1)
+    listener, search = searched(network, query, seconds=0.0)
+    with np.errstate(all="ignore"):
+        assert not search.resume(np.zeros(3, bool), Deadline(10.0))
+    assert search.exhausted
+    assert not search.explored
+    assert not listener.excluded
 
 
 def test_little_memory_only_narrows_the_search() -> None:

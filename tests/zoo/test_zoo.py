@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from verifier.cli.main import app
+from tests.cli.within import within
 from verifier.errors import VerifierError
 from verifier.network.graph import Affine, Input, Network
 from verifier.network.linear_maps import Dense
@@ -52,7 +51,7 @@ def test_certificates_of_one_pass_are_margins_over_constants() -> None:
 @pytest.mark.slow
 def test_the_page_is_made_and_nothing_is_done_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command = ["zoo", "--output", str(tmp_path), "--samples", "4", "--recipes", "digits-standard,digits-cayley"]
-    done = CliRunner().invoke(app, [*command, "--workers", "1"])
+    done = within(*command, "--workers", "1")
     assert done.exit_code == 0, done.output
     text = (tmp_path / "zoo.md").read_text()
     assert "| standard |" in text
@@ -64,11 +63,11 @@ def test_the_page_is_made_and_nothing_is_done_twice(tmp_path: Path, monkeypatch:
         raise AssertionError("done twice")
 
     monkeypatch.setattr(lines, "train", never)
-    again = CliRunner().invoke(app, [*command, "--workers", "1"])
+    again = within(*command, "--workers", "1")
     assert (again.exit_code, (tmp_path / "zoo.md").read_text()) == (0, text)
 
 
 def test_mistakes() -> None:
-    done = CliRunner().invoke(app, ["zoo", "--recipes", "digits-magic"])
+    done = within("zoo", "--recipes", "digits-magic")
     assert isinstance(done.exception, VerifierError)
     assert "digits-magic" in str(done.exception)

@@ -15,8 +15,8 @@ from verifier.batch.contents import network_hash, property_hash
 from verifier.batch.job import Job, decide
 from verifier.batch.outcome import Fault, Outcome
 from verifier.batch.refusals import refusal
-from verifier.batch.watchdog import EXIT_DEFECT, Watchdog
-from verifier.errors import VerifierError
+from verifier.batch.watchdog import Watchdog
+from verifier.errors import EXIT_DEFECT, VerifierError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

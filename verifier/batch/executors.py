@@ -101,7 +101,7 @@ def _client(place: str) -> Any:
         from distributed.comm import resolve_address
         from distributed.versions import VersionMismatchWarning
     except ImportError as error:
-        fix = "install it with: pip install 'verifier[cluster]'"
+        fix = "pip install distributed"
         raise UsageError("Dask distributed is not installed", "--cluster", fix) from error
     for logger in ("distributed", "distributed.client"):  # what matters comes back as an exception
         logging.getLogger(logger).setLevel(logging.CRITICAL)

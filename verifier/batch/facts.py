@@ -9,8 +9,9 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from verifier.version import __version__
+
 PACKAGES = (
-    "verifier",
     "numpy",
     "scipy",
     "onnx",
@@ -30,7 +31,7 @@ def facts() -> dict[str, object]:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    found = {"python": platform.python_version(), "verifier": __version__}
     for package in PACKAGES:
         try:
             found[package] = version(package)

@@ -16,14 +16,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from verifier.errors import VerifierError
+from verifier.errors import EXIT_DEFECT, EXIT_USAGE, VerifierError
 
 GRACE = 0.4
 """Seconds after the timeout that the method may take to come to its own end."""
-
-EXIT_USAGE = 2
-EXIT_DEFECT = 70
-"""Exit status of a defect of our own (sysexits.h's EX_SOFTWARE): no verdict's status."""
 
 
 class Watchdog:

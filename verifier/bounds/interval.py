@@ -6,13 +6,22 @@ and |M| is applied to r anyway; so the error is covered at no cost by applying |
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from verifier.arrays import Array, namespace, zeros
 from verifier.bounds.enclosure import Interval, intersected, repaired
+from verifier.bounds.ends import affine_ends, moves_entries
 from verifier.network.graph import Affine, Elementwise, Network, Node, Product
+from verifier.network.linear_maps import LinearMap
 from verifier.relaxations.products import product_interval
 from verifier.tolerances import UNDERFLOW, gamma
+
+FEW_ENTRIES = 8
+"""Nodes of at most this many entries have each end computed by itself too: it costs little, and the outputs that a
+property asks about are such nodes, where an end met exactly decides."""
+NEARLY_ZERO = 1e-12
+"""Ends of at most this share of the terms' size are worth a second look: they may be 0 but for rounding."""
 
 
 def interval_bounds(
@@ -63,17 +72,33 @@ def node_interval(node: Node, operands: Sequence[Interval], example: Array) -> I
 
 
 def affine_magnitude(node: Affine, operands: Sequence[Interval]) -> Array:
-    """sum_i |M_i| |x_i| + |b|: what the terms of the node's value add up to in absolute value, shape (N, size)."""
+    """sum_i |M_i| |x_i| + |b|: what the terms of the node's value add up to in absolute value, shape (N, size).
+
+    Infinite where an operand that is unbounded has a weight other than 0.
+    """
     total = node.bias_magnitude[None, :]
     for linear_map, operand in zip(node.maps, operands, strict=True):
-        total = total + linear_map.magnitude.apply(operand.magnitude)
+        total = total + _magnitude(linear_map, operand.magnitude)
     return total
 
 
+def _magnitude(linear_map: LinearMap, sizes: Array) -> Array:
+    """|M| applied to sizes that may be infinite; 0 times infinity is 0."""
+    xp = namespace(sizes)
+    known = xp.isfinite(sizes)
+    if xp.all(known):
+        return linear_map.magnitude.apply(sizes)
+    reached = linear_map.magnitude.apply(xp.astype(~known, sizes.dtype)) > 0
+    return xp.where(reached, math.inf, linear_map.magnitude.apply(xp.where(known, sizes, 0.0)))
+
+
 def _affine(node: Affine, operands: Sequence[Interval], example: Array) -> Interval:
-    xp = namespace(example)
+    xp, count = namespace(example), example.shape[0]
+    ends = [(operand.lower, operand.upper) for operand in operands]
+    if node.maps and all(moves_entries(m) for m in node.maps):
+        return repaired(*affine_ends(node, ends, count))
     rounding = gamma(sum(m.terms for m in node.maps) + len(node.maps))
-    centre = xp.broadcast_to(node.bias, (example.shape[0], node.size))
+    centre = xp.broadcast_to(node.bias, (count, node.size))
     radius = xp.broadcast_to(rounding * node.bias_magnitude + UNDERFLOW, centre.shape)
     for linear_map, operand in zip(node.maps, operands, strict=True):
         middle = 0.5 * (operand.lower + operand.upper)
@@ -81,4 +106,16 @@ def _affine(node: Affine, operands: Sequence[Interval], example: Array) -> Inter
         centre = centre + linear_map.apply(middle)
         radius = radius + linear_map.magnitude.apply(reach + rounding * (xp.abs(middle) + reach))
     radius = radius * (1 + rounding)
-    return repaired(centre - radius, centre + radius)
+    found = repaired(centre - radius, centre + radius)
+    if node.size <= FEW_ENTRIES or _loses(found, centre, radius):
+        return intersected(found, repaired(*affine_ends(node, ends, count)))
+    return found
+
+
+def _loses(found: Interval, centre: Array, radius: Array) -> bool:
+    """Whether an end may be 0 but for rounding, or is unknown where only an entry of another row may be."""
+    xp = namespace(centre)
+    if not xp.all(xp.isfinite(radius)):
+        return True
+    near = NEARLY_ZERO * (xp.abs(centre) + radius)
+    return bool(xp.any((xp.abs(found.lower) <= near) | (xp.abs(found.upper) <= near)))

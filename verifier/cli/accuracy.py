@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import sys
+from argparse import ArgumentTypeError
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from verifier.cli.around import norm_named, range_given
+from verifier.cli.options import flag, listed, number, option, required, whole, word
 from verifier.cli.output import complain, say, say_table
-from verifier.cli.smoothing import ALPHA, DRAWS, SIGMA, Alpha, Draws, Sigma, smoothing_given
+from verifier.cli.smoothing import Noise
 from verifier.cli.statuses import EXIT_CONTRADICTION, EXIT_INTERRUPTED, write_or_exit
 from verifier.errors import UsageError
 
@@ -21,40 +21,55 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from verifier.evaluation.evaluate import Accuracy
+    from verifier.evaluation.options import AccuracyOptions
     from verifier.evaluation.summary import Share
 
-EVIDENCE = Path("crossing.json")
+
+def sizes(text: str) -> list[float]:
+    """Reads numbers with commas between them."""
+    try:
+        return [float(word) for word in text.split(",")]
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is no list of sizes; give numbers: --epsilons 0.05,0.1") from error
 
 
-def accuracy(
-    network: Annotated[Path, typer.Argument(metavar="NET", help="ONNX model of a classifier, .onnx or .onnx.gz.")],
-    data: Annotated[
-        str,
-        typer.Option(
-            metavar="FILE|digits|mnist5k",
-            help="Samples with labels: .npz (x, y), .csv (label last), or a known set.",
-        ),
-    ],
-    epsilons: Annotated[str, typer.Option(metavar="E,E..", help="Sizes of perturbations.")],
-    samples: Annotated[str, typer.Option(metavar="I,J-K", help="Which, from 0 on; all if not given.")] = "",
-    norm: Annotated[str, typer.Option(help="In which sizes are measured: 1, 2 or inf.")] = "inf",
-    methods: Annotated[str | None, typer.Option(help="Names, with commas; the usual ones if not given.")] = None,
-    clip: Annotated[str, typer.Option(metavar="LOW,HIGH", help="Values that inputs can have at all.")] = "",
-    timeout: Annotated[float, typer.Option(min=0.001, help="Seconds for a sample, smoothing apart.")] = 60.0,
-    workers: Annotated[int | None, typer.Option(min=1, help="Samples at a time; cores if not given.")] = None,
-    output: Annotated[
-        Path | None, typer.Option(help="A folder for samples.csv, summary.json, curve.png, and to go on from.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the folder's answers.")] = False,
-    joint: Annotated[
-        bool, typer.Option("--joint", help="Smoothing: all samples' statements together wrong with a chance of alpha.")
-    ] = False,
-    evidence: Annotated[Path, typer.Option(help="Where both sides of a crossing are written.")] = EVIDENCE,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of every random choice.")] = 0,
-    sigma: Sigma = SIGMA,
-    draws: Draws = DRAWS,
-    alpha: Alpha = ALPHA,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """The question."""
+
+    network: Path = word(Path, "NET", "ONNX model of a classifier, .onnx or .onnx.gz.")
+    data: str = required(
+        str, "Samples with labels: .npz (x, y), .csv (label last), or a known set: digits, mnist5k.", "DATA"
+    )
+    epsilons: list[float] = required(sizes, "Sizes of perturbations.", "E,E..")
+    samples: str = option(str, "", "Which, from 0 on; all if not given.", "I,J-K")
+    norm: str = option(str, "inf", "In which sizes are measured: 1, 2 or inf.", "P")
+    clip: str = option(str, "", "Values that inputs can have at all.", "LOW,HIGH")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How it is answered."""
+
+    methods: tuple[str, ...] | None = option(listed, None, "Names, with commas; the usual ones if not given.")
+    timeout: float = option(number(0.001), 60.0, "Seconds for a sample, smoothing apart.", "SECONDS")
+    workers: int | None = option(whole(1), None, "Samples at a time; cores if not given.")
+    joint: bool = flag("Smoothing: all samples' statements together wrong with a chance of alpha.")
+    seed: int = option(whole(0), 0, "Seed of every random choice.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Where the answer goes."""
+
+    output: Path | None = option(
+        Path, None, "A folder for samples.csv, summary.json, curve.png, and to go on from.", "DIR"
+    )
+    resume: bool = flag("Go on with the folder's answers.")
+    evidence: Path = option(Path, Path("crossing.json"), "Where both sides of a crossing are written.")
+
+
+def accuracy(question: Question, effort: Effort, answer: Answer, noise: Noise) -> int:
     """The robust accuracy on a data set: for each size of perturbation, what is certified, broken, and neither.
 
     Attacks break samples, each by an input replayed in ONNX Runtime; certificates and verification methods prove that
@@ -68,20 +83,17 @@ def accuracy(
     verifier accuracy net.onnx --data test.npz --norm 2 --epsilons 0.25,0.5 --methods fmn,cross-lipschitz,smoothing
     """
     from verifier.evaluation.evaluate import evaluate
-    from verifier.evaluation.options import USUAL, AccuracyOptions
     from verifier.evaluation.store import NAME, Store
     from verifier.evidence.result_files import check_writable
     from verifier.radii.data import chosen_samples, load_data
     from verifier.readers.onnx import load_network
 
-    names = USUAL if methods is None else [name.strip() for name in methods.split(",") if name.strip()]
-    noise = smoothing_given(sigma, draws, alpha, seed)
-    limits = range_given(clip) if clip else None
-    options = AccuracyOptions(_numbers(epsilons), norm_named(norm), names, limits, timeout, seed, noise, joint)
-    check_writable(evidence, "--evidence")
-    model = load_network(network)
-    found = load_data(data, model.input_size)
-    chosen = chosen_samples(samples or f"0-{len(found.x) - 1}", len(found.x))
+    options = _options(question, effort, noise)
+    check_writable(answer.evidence, "--evidence")
+    model = load_network(question.network)
+    found = load_data(question.data, model.input_size)
+    chosen = chosen_samples(question.samples or f"0-{len(found.x) - 1}", len(found.x))
+    output, resume = answer.output, answer.resume
     if output is not None:
         _make_folder(output)
     elif resume:
@@ -90,26 +102,39 @@ def accuracy(
     progress = Progress(len(chosen))
     try:
         with progress:
-            done = evaluate(model, found, chosen, options, workers or os.cpu_count() or 1, opened, progress.advance)
+            workers = effort.workers or os.cpu_count() or 1
+            done = evaluate(model, found, chosen, options, workers, opened, progress.advance)
     except KeyboardInterrupt:
         kept = "nothing is kept" if output is None else f"{output / NAME} has what is done; --resume goes on"
         complain(f"verifier: interrupted after {progress.done} of {len(chosen)} samples; {kept}")
-        sys.exit(EXIT_INTERRUPTED)
-    status = _shout(done, evidence)
-    say_table(_table(done, f"{network.name}, {len(chosen)} samples of {data}, norm {norm}"))
+        return EXIT_INTERRUPTED
+    status = _shout(done, answer.evidence)
+    _tell(done, f"{question.network.name}, {len(chosen)} samples of {question.data}, norm {question.norm}")
+    if output is not None:
+        write_or_exit(status, partial(_write, output, done, question.network.name))
+    return status
+
+
+def _options(question: Question, effort: Effort, noise: Noise) -> AccuracyOptions:
+    """The same for the library.
+
+    Raises:
+        UsageError: one of them is wrong.
+    """
+    from verifier.evaluation.options import USUAL, AccuracyOptions
+
+    names = USUAL if effort.methods is None else effort.methods
+    limits = range_given(question.clip) if question.clip else None
+    norm, smoothing = norm_named(question.norm), noise.asked(effort.seed)
+    return AccuracyOptions(question.epsilons, norm, names, limits, effort.timeout, effort.seed, smoothing, effort.joint)
+
+
+def _tell(done: Accuracy, title: str) -> None:
+    """Prints what came of it."""
+    say_table(_table(done, title))
     if done.summary.abstained:
         told = ", ".join(f"{name} {_shown(share)}" for name, share in done.summary.abstained.items())
         say(f"abstained: {told}; {done.claim}")
-    if output is not None:
-        write_or_exit(status, partial(_write, output, done, network.name))
-    sys.exit(status)
-
-
-def _numbers(text: str) -> list[float]:
-    try:
-        return [float(word) for word in text.split(",")]
-    except ValueError as error:
-        raise UsageError(f"{text!r} is no list of sizes", "--epsilons", "give numbers: --epsilons 0.05,0.1") from error
 
 
 def _make_folder(path: Path) -> None:
@@ -148,6 +173,7 @@ class Progress:
 def _table(done: Accuracy, title: str) -> Table:
     from rich.table import Table
 
+    from verifier.attacks.minimal.registry import ATTACKS
     from verifier.radii.smoothed import SMOOTHED
 
     table = Table(title=title, title_justify="left")
@@ -156,12 +182,15 @@ def _table(done: Accuracy, title: str) -> Table:
     for size in sizes:
         table.add_column(f"{size.epsilon:g}", justify="right")
     table.add_row("classified rightly", *[_shown(done.summary.clean)] * len(sizes))
-    table.add_row("no attack breaks it", *[_shown(size.unbroken) for size in sizes], style="cyan")
+    attacked = any(name in ATTACKS for name in done.options.methods)
+    unbroken = "no attack breaks it" if attacked else "not broken (no attack ran)"
+    table.add_row(unbroken, *[_shown(size.unbroken) for size in sizes], style="cyan")
     table.add_row("certified by any method", *[_shown(size.by_any) for size in sizes], style="green")
     table.add_row("neither", *[_shown(size.between) for size in sizes], style="yellow", end_section=True)
     for name in sizes[0].certified:
         what = f"{name}, of the smoothed network" if name in SMOOTHED else name
-        table.add_row(what, *[_shown(size.certified[name]) for size in sizes])
+        late = name in done.summary.late
+        table.add_row(what, *["-" if late else _shown(size.certified[name]) for size in sizes])
     return table
 
 

@@ -4,44 +4,47 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeAlias
-
-import typer
 
 from verifier.batch.job import Around
+from verifier.cli.options import number, option, whole
 from verifier.errors import UsageError
-
-Sample: TypeAlias = Annotated[
-    Path | None,
-    typer.Option(help="Look near this sample (.npy, .npz, .csv, .txt); without PROPERTY for another class."),
-]
-Epsilon: TypeAlias = Annotated[float | None, typer.Option(help="How near: the radius of the ball around the sample.")]
-Norm: TypeAlias = Annotated[str, typer.Option(help="Of that ball: 1, 2 or inf.")]
-Clip: TypeAlias = Annotated[str, typer.Option(metavar="LOW,HIGH", help="Values that inputs can have at all.")]
-Label: TypeAlias = Annotated[int | None, typer.Option(help="The sample's class; otherwise the network's own.")]
 
 NORMS = {"1": 1.0, "2": 2.0, "inf": math.inf}
 MEASURES = {"0": 0.0, **NORMS}
 """Of distances; there are no balls of norm 0."""
 
 
-def neighbourhood(sample: Path | None, epsilon: float | None, norm: str, clip: str, label: int | None) -> Around | None:
-    """What the options say; None where they were not given.
+@dataclass(frozen=True, kw_only=True)
+class Neighbourhood:
+    """The neighbourhood of a sample."""
 
-    Raises:
-        UsageError: a value is out of range, or one option misses another.
-    """
-    if sample is None:
-        for given, option in ((epsilon is not None, "--epsilon"), (clip, "--clip"), (label is not None, "--label")):
-            if given:
-                raise UsageError("no sample to look around", option, "give --around SAMPLE as well")
-        return None
-    if epsilon is None:
-        raise UsageError("no radius", "--around", "give --epsilon as well")
-    if not 0 <= epsilon < math.inf:
-        raise UsageError(f"a radius of {epsilon}", "--epsilon", "give a finite number from 0 on")
-    return Around(sample, epsilon, norm_named(norm), range_given(clip) if clip else None, label)
+    around: Path | None = option(
+        Path, None, "Look near this sample (.npy, .npz, .csv, .txt); without PROPERTY for another class.", "SAMPLE"
+    )
+    epsilon: float | None = option(number(), None, "How near: the radius of the ball around the sample.")
+    norm: str = option(str, "inf", "Of that ball: 1, 2 or inf.", "P")
+    clip: str = option(str, "", "Values that inputs can have at all.", "LOW,HIGH")
+    label: int | None = option(whole(), None, "The sample's class; otherwise the network's own.")
+
+    def asked(self) -> Around | None:
+        """What the options say; None where they were not given.
+
+        Raises:
+            UsageError: a value is out of range, or one option misses another.
+        """
+        if self.around is None:
+            given = {"--epsilon": self.epsilon is not None, "--clip": self.clip, "--label": self.label is not None}
+            for name in (name for name, is_given in given.items() if is_given):
+                raise UsageError("no sample to look around", name, "give --around SAMPLE as well")
+            return None
+        if self.epsilon is None:
+            raise UsageError("no radius", "--around", "give --epsilon as well")
+        if not 0 <= self.epsilon < math.inf:
+            raise UsageError(f"a radius of {self.epsilon}", "--epsilon", "give a finite number from 0 on")
+        limits = range_given(self.clip) if self.clip else None
+        return Around(self.around, self.epsilon, norm_named(self.norm), limits, self.label)
 
 
 def norm_named(norm: str, known: Mapping[str, float] = NORMS) -> float:

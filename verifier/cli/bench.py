@@ -3,56 +3,64 @@
 from __future__ import annotations
 
 import os
-import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
+from verifier.cli.options import flag, listed, number, option, whole, word
 from verifier.cli.statuses import judged, write_or_exit
 from verifier.errors import UsageError
 
+if TYPE_CHECKING:
+    from verifier.batch.plan import Settings
 
-def bench(
-    path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="An instances.csv, a benchmark's folder, or a folder of those.")
-    ],
-    store: Annotated[Path, typer.Option(help="The SQLite file that keeps everything.")] = Path("results.db"),
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run that asks the same; begin one if the store is new.")
-    ] = False,
-    methods: Annotated[str, typer.Option(help="Names, with commas: each instance is put to each.")] = "auto",
-    timeout: Annotated[
-        float | None, typer.Option(min=0.001, help="Seconds for each instance; its own, or 300, if not given.")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Instances at a time; as many as there are cores if not given.")
-    ] = None,
-    memory: Annotated[
-        float | None,
-        typer.Option(
-            min=100.0,
-            help="Megabytes for each instance; a worker's share of 4/5 of all if not given, 8000 on a cluster.",
-        ),
-    ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Processor cores for each instance.")] = 1,
-    solver: Annotated[
-        str, typer.Option(help="Of linear and mixed-integer programs, as `verifier solvers` lists them.")
-    ] = "highs",
-    only: Annotated[str, typer.Option(metavar="GLOB", help="Only names benchmark/network/property like this.")] = "*",
-    shuffle: Annotated[bool, typer.Option("--shuffle", help="Draw the order by --seed.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of attacks, and of the order with --shuffle.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu (NumPy), torch:cpu, or a torch device such as cuda.")] = "cpu",
-    witness_tolerance: Annotated[
-        float, typer.Option(min=0.0, help="Accept witnesses that miss the property by this much; 0 is exact.")
-    ] = 0.0,
-    cluster: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler, tcp://host:port, or its scheduler file.")
-    ] = None,
-    vnncomp: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Also write results.csv and counterexamples as VNN-COMP does.")
-    ] = None,
-) -> None:
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmarks:
+    """What is verified."""
+
+    path: Path = word(Path, "PATH", "An instances.csv, a benchmark's folder, or a folder of those.")
+    only: str = option(str, "*", "Only names benchmark/network/property like this.", "GLOB")
+    shuffle: bool = flag("Draw the order by --seed.")
+    seed: int = option(whole(0), 0, "Seed of attacks, and of the order with --shuffle.")
+    witness_tolerance: float = option(
+        number(0), 0.0, "Accept witnesses that miss the property by this much; 0 is exact."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How each instance is decided."""
+
+    methods: tuple[str, ...] = option(listed, ("auto",), "Names, with commas: each instance is put to each.")
+    timeout: float | None = option(
+        number(0.001), None, "Seconds for each instance; its own, or 300, if not given.", "SECONDS"
+    )
+    memory: float | None = option(
+        number(100),
+        None,
+        "Megabytes for each instance; a worker's share of 4/5 of all if not given, 8000 on a cluster.",
+        "MB",
+    )
+    threads: int = option(whole(1), 1, "Processor cores for each instance.")
+    device: str = option(str, "cpu", "cpu (NumPy), torch:cpu, or a torch device such as cuda.", "NAME")
+    solver: str = option(
+        str, "highs", "Of linear and mixed-integer programs, as `verifier solvers` lists them.", "NAME"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """Where it is worked on, and kept."""
+
+    store: Path = option(Path, Path("results.db"), "The SQLite file that keeps everything.")
+    resume: bool = flag("Go on with the run that asks the same; begin one if the store is new.")
+    workers: int | None = option(whole(1), None, "Instances at a time; as many as there are cores if not given.")
+    cluster: str | None = option(str, None, "A Dask scheduler, tcp://host:port, or its scheduler file.", "ADDRESS")
+    vnncomp: Path | None = option(Path, None, "Also write results.csv and counterexamples as VNN-COMP does.", "DIR")
+
+
+def bench(benchmarks: Benchmarks, effort: Effort, course: Course) -> int:
     """Verify whole benchmarks, several instances at a time, each in isolation; nothing is lost.
 
     A crash, a runaway or too much memory ends one instance, with its reason kept. Killed at any moment, the same
@@ -70,27 +78,50 @@ def bench(
     verifier bench benchmarks --cluster scheduler.json --store cluster.db --vnncomp results
     """
     from verifier.batch.instances import read_instances
-    from verifier.batch.plan import Settings, planned
+    from verifier.batch.plan import planned
     from verifier.batch.store import Store
     from verifier.batch.vnncomp import check_vnncomp, write_vnncomp
     from verifier.cli.bench_work import Work
-    from verifier.methods import Options, check_solver, example_array, method_named
 
-    chosen = tuple(method_named(name.strip()).name for name in methods.split(",") if name.strip())
-    if not chosen:
-        raise UsageError(f"{methods!r} names no method", "--methods", "give names with commas, e.g. crown,milp")
-    Options(timeout or 1.0, seed, device, witness_tolerance)  # says what is wrong with them
-    if cluster is None:
-        example_array(device)  # likewise; a cluster's machines may have others than this one
-        check_solver(solver, chosen)
-    settings = Settings(chosen, timeout, memory, threads, device, seed, witness_tolerance, shuffle, only, solver)
-    items = planned(read_instances(path, only), settings)
+    settings = _settings(benchmarks, effort, course.cluster)
+    items = planned(read_instances(benchmarks.path, benchmarks.only), settings)
+    vnncomp = course.vnncomp
     if vnncomp is not None:
         check_vnncomp(vnncomp, ((i.instance.benchmark, i.instance.network, i.instance.prop) for i in items))
-    with Store(store) as opened:
-        work = Work(opened, settings, workers or os.cpu_count() or 1, cluster)
-        results = work.done(items, resume)
+    with Store(course.store) as opened:
+        work = Work(opened, settings, course.workers or os.cpu_count() or 1, course.cluster)
+        results = work.done(items, course.resume)
     status = judged(results)  # told before anything can go wrong with files
     if vnncomp is not None:
         write_or_exit(status, lambda: write_vnncomp(results, vnncomp))
-    sys.exit(status)
+    return status
+
+
+def _settings(benchmarks: Benchmarks, effort: Effort, cluster: str | None) -> Settings:
+    """What a run is told.
+
+    Raises:
+        UsageError: it cannot be done so.
+    """
+    from verifier.batch.plan import Settings
+    from verifier.methods import Options, check_solver, example_array, method_named
+
+    chosen = tuple(method_named(name).name for name in effort.methods)
+    if not chosen:
+        raise UsageError("it names no method", "--methods", "give names with commas, e.g. crown,milp")
+    Options(effort.timeout or 1.0, benchmarks.seed, effort.device, benchmarks.witness_tolerance)  # says what is wrong
+    if cluster is None:
+        example_array(effort.device)  # likewise; a cluster's machines may have others than this one
+        check_solver(effort.solver, chosen)
+    return Settings(
+        chosen,
+        effort.timeout,
+        effort.memory,
+        effort.threads,
+        effort.device,
+        benchmarks.seed,
+        benchmarks.witness_tolerance,
+        benchmarks.shuffle,
+        benchmarks.only,
+        effort.solver,
+    )

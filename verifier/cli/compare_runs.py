@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
+from verifier.cli.options import flag, option, word
 from verifier.cli.output import say, say_table
 from verifier.cli.statuses import judged, write_or_exit
 from verifier.errors import UsageError
@@ -22,17 +21,24 @@ SHOWN = 20
 """Instances that are named of each kind, unless all are asked for."""
 
 
-def compare_runs(
-    a: Annotated[str, typer.Argument(metavar="A", help="A store, or STORE#RUN; its last run if no number is given.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="Likewise; may be the same store.")],
-    methods: Annotated[
-        str | None, typer.Option(metavar="OF_A,OF_B", help="Which method of each, where a run has several.")
-    ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the comparison, all instances named.")] = None,
-    show_all: Annotated[
-        bool, typer.Option("--all", help=f"Name all instances, not just {SHOWN} of each kind.")
-    ] = False,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """The runs."""
+
+    a: str = word(str, "A", "A store, or STORE#RUN; its last run if no number is given.")
+    b: str = word(str, "B", "Likewise; may be the same store.")
+    methods: str | None = option(str, None, "Which method of each, where a run has several.", "OF_A,OF_B")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """Output."""
+
+    json: Path | None = option(Path, None, "Write the comparison, all instances named.")
+    all: bool = flag(f"Name all instances, not just {SHOWN} of each kind.")
+
+
+def compare_runs(runs: Runs, output: Output) -> int:
     """Compare two runs, instance by instance: gained, lost, faster, slower.
 
     Instances are the same where the contents of network and property are. The ratio of times is B's over A's, where
@@ -51,21 +57,24 @@ def compare_runs(
     from verifier.batch.comparison import Comparison
     from verifier.evidence.result_files import check_writable, write_whole
 
+    json_file = output.json
     if json_file is not None:
         check_writable(json_file, "--json")
-    wanted = _wanted(methods)
-    first, second = _results(a, wanted[0]), _results(b, wanted[1])
+    wanted = _wanted(runs.methods)
+    first, second = _results(runs.a, wanted[0]), _results(runs.b, wanted[1])
     comparison = Comparison.of(first, second)
     if not comparison.pairs:
-        raise UsageError("the two runs have no instance in common", f"{a}, {b}", "compare runs of the same files")
+        raise UsageError(
+            "the two runs have no instance in common", f"{runs.a}, {runs.b}", "compare runs of the same files"
+        )
     say(f"A: {_described(first)}")
     say(f"B: {_described(second)}")
-    _print(comparison, None if show_all else SHOWN)
+    _print(comparison, None if output.all else SHOWN)
     status = judged(with_shared_truths([*first, *second]))
     if json_file is not None:
         text = json.dumps(_record(comparison), indent=1) + "\n"
         write_or_exit(status, lambda: write_whole(json_file, text))
-    sys.exit(status)
+    return status
 
 
 def _wanted(methods: str | None) -> tuple[str | None, str | None]:

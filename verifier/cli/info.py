@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from verifier.cli.options import word
 
 if TYPE_CHECKING:
     from verifier.network.graph import Network
 
 
-def info(network: Annotated[Path, typer.Argument(metavar="NET", help="ONNX model, .onnx or .onnx.gz.")]) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """The network."""
+
+    network: Path = word(Path, "NET", "ONNX model, .onnx or .onnx.gz.")
+
+
+def info(model: Model) -> int:
     """Show a network's inputs, outputs, nodes and activations.
 
     Example:
@@ -24,11 +32,12 @@ def info(network: Annotated[Path, typer.Argument(metavar="NET", help="ONNX model
 
     from verifier.readers.onnx import load_network
 
-    read = load_network(network)
+    read = load_network(model.network)
     table = Table(title=read.name, title_justify="left", show_header=False)
     for label, value in facts(read):
         table.add_row(label, value)
     Console().print(table)
+    return 0
 
 
 def facts(network: Network) -> list[tuple[str, str]]:

@@ -76,7 +76,7 @@ class LiveLine:
         try:
             if not self._over.wait(PATIENCE):
                 self._draw()
-        except OSError:  # the terminal has gone
+        except (OSError, ImportError):  # the terminal has gone, or Rich is not installed
             pass
         finally:
             self._wiped.set()

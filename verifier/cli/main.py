@@ -1,73 +1,119 @@
-"""The `verifier` command: one function a subcommand, each in a file of its own."""
+"""The `verifier` command: one function a subcommand, each in a file of its own that is loaded when it is asked for."""
 
 from __future__ import annotations
 
 import os
 import sys
-import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
 
 # Searches bring their own threads. Read by OpenBLAS when NumPy is imported; several of its threads on small matrices
 # cost more than they gain, and wait for each other in loops where other processes want the cores.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import typer
-
-from verifier.batch.watchdog import EXIT_DEFECT, EXIT_USAGE
-from verifier.cli import (
-    accuracy,
-    bench,
-    check_radii,
-    compare,
-    compare_runs,
-    info,
-    radius,
-    report,
-    solvers,
-    train,
-    verify,
-    zoo,
-)
 from verifier.cli.output import bear_any_text, complain, say
-from verifier.errors import VerifierError
+from verifier.errors import EXIT_DEFECT, EXIT_USAGE, UsageError, VerifierError, missing_package
 
-app = typer.Typer(
-    name="verifier",
-    help="Decide properties of neural networks: proved, refuted by a concrete input, or not known.",
-    epilog="Example: verifier verify net.onnx prop.vnnlib --timeout 60",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain help takes half the time of a start
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("verify", no_args_is_help=True)(verify.verify)
-app.command("bench", no_args_is_help=True)(bench.bench)
-app.command("compare", no_args_is_help=True)(compare.compare)
-app.command("compare-runs", no_args_is_help=True)(compare_runs.compare_runs)
-app.command("radius", no_args_is_help=True)(radius.radius)
-app.command("accuracy", no_args_is_help=True)(accuracy.accuracy)
-app.command("check-radii", no_args_is_help=True)(check_radii.check_radii)
-app.command("train", no_args_is_help=True)(train.train)
-app.command("zoo")(zoo.zoo)
-app.command("report", no_args_is_help=True)(report.report)
-app.command("solvers")(solvers.solvers)
-app.command("info", no_args_is_help=True)(info.info)
+COMMANDS = {
+    "verify": "decide whether a property of a network holds",
+    "bench": "verify whole benchmarks, several instances at a time",
+    "compare": "ask all methods the same question, side by side",
+    "compare-runs": "what changed from one run to another",
+    "radius": "how far samples are from another class, from both sides",
+    "accuracy": "the robust accuracy on a data set, certified and attacked",
+    "check-radii": "check a published log of certified radii",
+    "train": "train a network made to be verified",
+    "zoo": "train the line-up of such networks and compare them",
+    "report": "report what came of benchmarks: tables, plots, witnesses",
+    "solvers": "list the solvers that are installed",
+    "info": "show what a network is made of",
+}
+"""Each is the function of that name in the module of that name here."""
+COMPLETE_ALONE = {"zoo", "solvers"}
+"""Commands that say something without any option; the others show their help."""
+HELP = """Usage: verifier COMMAND ...
+
+Decide properties of neural networks: proved, refuted by a concrete input, or
+not known.
+
+Commands:
+{commands}
+
+Options:
+  -h, --help    Show this, or a command's help after its name.
+  --version     Show the version.
+
+Example: verifier verify net.onnx prop.vnnlib --timeout 60"""
 
 
 def main() -> None:
     """Runs the command line and exits: 0 unsat, 1 sat, 2 wrong input or usage, 3 undecided, 70 a defect of our own."""
     bear_any_text()
     try:
-        app()
+        sys.exit(run(sys.argv[1:]))
     except VerifierError as error:
         say("error")
         complain(f"verifier: {error}")
         sys.exit(EXIT_USAGE)
-    except Exception:  # Python's own status for it would be 1, which says sat
+    except ImportError as error:
+        told = missing_package(error)
+        if told is None:
+            _exit_with_defect()
         say("error")
-        complain(traceback.format_exc())
-        complain("verifier: this is a defect of verifier; please report it with the text above")
-        sys.exit(EXIT_DEFECT)
+        complain(f"verifier: {told}")
+        sys.exit(EXIT_USAGE)
+    except Exception:  # Python's own status for it would be 1, which says sat
+        _exit_with_defect()
+
+
+def _exit_with_defect() -> NoReturn:
+    import traceback
+
+    say("error")
+    complain(traceback.format_exc())
+    complain("verifier: this is a defect of verifier; please report it with the text above")
+    sys.exit(EXIT_DEFECT)
+
+
+def run(words: Sequence[str]) -> int:
+    """Runs a command line, given without the program's name; the exit status.
+
+    Raises:
+        VerifierError: something is wrong with what was asked.
+        SystemExit: likewise, or it is done early.
+    """
+    first, rest = (words[0], words[1:]) if words else ("", ())
+    if first in ("", "-h", "--help"):
+        shown = "\n".join(f"  {name:<13} {about}" for name, about in COMMANDS.items())
+        (say if first else complain)(HELP.format(commands=shown))
+        return 0 if first else EXIT_USAGE
+    if first == "--version":
+        from verifier.version import __version__
+
+        say(f"verifier {__version__}")
+        return 0
+    if first not in COMMANDS:
+        raise UsageError("there is no such command", first, _meant(first))
+    return _run(first, rest)
+
+
+def _run(name: str, words: Sequence[str]) -> int:
+    from verifier.cli.parser import Parser, run_command
+
+    function = name.replace("-", "_")
+    command = getattr(import_module(f"verifier.cli.{function}"), function)
+    if words or name in COMPLETE_ALONE:
+        return run_command(name, command, words)
+    complain(Parser(name, command).format_help().rstrip())
+    return EXIT_USAGE
+
+
+def _meant(name: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, COMMANDS, 1)
+    return f"did you mean {close[0]}?" if close else "verifier --help lists them"
 
 
 if __name__ == "__main__":

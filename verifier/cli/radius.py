@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import sys
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from verifier.cli.around import MEASURES, norm_named, range_given
+from verifier.cli.options import listed, number, option, required, whole, word
 from verifier.cli.output import complain, say, say_table
-from verifier.cli.smoothing import ALPHA, DRAWS, SIGMA, Alpha, Draws, Sigma, smoothing_given
+from verifier.cli.smoothing import Noise
 from verifier.cli.statuses import EXIT_CONTRADICTION, write_or_exit
 from verifier.errors import UsageError
 
@@ -25,43 +25,44 @@ if TYPE_CHECKING:
     from verifier.radii.measure import RadiusOptions
     from verifier.radii.question import RadiusQuestion
 
-EVIDENCE = Path("crossing.json")
 STYLES = {"certified": "green", "certified in real arithmetic": "green", "exact": "green", "attack": "cyan"}
 
 
-def radius(
-    network: Annotated[Path, typer.Argument(metavar="NET", help="ONNX model of a classifier, .onnx or .onnx.gz.")],
-    data: Annotated[
-        str,
-        typer.Option(
-            metavar="FILE|digits|mnist5k",
-            help="Samples: .npz (x, y), .csv (label last), or a known set.",
-        ),
-    ],
-    samples: Annotated[str, typer.Option(metavar="I,J-K", help="Which, from 0 on.")] = "0",
-    norm: Annotated[
-        str, typer.Option(help="In which distances are measured: 1, 2 or inf; 0 counts changed inputs.")
-    ] = "inf",
-    methods: Annotated[str | None, typer.Option(help="Names, with commas; the usual ones if not given.")] = None,
-    clip: Annotated[str, typer.Option(metavar="LOW,HIGH", help="Values that inputs can have at all.")] = "",
-    timeout: Annotated[float, typer.Option(min=0.001, help="Seconds for a sample.")] = 60.0,
-    gap: Annotated[float, typer.Option(help="The relative gap up to which a bracket counts as exact.")] = 1e-3,
-    json: Annotated[Path | None, typer.Option(help="Write everything as JSON.")] = None,
-    picture: Annotated[
-        Path | None, typer.Option(help="Draw a sample's ends on a line, a row a method: .png, .svg or .pdf.")
-    ] = None,
-    regions: Annotated[
-        Path | None, typer.Option(help="Draw the decision regions around a sample, and both radii.")
-    ] = None,
-    images: Annotated[Path | None, typer.Option(help="Draw inputs, perturbations and adversarial inputs.")] = None,
-    shape: Annotated[str, typer.Option(metavar="RxC", help="Of images, where it is not plain: 1x28x28.")] = "",
-    evidence: Annotated[Path, typer.Option(help="Where both sides of a crossing are written.")] = EVIDENCE,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of every random choice.")] = 0,
-    threads: Annotated[int, typer.Option(min=1, help="Processor cores a search works on.")] = 2,
-    sigma: Sigma = SIGMA,
-    draws: Draws = DRAWS,
-    alpha: Alpha = ALPHA,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """The question."""
+
+    network: Path = word(Path, "NET", "ONNX model of a classifier, .onnx or .onnx.gz.")
+    data: str = required(str, "Samples: .npz (x, y), .csv (label last), or a known set: digits, mnist5k.", "DATA")
+    samples: str = option(str, "0", "Which, from 0 on.", "I,J-K")
+    norm: str = option(str, "inf", "In which distances are measured: 1, 2 or inf; 0 counts changed inputs.", "P")
+    clip: str = option(str, "", "Values that inputs can have at all.", "LOW,HIGH")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How it is answered."""
+
+    methods: tuple[str, ...] | None = option(listed, None, "Names, with commas; the usual ones if not given.")
+    timeout: float = option(number(0.001), 60.0, "Seconds for a sample.", "SECONDS")
+    gap: float = option(number(), 1e-3, "The relative gap up to which a bracket counts as exact.")
+    seed: int = option(whole(0), 0, "Seed of every random choice.")
+    threads: int = option(whole(1), 2, "Processor cores a search works on.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Where the answer goes."""
+
+    json: Path | None = option(Path, None, "Write everything as JSON.")
+    evidence: Path = option(Path, Path("crossing.json"), "Where both sides of a crossing are written.")
+    picture: Path | None = option(Path, None, "Draw a sample's ends on a line, a row a method: .png, .svg or .pdf.")
+    regions: Path | None = option(Path, None, "Draw the decision regions around a sample, and both radii.")
+    images: Path | None = option(Path, None, "Draw inputs, perturbations and adversarial inputs.")
+    shape: str = option(str, "", "Of images, where it is not plain: 1x28x28.", "RxC")
+
+
+def radius(question: Question, effort: Effort, answer: Answer, noise: Noise) -> int:
     """Bracket the minimal adversarial perturbation of samples: the distance to where another class leads.
 
     Attacks bound it from above, each by an input replayed in ONNX Runtime. Lipschitz constants bound it from below, and
@@ -80,38 +81,59 @@ def radius(
     from verifier.cli.radius_pictures import Pictures
     from verifier.evidence.result_files import check_writable
     from verifier.radii.data import chosen_samples, load_data
-    from verifier.radii.measure import RadiusOptions
     from verifier.readers.onnx import load_network
 
-    p = norm_named(norm, MEASURES)
-    if not math.isfinite(timeout):
-        raise UsageError(f"a timeout of {timeout} s", "--timeout", "give a number of seconds")
-    names = None if methods is None else [name.strip() for name in methods.split(",") if name.strip()]
-    noise = smoothing_given(sigma, draws, alpha, seed)
-    options = RadiusOptions(range_given(clip) if clip else None, names, timeout, gap, seed, threads, noise)
+    p = norm_named(question.norm, MEASURES)
+    options = _options(question, effort, noise)
     options.chosen(p)
-    for path, option in ((json, "--json"), (evidence, "--evidence")):
+    for path, name in ((answer.json, "--json"), (answer.evidence, "--evidence")):
         if path is not None:
-            check_writable(path, option)
-    model = load_network(network)
-    found = load_data(data, model.input_size)
-    chosen = chosen_samples(samples, len(found.x))
-    pictures = Pictures(picture, regions, images, shape, seed)
+            check_writable(path, name)
+    model = load_network(question.network)
+    found = load_data(question.data, model.input_size)
+    chosen = chosen_samples(question.samples, len(found.x))
+    pictures = Pictures(answer.picture, answer.regions, answer.images, answer.shape, effort.seed)
     pictures.check(model, chosen)
     questions = {index: _question(model, found, index, p, options) for index in chosen}
-    brackets = {index: _measured(index, question, options) for index, question in questions.items()}
-    asked: dict[str, object] = {
-        "network": str(network),
-        "data": data,
-        "clip": options.clip and [repr(end) for end in options.clip],
-    }
-    asked |= {"timeout": timeout, "gap": gap, "seed": seed, "threads": threads, "methods": options.chosen(p)}
-    asked |= {"sigma": sigma, "draws": draws, "alpha": alpha}
-    status = _shout(brackets, asked, evidence)
-    if json is not None:
-        write_or_exit(status, partial(_write, json, brackets, asked))
+    brackets = {index: _measured(index, asked, options) for index, asked in questions.items()}
+    record = _asked(question, effort, noise) | {"methods": options.chosen(p)}
+    status = _shout(brackets, record, answer.evidence)
+    if answer.json is not None:
+        write_or_exit(status, partial(_write, answer.json, brackets, record))
     write_or_exit(status, partial(pictures.write, model, questions, brackets))
-    sys.exit(status)
+    return status
+
+
+def _options(question: Question, effort: Effort, noise: Noise) -> RadiusOptions:
+    """The same for the library.
+
+    Raises:
+        UsageError: one of them is wrong.
+    """
+    from verifier.radii.measure import RadiusOptions
+
+    if not math.isfinite(effort.timeout):
+        raise UsageError(f"a timeout of {effort.timeout} s", "--timeout", "give a number of seconds")
+    limits = range_given(question.clip) if question.clip else None
+    smoothing = noise.asked(effort.seed)
+    return RadiusOptions(limits, effort.methods, effort.timeout, effort.gap, effort.seed, effort.threads, smoothing)
+
+
+def _asked(question: Question, effort: Effort, noise: Noise) -> dict[str, object]:
+    """What was asked, for JSON."""
+    limits = range_given(question.clip) if question.clip else None
+    return {
+        "network": str(question.network),
+        "data": question.data,
+        "clip": limits and [repr(end) for end in limits],
+        "timeout": effort.timeout,
+        "gap": effort.gap,
+        "seed": effort.seed,
+        "threads": effort.threads,
+        "sigma": noise.sigma,
+        "draws": noise.draws,
+        "alpha": noise.alpha,
+    }
 
 
 def _question(model: Network, data: LabelledData, index: int, norm: float, options: RadiusOptions) -> RadiusQuestion:
@@ -124,17 +146,20 @@ def _measured(index: int, question: RadiusQuestion, options: RadiusOptions) -> B
     """Measures one sample and shows it."""
     from verifier.radii.measure import measure
 
-    bracket = measure(question, options, _observe, index)
+    def observe(known: Bracket) -> None:
+        _observe(f"sample {index}, {known.ends[-1].method}: {known.summary}")
+
+    bracket = measure(question, options, observe, index)
     _observe("")
     say_table(_table(bracket, f"sample {index}, class {bracket.label}, norm {bracket.norm:g}"))
     say(f"sample {index}: {bracket.summary}")
     return bracket
 
 
-def _observe(method: str) -> None:
-    """Shows on a terminal which method has come to its end."""
+def _observe(text: str) -> None:
+    """Shows on a terminal which method has come to its end, and what is known."""
     if sys.stderr is not None and sys.stderr.isatty():
-        print(f"\r\x1b[2K{method}", end="", file=sys.stderr, flush=True)
+        print(f"\r\x1b[2K{text[:79]}", end="", file=sys.stderr, flush=True)
 
 
 def _table(bracket: Bracket, title: str) -> Table:
@@ -156,6 +181,8 @@ def _table(bracket: Bracket, title: str) -> Table:
 
 
 def _shown(end: End) -> str:
+    if end.late:
+        return "-"
     if math.isinf(end.value):
         return "none found" if end.side.value == "upper" else "any"
     return f"{end.value:.6g}"

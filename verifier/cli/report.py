@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import sys
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
+from verifier.cli.options import required, words
 from verifier.cli.output import say
 from verifier.errors import UsageError
 
 
-def report(
-    stores: Annotated[
-        list[str], typer.Argument(metavar="STORE...", help="Stores of verifier bench, or STORE#RUN for one run of it.")
-    ],
-    output: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to; made if missing.")],
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Stores and report."""
+
+    stores: list[str] = words(str, "STORE", "Stores of verifier bench, or STORE#RUN for one run of it.")
+    output: Path = required(Path, "The folder to write to; made if missing.", "DIR")
+
+
+def report(places: Places) -> int:
     """Report the results of stores: tables, plots, witnesses, contradictions.
 
     Writes report.html (one page that needs no network and nothing beside it), results.csv (a row for each result) and
@@ -39,7 +40,8 @@ def report(
     from verifier.cli.statuses import judged, write_or_exit
     from verifier.evidence.result_files import check_writable, write_whole
 
-    material = Material(list(read_places(stores)))
+    material = Material(list(read_places(places.stores)))
+    output = places.output
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -52,4 +54,4 @@ def report(
     for path, text in zip(paths, texts, strict=True):
         write_or_exit(status, partial(write_whole, path, text))
         say(str(path))
-    sys.exit(status)
+    return status

@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import typer
-
+from verifier.cli.options import number, option, whole
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
     from verifier.radii.smoothed import Smoothing
 
-Sigma: TypeAlias = Annotated[float, typer.Option(help="Smoothing: the noise's standard deviation.")]
-Draws: TypeAlias = Annotated[int, typer.Option(min=1, help="Smoothing: draws that estimate a class's probability.")]
-Alpha: TypeAlias = Annotated[float, typer.Option(help="Smoothing: the chance that a statement is wrong.")]
-SIGMA, DRAWS, ALPHA = 0.25, 100_000, 0.001
 SELECTION = 100
 """Draws that select the class, as in Cohen et al.; no more than those that estimate."""
 
 
-def smoothing_given(sigma: float, draws: int, alpha: float, seed: int) -> Smoothing:
-    """How the network is smoothed.
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """Randomized smoothing."""
 
-    Raises:
-        UsageError: a number is out of range.
-    """
-    from verifier.radii.smoothed import Smoothing
-    from verifier.smoothing.certify import SmoothingOptions
+    sigma: float = option(number(), 0.25, "The noise's standard deviation.")
+    draws: int = option(whole(1), 100_000, "Draws that estimate a class's probability.")
+    alpha: float = option(number(), 0.001, "The chance that a statement is wrong.")
 
-    if not 0 < sigma < math.inf:
-        raise UsageError(f"sigma = {sigma}", "--sigma", "give the noise's standard deviation, a positive number")
-    return Smoothing(sigma, SmoothingOptions(min(SELECTION, draws), draws, alpha, seed))
+    def asked(self, seed: int) -> Smoothing:
+        """How the network is smoothed.
+
+        Raises:
+            UsageError: a number is out of range.
+        """
+        from verifier.radii.smoothed import Smoothing
+        from verifier.smoothing.certify import SmoothingOptions
+
+        if not 0 < self.sigma < math.inf:
+            raise UsageError(
+                f"sigma = {self.sigma}", "--sigma", "give the noise's standard deviation, a positive number"
+            )
+        return Smoothing(self.sigma, SmoothingOptions(min(SELECTION, self.draws), self.draws, self.alpha, seed))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json as json_text
+import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from verifier.cli.options import option
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -14,9 +15,14 @@ if TYPE_CHECKING:
     from verifier.programs.solvers.backend import Backend
 
 
-def solvers(
-    json: Annotated[Path | None, typer.Option(help="Also write the table as JSON.")] = None,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """Output."""
+
+    json: Path | None = option(Path, None, "Also write the table as JSON.")
+
+
+def solvers(output: Output) -> int:
     """List the solvers of linear and mixed-integer programs that are installed, and others that could be.
 
     Any of their names goes with --solver. Multipliers are what a linear program's bound is rebuilt from; a dual bound
@@ -33,8 +39,8 @@ def solvers(
     from verifier.evidence.result_files import check_writable, write_whole
     from verifier.programs.solvers.registry import installed_solvers, missing_solvers
 
-    if json is not None:
-        check_writable(json, "--json")
+    if output.json is not None:
+        check_writable(output.json, "--json")
     here, absent = installed_solvers(), missing_solvers()
     console = Console()
     console.print(_table(here))
@@ -42,9 +48,10 @@ def solvers(
         console.print("Not installed:")
         for missing in absent:
             console.print(f"  {missing.name:<16} {missing.install}", markup=False, highlight=False, soft_wrap=True)
-    if json is not None:
+    if output.json is not None:
         found = {"installed": [record(b) for b in here], "missing": {m.name: m.install for m in absent}}
-        write_whole(json, json_text.dumps(found, indent=2) + "\n")
+        write_whole(output.json, json.dumps(found, indent=2) + "\n")
+    return 0
 
 
 def _table(backends: list[Backend]) -> Table:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
+from verifier.cli.options import flag, option, optional_word, whole
 from verifier.cli.output import complain, say
 from verifier.cli.statuses import EXIT_CONTRADICTION, EXIT_INTERRUPTED
 from verifier.errors import UsageError
@@ -19,14 +18,19 @@ if TYPE_CHECKING:
     from verifier.training.recipe import Recipe
 
 
-def train(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE.toml|NAME", help="A recipe, or a built-in one's name.")] = "",
-    output: Annotated[Path | None, typer.Option(help="Folder of the results; the recipe's name if not given.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in that folder.")] = False,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's; the ramp changes too.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Samples measured at a time; cores if not given.")] = None,
-    show: Annotated[bool, typer.Option("--list", help="Show the built-in recipes.")] = False,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """The training."""
+
+    recipe: str = optional_word(str, "", "RECIPE.toml|NAME", "A recipe, or a built-in one's name.")
+    list: bool = flag("Show the built-in recipes.")
+    output: Path | None = option(Path, None, "Folder of the results; the recipe's name if not given.", "DIR")
+    resume: bool = flag("Go on from the checkpoint in that folder.")
+    epochs: int | None = option(whole(1), None, "Instead of the recipe's; the ramp changes too.")
+    workers: int | None = option(whole(1), None, "Samples measured at a time; cores if not given.")
+
+
+def train(training: Training) -> int:
     """Train a network by a recipe; write model.onnx, recipe.toml, card.md, card.json, log.csv and a checkpoint.
 
     The card has the accuracy as it is, under attack, and certified at the recipe's perturbations, all on the exported
@@ -39,8 +43,9 @@ def train(
 
     verifier train mine.toml --epochs 20
     """
-    if show:
+    if training.list:
         return _list()
+    recipe, output, epochs = training.recipe, training.output, training.epochs
     if not recipe:
         raise UsageError("no recipe", "verifier train", "give a .toml file or a name that --list shows")
     from verifier.training.methods import method_of
@@ -50,14 +55,15 @@ def train(
     method_of(chosen, recipe)  # says what is wrong with the method's parameters in that file
     if epochs is not None:
         chosen = replace(chosen, training=chosen.training.in_epochs(epochs))
-    sys.exit(_run(chosen, output or Path(chosen.name), resume, workers or os.cpu_count() or 1))
+    return _run(chosen, output or Path(chosen.name), training.resume, training.workers or os.cpu_count() or 1)
 
 
-def _list() -> None:
+def _list() -> int:
     from verifier.training.recipe import recipe_names, recipe_summary
 
     for name in recipe_names():
         say(f"{name:24} {recipe_summary(name)}")
+    return 0
 
 
 def _run(recipe: Recipe, folder: Path, resume: bool, workers: int) -> int:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
-
-import typer
+from typing import TYPE_CHECKING, NoReturn
 
 from verifier.batch.job import Job, decide
 from verifier.batch.watchdog import Watchdog
-from verifier.cli.around import Clip, Epsilon, Label, Norm, Sample, described, neighbourhood
+from verifier.cli.around import Neighbourhood, described
 from verifier.cli.live import LiveLine
+from verifier.cli.options import flag, number, option, optional_word, whole, word
 from verifier.cli.output import complain, say
 from verifier.errors import UsageError, VerifierError
 from verifier.evidence.result_files import (
@@ -38,42 +36,48 @@ SHOWN_ENTRIES = 40
 """Counterexamples of more inputs and outputs than this are not printed, only written."""
 
 
-def verify(
-    network: Annotated[Path, typer.Argument(metavar="NET", help="ONNX model, .onnx or .onnx.gz.")],
-    prop: Annotated[
-        Path | None, typer.Argument(metavar="[PROPERTY]", help="VNN-LIB property, .vnnlib or .vnnlib.gz.")
-    ] = None,
-    method: Annotated[
-        str, typer.Option(help="auto, interval, crown, dual, alpha, lp, sdp, inputs, neurons, milp or attack.")
-    ] = "auto",
-    timeout: Annotated[float, typer.Option(min=0.001, help="Wall time allowed, in seconds.")] = 300.0,
-    result: Annotated[
-        Path | None, typer.Option(help="Write the verdict and counterexample in VNN-COMP's form.")
-    ] = None,
-    json: Annotated[Path | None, typer.Option(help="Write the verdict with bound, time and witness as JSON.")] = None,
-    device: Annotated[str, typer.Option(help="cpu (NumPy), torch:cpu, or a torch device such as cuda.")] = "cpu",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the attacks' starting points.")] = 0,
-    witness_tolerance: Annotated[
-        float, typer.Option(min=0.0, help="Accept witnesses that miss the property by this much; 0 is exact.")
-    ] = 0.0,
-    memory: Annotated[
-        float, typer.Option(min=1.0, help="Megabytes a search may keep; it narrows before it would take more.")
-    ] = 4000.0,
-    threads: Annotated[int, typer.Option(min=1, help="Processor cores a search works on.")] = 2,
-    solver: Annotated[
-        str, typer.Option(help="Of linear and mixed-integer programs, as `verifier solvers` lists them.")
-    ] = "highs",
-    tighten: Annotated[str, typer.Option(help="Sharpen the bounds of all neurons first: none, lp or milp.")] = "none",
-    tighten_share: Annotated[
-        float, typer.Option(min=0.001, max=1.0, help="Part of the time that this may take.")
-    ] = 0.3,
-    explain: Annotated[bool, typer.Option("--explain", help="Say what auto chose, and why.")] = False,
-    around: Sample = None,
-    epsilon: Epsilon = None,
-    norm: Norm = "inf",
-    clip: Clip = "",
-    label: Label = None,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """The question."""
+
+    network: Path = word(Path, "NET", "ONNX model, .onnx or .onnx.gz.")
+    prop: Path | None = optional_word(Path, None, "PROPERTY", "VNN-LIB property, .vnnlib or .vnnlib.gz.")
+    witness_tolerance: float = option(
+        number(0), 0.0, "Accept witnesses that miss the property by this much; 0 is exact."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How it is decided."""
+
+    method: str = option(
+        str, "auto", "auto, interval, crown, dual, alpha, lp, sdp, inputs, neurons, milp or attack.", "NAME"
+    )
+    timeout: float = option(number(0.001), 300.0, "Wall time allowed, in seconds.", "SECONDS")
+    memory: float = option(
+        number(1), 4000.0, "Megabytes a search may keep; it narrows before it would take more.", "MB"
+    )
+    threads: int = option(whole(1), 2, "Processor cores a search works on.")
+    device: str = option(str, "cpu", "cpu (NumPy), torch:cpu, or a torch device such as cuda.", "NAME")
+    solver: str = option(
+        str, "highs", "Of linear and mixed-integer programs, as `verifier solvers` lists them.", "NAME"
+    )
+    tighten: str = option(str, "none", "Sharpen the bounds of all neurons first: none, lp or milp.", "BY")
+    tighten_share: float = option(number(0.001, 1), 0.3, "Part of the time that this may take.")
+    seed: int = option(whole(0), 0, "Seed of the attacks' starting points.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Where the answer goes."""
+
+    result: Path | None = option(Path, None, "Write the verdict and counterexample in VNN-COMP's form.")
+    json: Path | None = option(Path, None, "Write the verdict with bound, time and witness as JSON.")
+    explain: bool = flag("Say what auto chose, and why.")
+
+
+def verify(question: Question, effort: Effort, answer: Answer, near: Neighbourhood) -> int:
     """Decide whether a property of a network holds.
 
     The first word printed is the verdict: unsat (the property is proved), sat (a counterexample, replayed in ONNX
@@ -93,15 +97,9 @@ def verify(
 
     verifier verify net.onnx --around image.npy --norm 2 --epsilon 0.5 --clip 0,1
     """
-    place = neighbourhood(around, epsilon, norm, clip, label)
-    if prop is not None and label is not None:
-        raise UsageError("a label and a property", "--label", "give one of them")
-    limits = timeout, device, seed, witness_tolerance, memory, threads, solver, tighten, tighten_share
-    job = Job(network, prop, method, *limits, around=place)
-    if not math.isfinite(timeout):
-        raise UsageError(f"a timeout of {timeout} s", "--timeout", "give a number of seconds")
-    watchdog = Watchdog(timeout, complain)
-    report = Report(result, json, job, explain, LiveLine(lambda: watchdog.elapsed))
+    job = _job(question, effort, near)
+    watchdog = Watchdog(effort.timeout, complain)
+    report = Report(answer.result, answer.json, job, answer.explain, LiveLine(lambda: watchdog.elapsed))
     report.check()
     with watchdog:
         report.line.start()
@@ -112,9 +110,39 @@ def verify(
             report.failed(error)
         except MemoryError:
             watchdog.claim()
-            report.failed(UsageError("out of memory", str(network), "use a machine with more, or a smaller network"))
+            report.failed(
+                UsageError("out of memory", str(job.network), "use a machine with more, or a smaller network")
+            )
         watchdog.claim()
-    sys.exit(report.finish(verdict, task))
+    return report.finish(verdict, task)
+
+
+def _job(question: Question, effort: Effort, near: Neighbourhood) -> Job:
+    """What is asked, for a process of any kind.
+
+    Raises:
+        UsageError: options contradict each other.
+    """
+    place = near.asked()
+    if question.prop is not None and near.label is not None:
+        raise UsageError("a label and a property", "--label", "give one of them")
+    if not math.isfinite(effort.timeout):
+        raise UsageError(f"a timeout of {effort.timeout} s", "--timeout", "give a number of seconds")
+    return Job(
+        question.network,
+        question.prop,
+        effort.method,
+        effort.timeout,
+        effort.device,
+        effort.seed,
+        question.witness_tolerance,
+        effort.memory,
+        effort.threads,
+        effort.solver,
+        effort.tighten,
+        effort.tighten_share,
+        around=place,
+    )
 
 
 @dataclass(frozen=True)
@@ -144,13 +172,13 @@ class Report:
         taken = {self.job.network.resolve(): "NET", self.job.asked.resolve(): "PROPERTY"}
         if self.job.around is not None:
             taken[self.job.around.sample.resolve()] = "--around"
-        for path, option in ((self.result, "--result"), (self.json, "--json")):
+        for path, name in ((self.result, "--result"), (self.json, "--json")):
             if path is None:
                 continue
-            check_writable(path, option)
-            other = taken.setdefault(path.resolve(), option)
-            if other != option and (path.is_file() or not path.exists()):
-                raise UsageError(f"{path} is also {other}", option, "give each its own file")
+            check_writable(path, name)
+            other = taken.setdefault(path.resolve(), name)
+            if other != name and (path.is_file() or not path.exists()):
+                raise UsageError(f"{path} is also {other}", name, "give each its own file")
 
     def finish(self, verdict: Verdict, task: Task | None) -> int:
         """Prints the verdict, writes the files; the exit status.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
+from verifier.cli.options import listed, option, whole
 from verifier.cli.output import complain, say
 from verifier.cli.statuses import EXIT_CONTRADICTION, EXIT_INTERRUPTED
 from verifier.errors import UsageError
@@ -20,12 +20,17 @@ PLANE = ("moons-standard", "moons-lipschitz")
 PAGE = "zoo.md"
 
 
-def zoo(
-    output: Annotated[Path, typer.Option(help="Folder of the page and of all networks.")] = Path("zoo"),
-    samples: Annotated[int, typer.Option(min=1, help="Test samples on which robust accuracy is measured.")] = 40,
-    recipes: Annotated[str, typer.Option(help="Names of digits' recipes, with commas; all if not given.")] = "",
-    workers: Annotated[int | None, typer.Option(min=1, help="Samples at a time; cores if not given.")] = None,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class LineUp:
+    """The line-up."""
+
+    output: Path = option(Path, Path("zoo"), "Folder of the page and of all networks.", "DIR")
+    samples: int = option(whole(1), 40, "Test samples on which robust accuracy is measured.")
+    recipes: tuple[str, ...] | None = option(listed, None, "Names of digits' recipes, with commas; all if not given.")
+    workers: int | None = option(whole(1), None, "Samples at a time; cores if not given.")
+
+
+def zoo(wanted: LineUp) -> int:
     """Train every network of the line-up on digits, measure it by each method that applies, and write zoo.md.
 
     The page has accuracy, training time, certified and attacked robust accuracy in both norms, curves, and the level
@@ -41,7 +46,7 @@ def zoo(
     from verifier.training.recipe import recipe_names
     from verifier.zoo.line_up import PREFIX, Plan, line_up
 
-    names = [name.strip() for name in recipes.split(",") if name.strip()]
+    names, output = list(wanted.recipes or ()), wanted.output
     known = [name for name in recipe_names() if name.startswith(PREFIX)]
     for name in names:
         if name not in known:
@@ -52,7 +57,7 @@ def zoo(
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{output} cannot be made ({error.strerror})", "--output", "choose another folder") from error
-    plan = Plan(output, samples, workers or os.cpu_count() or 1, names)
+    plan = Plan(output, wanted.samples, wanted.workers or os.cpu_count() or 1, names)
     try:
         entries = []
         for entry in line_up(plan, _show):
@@ -63,10 +68,10 @@ def zoo(
     except KeyboardInterrupt:
         _show("")
         complain("verifier: interrupted; the same command goes on with what is not done yet")
-        sys.exit(EXIT_INTERRUPTED)
+        return EXIT_INTERRUPTED
     _show("")
     say(f"written to {output / PAGE}")
-    sys.exit(_contradicted(entries))
+    return _contradicted(entries)
 
 
 def _show(text: str) -> None:

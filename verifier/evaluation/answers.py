@@ -25,6 +25,7 @@ class Answer:
         abstained: of smoothing: whether it could not tell the smoothed network's class.
         detail: what else there is to say.
         point: the perturbed input, float32 numbers, where there is one.
+        late: whether the time was up before the method had anything to say.
     """
 
     method: str
@@ -35,6 +36,7 @@ class Answer:
     abstained: bool = False
     detail: str = ""
     point: tuple[float, ...] | None = field(default=None, repr=False)
+    late: bool = False
 
     @property
     def smoothed(self) -> bool:
@@ -98,6 +100,7 @@ def to_record(answers: SampleAnswers) -> dict[str, Any]:
                 "abstained": a.abstained,
                 "detail": a.detail,
                 "point": None if a.point is None else list(a.point),
+                "late": a.late,
             }
             for a in answers.answers
         ],
@@ -122,4 +125,5 @@ def _answer(record: dict[str, Any]) -> Answer:
         record["abstained"],
         record["detail"],
         None if point is None else tuple(point),
+        record.get("late", False),
     )

@@ -22,12 +22,10 @@ from verifier.radii.bisection import BEYOND
 from verifier.radii.bracket import End, Side
 from verifier.radii.certificates import CERTIFICATES, certificate_ends
 from verifier.radii.question import RadiusQuestion
+from verifier.radii.shares import ATTACKING, BOUNDING, CHEAP, KEPT, ordered, shares
 from verifier.radii.smoothed import SMOOTHED, Smoothing, smoothed_end
 from verifier.standing import Standing
 from verifier.verdict import Status
-
-ATTACKING, BOUNDING = 0.4, 0.4
-"""The shares of the time left that attacks, and then incomplete methods, may take at most."""
 
 PATIENCE = 0.5
 """The share of the time left that a question may take."""
@@ -58,29 +56,37 @@ def answers_about(
 
 def _about_network(question: RadiusQuestion, options: AccuracyOptions, found: list[Answer]) -> Iterator[Answer]:
     """The answers of all but smoothing, as they come; `found` holds those before."""
-    deadline = Deadline(options.timeout)
-    attacks = [name for name in options.methods if name in ATTACKS]
-    for end in attack_ends(question, attacks, options.seed, deadline.within(ATTACKING * deadline.remaining)):
+    deadline, names = Deadline(options.timeout), ordered(options.methods)
+    strong = [name for name in names if name in METHODS and METHODS[name].complete]
+    before = deadline.within((1 - KEPT if strong else 1.0) * deadline.remaining)
+    attacks = [name for name in names if name in ATTACKS]
+    for end in attack_ends(question, attacks, options.seed, before.within(ATTACKING * before.remaining)):
         yield _from_end(end)
-    for end in certificate_ends(question, [name for name in options.methods if name in CERTIFICATES], deadline):
+    weak = [name for name in names if name in METHODS and not METHODS[name].complete]
+    others = [name for name in names if name in CERTIFICATES and name not in CHEAP]
+    for end in certificate_ends(question, [name for name in names if name in CHEAP], before):
         yield _from_end(end)
-    weak = [name for name in options.methods if name in METHODS and not METHODS[name].complete]
-    strong = [name for name in options.methods if name in METHODS and METHODS[name].complete]
-    for names, share in ((weak, BOUNDING), (strong, 1.0)):
-        shared = deadline.within(share * deadline.remaining)
-        for count, name in enumerate(names):
-            known = max((a.certified for a in found), default=0.0), min((a.broken for a in found), default=math.inf)
-            part = shared.within(shared.remaining / (len(names) - count))
-            yield _Sizes(question, METHODS[name], options, known, part).answer()
+    for name, share in shares(weak, before.within((BOUNDING if others else 1.0) * before.remaining)):
+        yield _Sizes(question, METHODS[name], options, _known(found), share).answer()
+    for end in certificate_ends(question, others, before):
+        yield _from_end(end)
+    for name, share in shares(strong, deadline):
+        yield _Sizes(question, METHODS[name], options, _known(found), share).answer()
+
+
+def _known(found: list[Answer]) -> tuple[float, float]:
+    """The largest size that is proved, and the smallest that is broken."""
+    return max((a.certified for a in found), default=0.0), min((a.broken for a in found), default=math.inf)
 
 
 def _from_end(end: End) -> Answer:
     point = None if end.point is None else tuple(float(v) for v in end.point)
+    answer = Answer(end.method, end.standing, seconds=end.seconds, detail=end.detail, late=end.late)
     if end.side is Side.UPPER:
-        return Answer(end.method, end.standing, broken=end.value, seconds=end.seconds, detail=end.detail, point=point)
+        return replace(answer, broken=end.value, point=point)
     # A radius excludes perturbations that are smaller, not those of its own size.
     size = float(np.nextafter(end.value, 0.0)) if 0 < end.value < math.inf else end.value
-    return Answer(end.method, end.standing, certified=size, seconds=end.seconds, detail=end.detail)
+    return replace(answer, certified=size)
 
 
 def _from_smoothing(end: End) -> Answer:
@@ -125,11 +131,13 @@ class _Sizes:
                 undecided.add(size)
         self._check()
         told = f"{self.asked} question{'s' * (self.asked != 1)}"
-        told += ", out of time" * (self.deadline.remaining <= REST * self.deadline.seconds)
+        spent = self.deadline.remaining <= REST * self.deadline.seconds
+        told += ", out of time" * spent
         broken = self.broken if self.point is not None else math.inf
         point = None if self.point is None else tuple(float(v) for v in self.point)
-        seconds = self.deadline.elapsed
-        return Answer(self.method.name, self.standing, self.proved, broken, seconds, detail=told, point=point)
+        late = spent and self.proved == 0 and point is None
+        ends = self.proved, broken, self.deadline.elapsed
+        return Answer(self.method.name, self.standing, *ends, detail=told, point=point, late=late)
 
     def _check(self) -> None:
         """Asks right beyond what breaks it: a proof there is a defect, and no other question could show it."""

@@ -59,11 +59,13 @@ class Summary:
         clean: classified rightly.
         abstained: by each method of smoothing.
         sizes: ascending.
+        late: methods that had no time to say anything of any sample: their shares say nothing.
     """
 
     clean: Share
     abstained: dict[str, Share]
     sizes: tuple[AtSize, ...]
+    late: frozenset[str] = frozenset()
 
 
 def summarised(answers: Sequence[SampleAnswers], options: AccuracyOptions) -> Summary:
@@ -74,7 +76,13 @@ def summarised(answers: Sequence[SampleAnswers], options: AccuracyOptions) -> Su
         Share(sum(a.clean for a in answers), count),
         {name: Share(_abstentions(answers, name), count) for name in smoothed},
         tuple(_at(answers, options, epsilon) for epsilon in options.epsilons),
+        frozenset(name for name in options.methods if _always_late(answers, name)),
     )
+
+
+def _always_late(answers: Sequence[SampleAnswers], name: str) -> bool:
+    found = [answer.late for sample in answers for answer in sample.answers if answer.method == name]
+    return bool(found) and all(found)
 
 
 def _abstentions(answers: Sequence[SampleAnswers], name: str) -> int:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from verifier.deadline import NEVER, Deadline, OutOfTimeError
 from verifier.lipschitz.rounding import INF, above, plus, root, times
 from verifier.tolerances import UNDERFLOW, UNIT_ROUNDOFF, gamma
 
@@ -34,6 +35,12 @@ MOST_ENTRIES = 1 << 25
 MOST_PRODUCTS = 1 << 30
 """Multiplications of weights for A'A at most."""
 
+RATE = 1 << 33
+"""Multiplications a second, about."""
+
+LANCZOS_STEPS = 100
+"""Of Lanczos' method, about."""
+
 RAISED = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 """By which shares the estimate is raised, one after another."""
 
@@ -41,8 +48,12 @@ LARGEST_SPREAD = 1e100
 """How many times the largest weight is the smallest at most: squares of such do not underflow."""
 
 
-def banded_norm(matrix: csr_array) -> float:
-    """At least the 2-norm of a matrix of finite weights; infinity where the band is too wide, or no bound is found."""
+def banded_norm(matrix: csr_array, deadline: Deadline = NEVER) -> float:
+    """At least the 2-norm of a matrix of finite weights; infinity where the band is too wide, or no bound is found.
+
+    Raises:
+        OutOfTimeError: the time is up, or does not suffice for a factorisation, which cannot be stopped.
+    """
     from scipy.sparse import csr_array
 
     sizes = np.abs(matrix.data[matrix.data != 0])
@@ -56,6 +67,7 @@ def banded_norm(matrix: csr_array) -> float:
     scaled.sum_duplicates()
     if scaled.shape[0] < scaled.shape[1]:
         scaled = csr_array(scaled.T)
+    deadline.check()
     order = _order(scaled)
     if order is None:
         return INF
@@ -63,7 +75,8 @@ def banded_norm(matrix: csr_array) -> float:
     size, terms = abs(scaled), int(np.bincount(scaled.indices).max())
     product = above(size.sum(axis=0).max(), scaled.shape[0]), above(size.sum(axis=1).max(), scaled.shape[1])
     error = plus(times(gamma(terms), *product), UNDERFLOW)
-    found = _largest_eigenvalue(csr_array(scaled.T @ scaled))
+    deadline.check()
+    found = _largest_eigenvalue(csr_array(scaled.T @ scaled), deadline)
     return float(np.nextafter(np.ldexp(root(plus(found, error)), exponent), INF))
 
 
@@ -88,15 +101,18 @@ def _order(matrix: csr_array) -> np.ndarray | None:
     return None if too_wide or place.min() < 0 else order
 
 
-def _largest_eigenvalue(square: csr_array) -> float:
+def _largest_eigenvalue(square: csr_array, deadline: Deadline) -> float:
     """At least that of a symmetric matrix with a narrow band; infinite where it is not found."""
     from scipy.linalg import LinAlgError, cholesky_banded
 
     band = _band(square)
     width, count = band.shape[0] - 1, band.shape[1]
     share = 2 * gamma(width + 2) / (1 - 2 * gamma(width + 2))
+    if not deadline.affords(count * (width + 1) * (LANCZOS_STEPS + width + 1) / RATE):
+        raise OutOfTimeError
     estimate = _lanczos(square)
     for raised in RAISED:
+        deadline.check()
         top = estimate * (1 + raised)
         shifted = -band
         shifted[-1] += top

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from verifier.deadline import NEVER, Deadline
 from verifier.lipschitz.blocks import Block, Weights
 from verifier.lipschitz.gram import largest_singular_values
 from verifier.lipschitz.norms import operator_norm
@@ -48,13 +49,19 @@ SMALLEST_SHARE = 1e-12
 """Keeps the vectors of that iteration positive."""
 
 
-def block_constant(block: Block, norm: float, outer: np.ndarray, inner: np.ndarray) -> float:
+def block_constant(
+    block: Block, norm: float, outer: np.ndarray, inner: np.ndarray, deadline: Deadline = NEVER
+) -> float:
     """At least the largest ||diag(outer) (M + N diag(s) D) diag(inner)||_p; infinite where nothing is proved.
 
     Args:
         block: the block.
         norm: p, one of 1, 2, inf.
         outer, inner: not negative, shapes (m,) and (n,).
+        deadline: by which to be done.
+
+    Raises:
+        OutOfTimeError: the time is up.
     """
     finite = all(np.isfinite(v).all() for v in (outer, inner, block.low, block.high))
     if not finite or not (len(outer) and len(inner)):
@@ -71,26 +78,30 @@ def block_constant(block: Block, norm: float, outer: np.ndarray, inner: np.ndarr
         block.residual,
     )
     with np.errstate(all="ignore"):
-        found = _by_vertices(scaled, norm)
+        found = _by_vertices(scaled, norm, deadline)
         if found == INF and norm == 2.0 and block.residual and _usual(scaled):
-            found = _by_multipliers(scaled)
+            found = _by_multipliers(scaled, deadline)
     return INF if np.isnan(found) else found
 
 
-def matrix_norm(weights: Weights, norm: float, terms: int) -> float:
+def matrix_norm(weights: Weights, norm: float, terms: int, deadline: Deadline = NEVER) -> float:
     """At least the p-norm of a matrix, its terms' rounding covered; infinite for weights beyond the usual.
 
     Args:
         weights: the matrix.
         norm: p, one of 1, 2, inf.
         terms: roundings in an entry of it.
+        deadline: by which to be done.
+
+    Raises:
+        OutOfTimeError: the time is up.
     """
     sizes = weights.size.data
     if not ((sizes > SMALLEST) & (sizes < 1 / SMALLEST) | (sizes == 0)).all():
         return INF
     size = _mixed(weights.size) if norm == 2.0 else operator_norm(Sparse(weights.size), norm)
     rounding = plus(times(gamma(2 * terms + 8), size), UNDERFLOW)  # twice: the sizes are rounded as well
-    return float(plus(operator_norm(Sparse(weights.value), norm), rounding))
+    return float(plus(operator_norm(Sparse(weights.value), norm, deadline), rounding))
 
 
 def _usual(block: Block) -> bool:
@@ -99,7 +110,7 @@ def _usual(block: Block) -> bool:
     return bool(((sizes > SMALLEST) & (sizes < 1 / SMALLEST) | (sizes == 0)).all())
 
 
-def _by_vertices(block: Block, norm: float) -> float:
+def _by_vertices(block: Block, norm: float, deadline: Deadline) -> float:
     """By the parts of the block, where all are small."""
     parts = _parts(block)
     if parts is None:
@@ -111,6 +122,7 @@ def _by_vertices(block: Block, norm: float) -> float:
     error = _sizes(error * (1 + gamma(block.terms)) + UNDERFLOW * largest**2, norm)
     best = np.zeros(len(low))
     for vertex in range(1 << low.shape[1]):
+        deadline.check()
         chosen = (vertex >> np.arange(low.shape[1])) & 1
         slopes = np.where(chosen == 1, high, low)
         best = np.maximum(best, _sizes(direct[0] + (after[0] * slopes[:, None, :]) @ before[0], norm))
@@ -173,7 +185,7 @@ def _ranks(labels: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def _by_multipliers(block: Block) -> float:
+def _by_multipliers(block: Block, deadline: Deadline) -> float:
     """For residual layers; functions whose slopes reach from a to b are a z and one with slopes from 0 to b - a."""
     from scipy.sparse import csr_array, diags_array
 
@@ -197,10 +209,10 @@ def _by_multipliers(block: Block) -> float:
     half, inverse = diags_array(roots), diags_array(np.where(roots > 0, 1.0 / np.where(roots > 0, roots, 1.0), 0.0))
     sizes = through_size.T @ after_size @ inverse + before.size.T @ half
     rest = plus(_mixed((crossed + before.value.T @ weighted) @ inverse), times(rounding, _mixed(sizes)))
-    share = _norm(csr_array(after @ inverse), csr_array(after_size @ inverse), rounding, inverse.diagonal())
-    reach = _norm(csr_array(half @ before.value), csr_array(half @ before.size), rounding, np.ones(n))
+    share = _norm(csr_array(after @ inverse), csr_array(after_size @ inverse), rounding, inverse.diagonal(), deadline)
+    reach = _norm(csr_array(half @ before.value), csr_array(half @ before.size), rounding, np.ones(n), deadline)
     excess = max(0.0, float(np.nextafter(times(share, share) - 2.0, INF)))
-    straight = _norm(through, through_size, rounding, np.ones(n))
+    straight = _norm(through, through_size, rounding, np.ones(n), deadline)
     square = plus(times(straight, straight), times(2.0, rest, reach), times(excess, reach, reach), UNDERFLOW)
     return float(root(square))
 
@@ -211,9 +223,9 @@ def _mixed(matrix: csr_array) -> float:
     return float(root(times(*(above(s, max(matrix.shape)) for s in sums))))
 
 
-def _norm(value: csr_array, size: csr_array, rounding: float, start: np.ndarray) -> float:
+def _norm(value: csr_array, size: csr_array, rounding: float, start: np.ndarray, deadline: Deadline) -> float:
     """At least the 2-norm of a matrix whose entries are off by at most `rounding` times `size`; see `_by_perron`."""
-    found = operator_norm(Sparse(value), 2.0)
+    found = operator_norm(Sparse(value), 2.0, deadline)
     if found > 0 and max(value.shape) > SMALL:
         found = min(found, _by_perron(value, start))
     return float(plus(found, times(rounding, _mixed(size)), UNDERFLOW))

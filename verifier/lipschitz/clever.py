@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from verifier.lipschitz.jacobian import gradient_network
+from verifier.deadline import NEVER, Deadline, OutOfTimeError
+from verifier.lipschitz.jacobian import GradientNetwork, gradient_network
 from verifier.lipschitz.radii import Radius, radius_from_pairs
 from verifier.lipschitz.rounding import INF, dual
 from verifier.network.graph import Network
@@ -20,6 +21,12 @@ from verifier.standing import Standing
 
 SHAPES = (1.5, 3.0, 8.0, 25.0)
 """Starts of the shape; with each, two of the end."""
+
+FEWEST = 10
+"""Batches, for a law to be fitted to their maxima."""
+
+SAMPLING = 0.7
+"""The share of the time that sampling may take; the rest is for fitting."""
 
 FARTHEST_END = 10.0
 """A fit whose end lies this many spreads of the maxima above the largest is rejected: the law has no end, or the maxima
@@ -68,7 +75,9 @@ class CleverEstimate:
     constants: tuple[ExtremeValue, ...]
 
 
-def clever(network: Network, x: np.ndarray, label: int, norm: float, options: CleverOptions) -> CleverEstimate:
+def clever(
+    network: Network, x: np.ndarray, label: int, norm: float, options: CleverOptions, deadline: Deadline = NEVER
+) -> CleverEstimate:
     """The CLEVER score of a sample.
 
     Args:
@@ -77,6 +86,10 @@ def clever(network: Network, x: np.ndarray, label: int, norm: float, options: Cl
         label: the class l; where the network says otherwise, the estimate is 0.
         norm: p, one of 1, 2, inf.
         options: how much is sampled.
+        deadline: by which to answer; where it comes before all batches are sampled, the law is fitted to fewer.
+
+    Raises:
+        OutOfTimeError: there were not even `FEWEST` batches.
     """
     outputs = network.forward(x[None, :])[0]
     others = [j for j in range(len(outputs)) if j != label]
@@ -84,18 +97,34 @@ def clever(network: Network, x: np.ndarray, label: int, norm: float, options: Cl
     count = options.batches * options.batch_size
     points = x + options.radius * uniform_in_ball(rng, count, len(x), norm)
     gradient = gradient_network(network)
-    constants, order = [], np.inf if norm == 1.0 else dual(norm)
-    for j in others:
-        row = np.zeros(len(outputs))
-        row[label], row[j] = 1.0, -1.0
-        sizes = [
-            np.linalg.norm(gradient.gradients(batch, row), ord=order, axis=1).max()
-            for batch in np.split(points, options.batches)
-        ]
-        constants.append(fitted_end(np.array(sizes), options.significance))
+    order = np.inf if norm == 1.0 else dual(norm)
+    rows = np.eye(len(outputs))[label] - np.eye(len(outputs))[others]
+    sampling, maxima = deadline.within(SAMPLING * deadline.remaining), list[list[float]]()
+    for batch in np.split(points, options.batches):
+        if sampling.expired:
+            break
+        sizes = _largest(batch, rows, gradient, order, deadline)
+        if len(sizes) < len(rows):
+            break
+        maxima.append(sizes)
+    if len(maxima) < min(FEWEST, options.batches):
+        raise OutOfTimeError
+    constants = [fitted_end(np.array(sizes), options.significance) for sizes in zip(*maxima, strict=True)]
     ends = np.array([constant.end for constant in constants])
     found = radius_from_pairs(outputs[label] - outputs[others], ends, options.radius)
     return CleverEstimate(Radius(found, norm, "CLEVER", Standing.ESTIMATE), tuple(constants))
+
+
+def _largest(
+    batch: np.ndarray, rows: np.ndarray, gradient: GradientNetwork, order: float, deadline: Deadline
+) -> list[float]:
+    """The largest gradient norm of each row on a batch; fewer where the time is up."""
+    sizes: list[float] = []
+    for row in rows:
+        if deadline.expired:
+            break
+        sizes.append(float(np.linalg.norm(gradient.gradients(batch, row), ord=order, axis=1).max()))
+    return sizes
 
 
 def uniform_in_ball(rng: np.random.Generator, count: int, size: int, norm: float) -> np.ndarray:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from verifier.arrays import to_numpy
+from verifier.deadline import NEVER, Deadline
 from verifier.lipschitz.block_norms import block_constant, matrix_norm
 from verifier.lipschitz.blocks import blocks, straight
 from verifier.lipschitz.fourier import wrapped_norm
@@ -36,10 +37,14 @@ class LipschitzConstants:
         network: any; weights are taken to NumPy.
         norm: p, one of 1, 2, inf.
         values: where the constants are to hold: bounds of all nodes; everywhere if not given.
+        deadline: by which to be done; may be set anew.
+
+    Raises:
+        OutOfTimeError: the time is up, on construction or later.
     """
 
-    def __init__(self, network: Network, norm: float, values: Values | None = None) -> None:
-        self.network, self.norm = network.like(np.zeros(0)), norm
+    def __init__(self, network: Network, norm: float, values: Values | None = None, deadline: Deadline = NEVER) -> None:
+        self.network, self.norm, self.deadline = network.like(np.zeros(0)), norm, deadline
         self._values = values or [(np.full(n.size, -INF), np.full(n.size, INF)) for n in network.nodes]
         self._known: dict[int, tuple[np.ndarray, float]] = {}
         used = {len(network.nodes) - 1}
@@ -85,6 +90,7 @@ class LipschitzConstants:
 
     def _weighted(self, k: int, weights: np.ndarray) -> np.ndarray | float:
         """The constant of diag(weights) x_k; what it depends on, but for functions, is known already."""
+        self.deadline.check()
         node = self.network.nodes[k]
         if isinstance(node, Elementwise):
             return self._weighted(node.operands[0], times(weights, steepest(self.network, self._values, k)))
@@ -103,7 +109,7 @@ class LipschitzConstants:
             scaled = _scaled(linear_map, weights, inner)
             largest = max(1.0, weights.max(initial=0.0), inner.max(initial=0.0))  # times what has underflowed
             underflow = 0.0 if scaled is linear_map else UNDERFLOW * largest
-            total = plus(total, times(plus(operator_norm(scaled, self.norm), underflow), constant))
+            total = plus(total, times(plus(operator_norm(scaled, self.norm, self.deadline), underflow), constant))
         return total
 
     def _of_blocks(self, k: int, weights: np.ndarray) -> np.ndarray | float:
@@ -111,7 +117,8 @@ class LipschitzConstants:
         best: np.ndarray | float = INF
         for block in blocks(self.network, self._values, k):
             inner, constant = self._known.get(block.base) or self._split(block.base)
-            best = np.minimum(best, times(block_constant(block, self.norm, weights, inner), constant))
+            found = block_constant(block, self.norm, weights, inner, self.deadline)
+            best = np.minimum(best, times(found, constant))
         return best
 
     def _of_wrapped(self, k: int, weights: np.ndarray) -> np.ndarray | float:
@@ -122,14 +129,14 @@ class LipschitzConstants:
         base, convolution, sides = found
         inner, constant = self._known.get(base) or self._split(base)
         largest = times(weights.max(initial=0.0), inner.max(initial=0.0))
-        return times(wrapped_norm(convolution, sides), largest, constant)
+        return times(wrapped_norm(convolution, sides, self.deadline), largest, constant)
 
     def _of_straight(self, k: int, weights: np.ndarray) -> np.ndarray | float:
         """The same with affine operands taken in; infinite where nothing is to be."""
         total: np.ndarray | float = INF
         for place, (base, matrix, terms) in enumerate(straight(self.network, k)):
             inner, constant = self._known.get(base) or self._split(base)
-            part = times(matrix_norm(matrix.scaled(weights, inner), self.norm, terms), constant)
+            part = times(matrix_norm(matrix.scaled(weights, inner), self.norm, terms, self.deadline), constant)
             total = part if place == 0 else plus(total, part)
         return total
 

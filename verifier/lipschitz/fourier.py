@@ -19,6 +19,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from verifier.arrays import to_numpy
+from verifier.deadline import NEVER, Deadline
 from verifier.lipschitz.gram import largest_singular_values
 from verifier.lipschitz.rounding import above, plus, times
 from verifier.network.linear_maps import Convolution
@@ -31,24 +32,32 @@ TWIDDLE_ERROR = 128 * UNIT_ROUNDOFF
 """Error of a root of unity: its angle, reduced exactly and below 2 pi a dimension, carries up to four roundings."""
 
 
-def circular_norm(convolution: Convolution) -> float:
-    """At least the 2-norm of the circular convolution that one of a single group is part of."""
+def circular_norm(convolution: Convolution, deadline: Deadline = NEVER) -> float:
+    """At least the 2-norm of the circular convolution that one of a single group is part of.
+
+    Raises:
+        OutOfTimeError: the time is up.
+    """
     window = convolution.window
     sides = zip(convolution.in_shape[2:], window.pads_begin, window.pads_end, window.strides, strict=True)
-    return _norm_on(convolution, tuple(-(-(n + p + q) // s) for n, p, q, s in sides))
+    return _norm_on(convolution, tuple(-(-(n + p + q) // s) for n, p, q, s in sides), deadline)
 
 
-def wrapped_norm(convolution: Convolution, sides: tuple[int, ...]) -> float:
+def wrapped_norm(convolution: Convolution, sides: tuple[int, ...], deadline: Deadline = NEVER) -> float:
     """At least the 2-norm of a convolution of one group without strides and padding on an image that is padded around.
 
     Args:
         convolution: as it is on the padded image.
         sides: the image's before padding, which are those of the output.
+        deadline: by which to be done.
+
+    Raises:
+        OutOfTimeError: the time is up.
     """
-    return _norm_on(convolution, sides)
+    return _norm_on(convolution, sides, deadline)
 
 
-def _norm_on(convolution: Convolution, coarse: tuple[int, ...]) -> float:
+def _norm_on(convolution: Convolution, coarse: tuple[int, ...], deadline: Deadline) -> float:
     """At least the norm of the circular convolution on so many pixels times the strides."""
     kernel = to_numpy(convolution.kernel).astype(np.float64)
     taps = _Taps(convolution, coarse)
@@ -59,7 +68,9 @@ def _norm_on(convolution: Convolution, coarse: tuple[int, ...]) -> float:
     error = times(share, above(totals.max(), flat.shape[2]))
     computed = 0.0
     for frequencies in _frequencies(coarse, max(totals.size, len(coarse) * flat.shape[2])):
-        computed = max(computed, float(largest_singular_values(taps.symbols(flat, frequencies)).max()))
+        deadline.check()
+        symbols = taps.symbols(flat, frequencies)
+        computed = max(computed, float(largest_singular_values(symbols, deadline=deadline).max()))
     return float(plus(computed, error, UNDERFLOW if flat.any() else 0.0))
 
 

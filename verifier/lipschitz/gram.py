@@ -13,25 +13,35 @@ from __future__ import annotations
 
 import numpy as np
 
+from verifier.deadline import NEVER, Deadline
 from verifier.lipschitz.rounding import INF, above, plus, root, times
 from verifier.tolerances import UNDERFLOW, gamma
 
 MOST_STEPS = 40
 """The excess is at most sqrt(rank)^(2^-k); 25 steps do for any rank."""
 
+STEP_WORK = 1 << 32
+"""Multiplications between two looks at the deadline: a fraction of a second."""
+
 ACCURACY = 1e-7
 """Steps end when the bounds fall by less than this share."""
 
 
-def largest_singular_values(matrices: np.ndarray, most_steps: int = MOST_STEPS) -> np.ndarray:
+def largest_singular_values(
+    matrices: np.ndarray, most_steps: int = MOST_STEPS, deadline: Deadline = NEVER
+) -> np.ndarray:
     """At least the largest singular value of each matrix; within about `ACCURACY` of it, if steps suffice.
 
     Args:
         matrices: real or complex, in double precision, shape (B, m, n).
         most_steps: Gram matrices that are made at most.
+        deadline: by which to be done.
 
     Returns:
         Shape (B,); infinite where a matrix is not finite.
+
+    Raises:
+        OutOfTimeError: the time is up.
     """
     if not matrices.size:
         return np.zeros(len(matrices))
@@ -45,7 +55,7 @@ def largest_singular_values(matrices: np.ndarray, most_steps: int = MOST_STEPS) 
         size, inner = _frobenius(current), current.shape[1]
         # Real and imaginary part of an entry are sums of 2 m products of at most |row| |column| together.
         delta = times(2 * gamma(2 * inner), size, size) + UNDERFLOW
-        current, exponents = _scaled(np.conj(np.swapaxes(current, 1, 2)) @ current)
+        current, exponents = _scaled(_gram_matrix(current, deadline))
         steps.append((np.ldexp(delta, -exponents), exponents))
         bound = np.minimum(best, _unwound(_frobenius(current), steps))
         settled = (best - bound <= ACCURACY * bound).all()
@@ -56,6 +66,20 @@ def largest_singular_values(matrices: np.ndarray, most_steps: int = MOST_STEPS) 
     with np.errstate(over="ignore"):
         result = np.nextafter(np.ldexp(best, first), INF)
     return np.where(finite, np.where(zero, 0.0, result), INF)
+
+
+def _gram_matrix(matrices: np.ndarray, deadline: Deadline) -> np.ndarray:
+    """A^* A of each matrix, shape (B, n, n), some rows at a time."""
+    adjoint, (batch, inner, size) = np.conj(np.swapaxes(matrices, 1, 2)), matrices.shape
+    rows = max(1, STEP_WORK // max(1, batch * inner * size))
+    if rows >= size:
+        deadline.check()
+        return adjoint @ matrices
+    found = np.empty((batch, size, size), matrices.dtype)
+    for first in range(0, size, rows):
+        deadline.check()
+        found[:, first : first + rows] = adjoint[:, first : first + rows] @ matrices
+    return found
 
 
 def _scaled(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from verifier.deadline import NEVER, Deadline
 from verifier.lipschitz.rounding import INF, dual, norms
 from verifier.lipschitz.slopes import Values, slopes
 from verifier.network.functions import Relu
@@ -24,8 +25,9 @@ from verifier.network.graph import Affine, Elementwise, Input, Network, Node, Pr
 from verifier.network.linear_maps import Adjoint, Dense, Identity, LinearMap, Scaling, Selection
 from verifier.network.simplify import simplify
 
-Bounder: TypeAlias = Callable[[Network, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Takes a network and N boxes, shape (N, input_size), to sound bounds of its outputs, shape (N, output_size)."""
+Bounder: TypeAlias = Callable[[Network, np.ndarray, np.ndarray, Deadline], tuple[np.ndarray, np.ndarray]]
+"""Takes a network and N boxes, shape (N, input_size), to sound bounds of its outputs, shape (N, output_size); by a
+deadline, for the want of which they may be coarser."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,11 @@ def gradient_network(source: Network, absolute_sum: bool = False) -> GradientNet
 
 
 def gradient_constants(
-    gradient: GradientNetwork, norm: float, box: tuple[np.ndarray, np.ndarray], bounder: Bounder
+    gradient: GradientNetwork,
+    norm: float,
+    box: tuple[np.ndarray, np.ndarray],
+    bounder: Bounder,
+    deadline: Deadline = NEVER,
 ) -> np.ndarray:
     """Upper bounds of the constants of forms of the outputs, p-norm to absolute value, as sound as the `bounder`.
 
@@ -103,13 +109,14 @@ def gradient_constants(
         norm: p.
         box: of `GradientNetwork.box`, for R forms.
         bounder: bounds the gradient.
+        deadline: for it.
 
     Returns:
         Shape (R,).
     """
     if not all(np.isfinite(end).all() for end in box):
         return np.full(len(box[0]), INF)
-    lower, upper = bounder(gradient.network, *box)
+    lower, upper = bounder(gradient.network, *box, deadline)
     size = np.maximum(np.abs(lower), np.abs(upper))
     size = np.where(np.isnan(size), INF, size)
     count = gradient.source.input_size

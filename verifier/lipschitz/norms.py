@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.arrays import to_numpy
+from verifier.deadline import NEVER, Deadline
 from verifier.lipschitz.banded import banded_norm
 from verifier.lipschitz.fourier import circular_norm
 from verifier.lipschitz.gram import MOST_STEPS, largest_singular_values
@@ -60,15 +61,19 @@ ITERATIONS = 12
 """Steps of a Gram iteration, as a rule."""
 
 
-def operator_norm(linear_map: LinearMap, norm: float) -> float:
+def operator_norm(linear_map: LinearMap, norm: float, deadline: Deadline = NEVER) -> float:
     """At least max ||M x||_p over ||x||_p <= 1, for p = `norm` in (1, 2, inf), rounding covered.
 
     Args:
         linear_map: with NumPy weights.
         norm: p.
+        deadline: by which to be done.
 
     Returns:
         A finite number, or infinity where the weights are not finite or too large.
+
+    Raises:
+        OutOfTimeError: the time is up; the 1-norm and the infinity-norm, which take none, have no need of it.
     """
     if 0 in (linear_map.in_size, linear_map.out_size):
         return 0.0
@@ -77,7 +82,7 @@ def operator_norm(linear_map: LinearMap, norm: float) -> float:
     if norm == INF:
         return _largest_sum(linear_map, transposed=False)
     mixed = times(root(_largest_sum(linear_map, transposed=True)), root(_largest_sum(linear_map, transposed=False)))
-    found = _two_norm(linear_map)
+    found = _two_norm(linear_map, deadline)
     return float(mixed) if found is None else min(float(mixed), float(plus(found, times(_rounding(linear_map), mixed))))
 
 
@@ -103,25 +108,25 @@ def _rounding(linear_map: LinearMap) -> float:
     return gamma(linear_map.terms if _multiplies_weights(linear_map) else 0)
 
 
-def _two_norm(linear_map: LinearMap) -> float | None:
+def _two_norm(linear_map: LinearMap, deadline: Deadline) -> float | None:
     """At least the 2-norm of the map with the weights as computed; None where nothing better than the rest is known."""
     if isinstance(linear_map, Adjoint):
-        return _two_norm(linear_map.of)
+        return _two_norm(linear_map.of, deadline)
     if _one_weight_a_row(linear_map):
         return _of_orthogonal_columns(linear_map.to_sparse())
     if isinstance(linear_map, Dense):
         weight = to_numpy(linear_map.weight).astype(np.float64)
         steps = _affordable_steps(*weight.shape)
-        return _gram(weight, steps) if steps > 0 else None
+        return _gram(weight, deadline, steps) if steps > 0 else None
     if isinstance(linear_map, Convolution):
         bordered = linear_map.out_size * linear_map.terms <= FEW_WEIGHTS
-        return max(_of_one_group(group, bordered) for group in _groups(linear_map))
+        return max(_of_one_group(group, bordered, deadline) for group in _groups(linear_map))
     if _is_small(linear_map):
-        return _gram(linear_map.to_sparse().toarray())
+        return _gram(linear_map.to_sparse().toarray(), deadline)
     if isinstance(linear_map, Sparse):
-        return banded_norm(linear_map.to_sparse())
+        return banded_norm(linear_map.to_sparse(), deadline)
     if isinstance(linear_map, Composition):
-        return float(times(operator_norm(linear_map.outer, 2.0), operator_norm(linear_map.inner, 2.0)))
+        return float(times(*(operator_norm(part, 2.0, deadline) for part in (linear_map.outer, linear_map.inner))))
     return None
 
 
@@ -153,16 +158,16 @@ def _groups(convolution: Convolution) -> Iterator[Convolution]:
         yield Convolution(part, shape, replace(window, groups=1))
 
 
-def _of_one_group(convolution: Convolution, bordered: bool) -> float:
+def _of_one_group(convolution: Convolution, bordered: bool, deadline: Deadline) -> float:
     """At least the norm; the circular convolution sees no border, and is brought into a band as well if `bordered`."""
     if _is_small(convolution):
-        return _gram(convolution.to_sparse().toarray())
-    found = circular_norm(convolution)
-    return min(found, banded_norm(convolution.to_sparse())) if bordered else found
+        return _gram(convolution.to_sparse().toarray(), deadline)
+    found = circular_norm(convolution, deadline)
+    return min(found, banded_norm(convolution.to_sparse(), deadline)) if bordered else found
 
 
-def _gram(matrix: np.ndarray, steps: int = MOST_STEPS) -> float:
-    return float(largest_singular_values(matrix[None], steps)[0])
+def _gram(matrix: np.ndarray, deadline: Deadline, steps: int = MOST_STEPS) -> float:
+    return float(largest_singular_values(matrix[None], steps, deadline)[0])
 
 
 def _affordable_steps(rows: int, columns: int) -> int:

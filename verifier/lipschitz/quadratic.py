@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from verifier.deadline import NEVER, Deadline
 from verifier.errors import UsageError
 from verifier.lipschitz.constants import LipschitzConstants
 from verifier.lipschitz.rounding import INF, root, times
@@ -62,7 +63,12 @@ class QuadraticNetwork:
 
 
 def quadratic_network(
-    network: Network, rows: np.ndarray, norm: float, values: Values | None, most_variables: int
+    network: Network,
+    rows: np.ndarray,
+    norm: float,
+    values: Values | None,
+    most_variables: int,
+    deadline: Deadline = NEVER,
 ) -> QuadraticNetwork:
     """Writes a network of affine nodes and functions in v.
 
@@ -72,18 +78,21 @@ def quadratic_network(
         norm: p.
         values: see `LipschitzConstants`; everywhere if not given.
         most_variables: inputs and neurons with a choice of slopes, at most.
+        deadline: by which to be done.
 
     Raises:
+        OutOfTimeError: the time is up.
         UsageError: the network has products or unbounded slopes, or is too large.
     """
     values = values or [(np.full(n.size, -INF), np.full(n.size, INF)) for n in network.nodes]
-    # ||dx||_2 <= sqrt(n) ||dx||_inf: for p = inf, constants for p = 2 are often the smaller ones even so.
-    constants = [(LipschitzConstants(network, 2.0, values), 1.0 if norm == 2.0 else float(root(network.input_size)))]
-    if norm == INF:
-        constants.append((LipschitzConstants(network, norm, values), 1.0))
     count = network.input_size + sum(_open(network, values, k).sum() for k in _functions(network))
     if count > most_variables:
         raise UsageError(f"LipSDP is for {most_variables} inputs and neurons, the network has {count}")
+    # ||dx||_2 <= sqrt(n) ||dx||_inf: for p = inf, constants for p = 2 are often the smaller ones even so.
+    share = 1.0 if norm == 2.0 else float(root(network.input_size))
+    constants = [(LipschitzConstants(network, 2.0, values, deadline), share)]
+    if norm == INF:
+        constants.append((LipschitzConstants(network, norm, values, deadline), 1.0))
     writer = _Writer(network, values, constants, int(count))
     for k, node in enumerate(network.nodes):
         writer.add(k, node)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from verifier.deadline import OutOfTimeError
 from verifier.lipschitz.rounding import INF, times
 from verifier.standing import Standing
 
@@ -79,13 +80,17 @@ def largest_local_radius(certified_within: Callable[[float], float], start: floa
     and bisection. Every ball tried gives a valid radius, and the largest is returned.
 
     Args:
-        certified_within: given R, a radius certified by constants on the ball of radius R, at most R.
+        certified_within: given R, a radius certified by constants on the ball of radius R, at most R; the search ends
+            where that raises an `OutOfTimeError`.
         start: the first R, positive.
         steps: balls tried at most.
     """
     best, low, high, size = 0.0, 0.0, INF, start
     for _ in range(steps):
-        found = certified_within(size)
+        try:
+            found = certified_within(size)
+        except OutOfTimeError:
+            break
         best = max(best, found)
         low, high = (size, high) if found >= size else (max(low, found), size)
         size = 2 * low if high == INF else (low + high) / 2

@@ -14,7 +14,7 @@ from importlib import import_module
 
 import numpy as np
 
-from verifier.deadline import Deadline
+from verifier.deadline import NEVER, Deadline
 from verifier.errors import UsageError
 from verifier.lipschitz.constants import LipschitzConstants
 from verifier.lipschitz.quadratic import (
@@ -40,7 +40,7 @@ def semidefinite_constant(
     rows: np.ndarray,
     norm: float,
     values: Values | None = None,
-    deadline: Deadline | None = None,
+    deadline: Deadline = NEVER,
 ) -> float:
     """At least sup ||C f(x) - C f(y)||_2 / ||x - y||_p, rounding covered; for one row, the constant of that form.
 
@@ -51,17 +51,18 @@ def semidefinite_constant(
         rows: C, shape (R, output_size).
         norm: p, one of 1, 2, inf.
         values: where the constant is to hold: bounds of all nodes; everywhere if not given.
-        deadline: for the solver.
+        deadline: by which to be done.
 
     Raises:
+        OutOfTimeError: the time is up before the solver could begin.
         UsageError: the network has products or unbounded slopes, or is too large, or CVXPY or SCS is not installed.
     """
     _require_solver()
     network, norm = network.like(np.zeros(0)), max(norm, 2.0)
-    quadratic = quadratic_network(network, rows, norm, values, MOST_VARIABLES)
-    found = certified_constant(quadratic, norm, *_proposed(quadratic, norm, deadline or Deadline()))
+    quadratic = quadratic_network(network, rows, norm, values, MOST_VARIABLES, deadline)
+    found = certified_constant(quadratic, norm, *_proposed(quadratic, norm, deadline))
     if len(rows) == 1:
-        found = min(found, float(LipschitzConstants(network, norm, values).of_forms(rows)[0]))
+        found = min(found, float(LipschitzConstants(network, norm, values, deadline).of_forms(rows)[0]))
     return found
 
 
@@ -69,6 +70,7 @@ def _proposed(quadratic: QuadraticNetwork, norm: float, deadline: Deadline) -> t
     """T and d from the solver, which may be anything."""
     import cvxpy as cp
 
+    deadline.check()
     m, n = len(quadratic.low), quadratic.inputs
     failed = np.full(m, np.nan), np.full(n + m, np.nan)
     reduced = _reduced(quadratic) if norm == 2.0 else quadratic
@@ -83,6 +85,7 @@ def _proposed(quadratic: QuadraticNetwork, norm: float, deadline: Deadline) -> t
         columns[:, i] = (quadratic_form(reduced, unit) - constant).ravel()
     total = cp.diag(diagonal) - constant - cp.reshape(columns @ multipliers, (size, size), order="C")
     problem = cp.Problem(cp.Minimize(cp.sum(of_inputs) + cp.sum(of_neurons)), [(total + total.T) / 2 >> 0])
+    deadline.check()
     options = {"eps_abs": ACCURACY, "eps_rel": ACCURACY, "max_iters": MOST_ITERATIONS}
     if np.isfinite(deadline.remaining):
         options["time_limit_secs"] = max(deadline.remaining, 1e-3)
@@ -118,4 +121,4 @@ def _require_solver() -> None:
             import_module(name)
         except ImportError as error:
             cause = f"LipSDP needs {name}, which is not installed"
-            raise UsageError(cause, fix="pip install 'verifier[solvers]'") from error
+            raise UsageError(cause, fix="pip install cvxpy scs") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,20 +17,25 @@ USED_UP = 0.4
 """Part of its share of the time after which a solve that did not finish is taken to have been stopped by its limit."""
 
 
-def milp(task: Task) -> None:
+def milp(task: Task, seconds: float = math.inf) -> None:
     """Settles open disjuncts one by one; candidates of the solver are replayed as they come.
 
     Those with the best bound so far go first. Each may take its share of the time left; those that ran out of it are
     tried again with the larger share that the others have left over.
+
+    Args:
+        task: whose open disjuncts are asked about.
+        seconds: wall time allowed.
     """
+    deadline = task.deadline.within(seconds)
     waiting = [d for _, disjuncts in task.open_conjunctions() for d in disjuncts]
     while waiting:
         again = []
         waiting.sort(key=lambda d: -task.margins[d])
         for count, d in enumerate(waiting):
-            if _ran_out_of_time(task, d, task.deadline.remaining / (len(waiting) - count)):
+            if _ran_out_of_time(task, d, deadline.remaining / (len(waiting) - count)):
                 again.append(d)
-            if (task.settled and not task.options.thorough) or task.deadline.expired:
+            if (task.settled and not task.options.thorough) or deadline.expired:
                 return
         waiting = again
 

@@ -1,17 +1,22 @@
 """The plan of `auto`: which stages a query gets, by what its network and its input set are like.
 
-One table, read from the top; the first rule that applies is taken. The numbers behind the choices are in
-PERFORMANCE.md.
+One table, read from the top; the first rule that applies is taken. Each cheap method has its turn before a search, a
+small network its MILP, and searches that do not converge hand over to each other. The numbers behind the choices are
+in PERFORMANCE.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from verifier.methods import falsify, incomplete, optimised
-from verifier.methods.split_inputs import split_inputs
+from verifier.bounds.layout import undecided
+from verifier.methods import complete, falsify, incomplete, optimised
+from verifier.methods.split_inputs import InputCutting
 from verifier.methods.task import Stage, Task
+from verifier.network.graph import Elementwise, Network, Product
 
 
 @dataclass(frozen=True)
@@ -34,11 +39,11 @@ class Features:
 
 @dataclass(frozen=True)
 class Rule:
-    """A line of the table."""
+    """A line of the table; `stages` gives the stages for a task, each chosen when those before it have been run."""
 
     name: str
     applies: Callable[[Features], bool]
-    stages: tuple[Stage, ...]
+    stages: Callable[[Task], Iterator[Stage]]
     why: str
 
 
@@ -70,15 +75,138 @@ FEW_DEEP_INPUTS = 16
 SMALL = 20_000
 """Values of all nodes up to which thousands of boxes a second can be bounded."""
 
+FEW_BOXES = 16
+"""Open boxes up to which each is worth bounds of its own before a search on inputs, and a MILP."""
+
+FEW_OPEN = 64
+"""Open neurons up to which a MILP is mostly done in seconds: twins of 16 relus take it one to three."""
+
+MOST_FUNCTIONS = 2000
+"""Entries of functions beyond which nobody counts the open ones."""
+
+FIRST_SEARCH, FIRST_MILP = (2.0, 0.1), (20.0, 0.5)
+"""Seconds at most, and part of the time left, of the first turns."""
+
+LATER = (10.0, 0.1)
+"""Seconds at most, and part of the time left, of the turns after that; they double."""
+
+ENDED = 0.4
+"""A turn that took less of its time than this came to its own end, and will find no more in another."""
+
+
+class Cutting(Protocol):
+    """A search on inputs that goes on where it was (`InputCutting`)."""
+
+    @property
+    def exhausted(self) -> bool: ...
+
+    @property
+    def stalled(self) -> bool: ...
+
+    def run(self, seconds: float) -> None: ...
+
+
+def _time(task: Task, most: float, share: float) -> float:
+    return min(most, share * task.deadline.remaining)
+
+
+def few_inputs(task: Task) -> Iterator[Stage]:
+    """Cuts of the inputs; where these do not get anywhere, in turns with a MILP or with cuts of neurons."""
+    cutting = InputCutting(task)
+    if len(task.open_boxes()) <= FEW_BOXES:
+        yield incomplete.crown
+    yield _cutting(cutting, _time(task, *FIRST_SEARCH))
+    if is_small(task):
+        yield long_attack
+        yield small_milp
+    else:
+        yield short_attack
+    yield from turns(task, cutting)
+
+
+def few_deep_inputs(task: Task) -> Iterator[Stage]:
+    """Cuts of the inputs of a network too large for anything else."""
+    yield short_attack
+    yield _cutting(InputCutting(task), math.inf)
+
+
+def many_inputs(task: Task) -> Iterator[Stage]:
+    """Cuts of neurons, after the cheap methods, and for a small network a MILP first."""
+    yield incomplete.crown
+    yield short_attack
+    yield optimised.alpha
+    yield short_search
+    yield long_attack
+    if is_small(task):
+        yield small_milp
+    yield optimised.split_neurons
+
+
+def turns(task: Task, cutting: Cutting) -> Iterator[Stage]:
+    """Cuts of inputs and what else there is, in turns that double; cuts of inputs alone, while they get on."""
+    seconds = _time(task, *LATER)
+    while True:
+        if not cutting.exhausted:
+            yield _cutting(cutting, seconds)
+        ended = cutting.exhausted
+        others = [complete.milp] if is_small(task) else []
+        others += [optimised.split_neurons] if ended or cutting.stalled else []
+        if others and not ended:
+            task.explain(f"cuts of the inputs left most of the box open, so that {_names(others)} had {seconds:.1f} s")
+        for stage in others:
+            started = task.deadline.elapsed
+            yield _limited(stage, seconds)
+            ended = ended and task.deadline.elapsed - started < ENDED * seconds
+        if ended:
+            return
+        seconds *= 2
+
+
+def _names(stages: Sequence[Callable[[Task, float], None]]) -> str:
+    return " and ".join(stage.__name__ for stage in stages)
+
+
+def _cutting(cutting: Cutting, seconds: float) -> Stage:
+    def split_inputs(task: Task) -> None:
+        cutting.run(seconds)
+
+    return split_inputs
+
+
+def _limited(stage: Callable[[Task, float], None], seconds: float) -> Stage:
+    def limited(task: Task) -> None:
+        stage(task, seconds)
+
+    limited.__name__ = stage.__name__
+    return limited
+
+
+def small_milp(task: Task) -> None:
+    """The exact program of a small network, for a part of the time."""
+    complete.milp(task, _time(task, *FIRST_MILP))
+
+
+def is_small(task: Task) -> bool:
+    """Whether the network is piecewise linear with few open neurons, and there are few disjuncts: MILPs finish then."""
+    able = task.solver is None or task.solver.capabilities.milp
+    if not able or int(task.open.sum()) > FEW_BOXES or not _piecewise_linear(task.forms):
+        return False
+    return all(int(undecided(task.forms, task.enclosure(box))[0]) <= FEW_OPEN for box, _ in task.open_boxes())
+
+
+def _piecewise_linear(network: Network) -> bool:
+    functions = [node for node in network.nodes if isinstance(node, Elementwise | Product)]
+    if sum(node.size for node in functions) > MOST_FUNCTIONS:
+        return False
+    return all(isinstance(node, Elementwise) and node.function.pieces is not None for node in functions)
+
+
 PLAN = (
-    Rule("few inputs", lambda f: f.inputs <= FEW_INPUTS and f.values <= SMALL,
-         (split_inputs,),
+    Rule("few inputs", lambda f: f.inputs <= FEW_INPUTS and f.values <= SMALL, few_inputs,
          "boxes of so few inputs are quickly small, and linear bounds on small boxes are tight"),
-    Rule("few inputs, deep", lambda f: f.inputs <= FEW_DEEP_INPUTS and f.values > SMALL,
-         (short_attack, split_inputs),
+    Rule("few inputs, deep", lambda f: f.inputs <= FEW_DEEP_INPUTS and f.values > SMALL, few_deep_inputs,
          "zonotopes of so few inputs pass a deep network at a fraction of the cost of backward rows"),
-    Rule("neurons", lambda f: True,
-         (incomplete.crown, short_attack, optimised.alpha, short_search, long_attack, optimised.split_neurons),
+    Rule("neurons", lambda f: True, many_inputs,
          "a box of many inputs stays wide however it is cut; functions are cut instead"),
 )  # fmt: skip
 
@@ -90,7 +218,7 @@ def auto(task: Task) -> Iterator[Stage]:
     features = features_of(task)
     rule = next(rule for rule in PLAN if rule.applies(features))
     task.explain(f"{rule.name}: {rule.why} ({features})")
-    yield from rule.stages
+    yield from rule.stages(task)
 
 
 def features_of(task: Task) -> Features:

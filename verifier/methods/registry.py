@@ -113,18 +113,26 @@ def run(task: Task, method: Method) -> Verdict:
 
 
 def _run_stages(task: Task, method: Method) -> str:
-    """Runs the stages; the method's name, with the stage that settled the task where there were several."""
+    """Runs the stages; the method's name, where there were several with the stage that settled the task.
+
+    With a MILP that excluded a part as well: what trusts a solver's dual bound is told apart by its name.
+    """
     falsify.judge_unconstrained(task)
     if task.settled or not task.query.patterns.count:
         return method.name
     if task.tightens:
         task.on_stage("tighten")
         tighten(task)
+    trusted: list[str] = []  # stages that have excluded something by a solver's word
     for count, stage in enumerate(method.stages(task)):
         if task.deadline.expired:
             break
         task.on_stage(stage.__name__)
+        before = task.open.copy()
         stage(task)
         if task.settled:
-            return f"{method.name} ({stage.__name__})" if method.name == "auto" or count else method.name
+            settling = dict.fromkeys([*trusted, stage.__name__])
+            return f"{method.name} ({', '.join(settling)})" if method.name == "auto" or count else method.name
+        if "milp" in stage.__name__ and (before & ~task.open).any():
+            trusted.append(stage.__name__)
     return method.name

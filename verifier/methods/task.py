@@ -16,7 +16,7 @@ from verifier.bounds.layout import undecided
 from verifier.bounds.linear import bounds_within
 from verifier.bounds.zonotope import zonotope_bounds
 from verifier.deadline import Deadline
-from verifier.errors import UsageError
+from verifier.errors import UsageError, missing_package
 from verifier.evidence.replay import Replay
 from verifier.network.graph import Network
 from verifier.network.quotients import centred_quotients
@@ -309,9 +309,11 @@ def example_array(device: str) -> Array:
         return np.zeros(0)
     try:
         import torch
-
+    except ImportError as error:
+        raise missing_package(error) or error from error
+    try:
         return torch.zeros(0, dtype=torch.float64, device=device.removeprefix("torch:"))
-    except (ImportError, RuntimeError, AssertionError) as error:  # torch raises all of them for a missing device
+    except (RuntimeError, AssertionError) as error:  # torch raises either for a missing device
         cause = str(error).partition("\n")[0]
         raise UsageError(f"device {device!r} is not usable ({cause})", "--device", "use cpu") from error
 

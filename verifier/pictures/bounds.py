@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,10 @@ def check_picture(path: Path, option: str) -> None:
     """Finds out before the work whether a picture can be drawn into such a file.
 
     Raises:
-        UsageError: its ending is that of no known format.
+        UsageError: its ending is that of no known format, or Matplotlib is not installed.
     """
+    if find_spec("matplotlib") is None:
+        raise UsageError("pictures need matplotlib, which is not installed", option, "pip install matplotlib")
     if path.suffix.lower() not in FORMATS:
         raise UsageError(f"{path.name} is no kind of picture", option, f"end its name with {', '.join(FORMATS)}")
 

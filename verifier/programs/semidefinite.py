@@ -132,7 +132,7 @@ def require_solver() -> None:
             import_module(name)
         except ImportError as error:
             cause = f"the semidefinite relaxation needs {name}, which is not installed"
-            raise UsageError(cause, "--method sdp", "pip install 'verifier[solvers]'") from error
+            raise UsageError(cause, "--method sdp", "pip install cvxpy scs") from error
 
 
 def scaled(forms: Forms, thresholds: np.ndarray) -> Scaled:

@@ -13,9 +13,9 @@ def with_forms(network: Network, patterns: Patterns) -> Network:
     """The network followed by the K left sides of the query's rows; its output has shape (N, K)."""
     import numpy as np
 
-    operands, maps = [len(network.nodes) - 1], [Dense(patterns.outputs)]
+    operands, maps = [len(network.nodes) - 1], [Dense(patterns.outputs, exact=patterns.exact)]
     if patterns.inputs.any():
         operands.append(0)
-        maps.append(Dense(patterns.inputs))
+        maps.append(Dense(patterns.inputs, exact=patterns.exact))
     forms = Affine(tuple(operands), tuple(maps), np.zeros(patterns.count))
     return replace(network, nodes=(*network.nodes, forms), outputs=(Port("forms", (patterns.count,)),))

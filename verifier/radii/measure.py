@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from verifier.attacks.minimal.registry import ATTACKS, attacks_for
 from verifier.deadline import Deadline
@@ -17,12 +18,11 @@ from verifier.radii.certificates import CERTIFICATES, certificate_ends, clever_e
 from verifier.radii.distance import NAME as DISTANCE
 from verifier.radii.distance import by_program
 from verifier.radii.question import RadiusQuestion
+from verifier.radii.shares import ATTACKING, BOUNDING, CHEAP, KEPT, ordered, shares
 from verifier.radii.smoothed import SMOOTHED, Smoothing, smoothed_ends
 from verifier.standing import Standing
 
 GAP = 1e-3
-ATTACKING, BOUNDING = 0.4, 0.4
-"""The shares of the time left that attacks, and then incomplete methods, may take at most."""
 BISECTED = ("interval", "crown", "alpha", "lp")
 COMPLETE = ("auto",)
 SLOW = ("lipsdp", DISTANCE)
@@ -99,7 +99,7 @@ def known_methods() -> list[str]:
 def measure(
     question: RadiusQuestion,
     options: RadiusOptions,
-    on_method: Callable[[str], None] = lambda name: None,
+    progress: Callable[[Bracket], None] = lambda bracket: None,
     sample: int = 0,
 ) -> Bracket:
     """The bracket of one sample.
@@ -107,39 +107,56 @@ def measure(
     Args:
         question: about the sample; its own range of the data counts, not that of the options.
         options: which methods, how long.
-        on_method: called with what is at work.
+        progress: called with what is known whenever a method has come to its end; the bracket's last end is its.
         sample: its number in its data set, which picks the streams of randomized smoothing.
     """
     deadline, ends = Deadline(options.timeout), list[End]()
     names = options.chosen(question.norm)
+    smoothed = [name for name in names if name in SMOOTHED]
+    for found in chain(
+        _about_network(question, options, [name for name in names if name not in SMOOTHED], deadline, ends),
+        smoothed_ends(question, smoothed, options.smoothing, sample, deadline),
+    ):
+        ends.append(found)
+        progress(Bracket(question.norm, question.kept, question.predicted, tuple(ends), options.gap, deadline.elapsed))
+    return Bracket(question.norm, question.kept, question.predicted, ends, options.gap, deadline.elapsed)
+
+
+def _about_network(
+    question: RadiusQuestion, options: RadiusOptions, names: Sequence[str], deadline: Deadline, ends: list[End]
+) -> Iterator[End]:
+    """The ends of all but smoothing, which has its part of the time after them."""
     if question.predicted != question.kept:
         point = question.x.astype("float32")
-        ends += [End("the sample itself", side, 0.0, Standing.EXACT, point=point) for side in Side]
-    else:
-        for found in _stages(question, options, names, deadline, ends):
-            ends.append(found)
-            on_method(found.method)
-    ends += smoothed_ends(question, [name for name in names if name in SMOOTHED], options.smoothing, sample)
-    return Bracket(question.norm, question.kept, question.predicted, ends, options.gap, deadline.elapsed)
+        yield from (End("the sample itself", side, 0.0, Standing.EXACT, point=point) for side in Side)
+    elif names:
+        share = len(names) / len(options.chosen(question.norm))
+        yield from _stages(question, options, names, deadline.within(share * deadline.remaining), ends)
 
 
 def _stages(
     question: RadiusQuestion, options: RadiusOptions, names: Sequence[str], deadline: Deadline, ends: list[End]
 ) -> Iterator[End]:
     """Each end as it is found; `ends` holds those before."""
-    attacks = [name for name in names if name in ATTACKS]
-    yield from attack_ends(question, attacks, options.seed, deadline.within(ATTACKING * deadline.remaining))
-    yield from certificate_ends(question, [name for name in names if name in CERTIFICATES], deadline)
-    if "clever" in names and not deadline.expired:
-        yield clever_end(question, _best(ends)[1], options.seed)
-    weak = [name for name in names if name in METHODS and not METHODS[name].complete]
-    shared = deadline.within(BOUNDING * deadline.remaining)
-    for count, name in enumerate(weak):
-        share = shared.within(shared.remaining / (len(weak) - count))
-        yield from by_incomplete(question, METHODS[name], options.verification, _best(ends)[1], share)
+    names = ordered(names)
     strong = [name for name in names if name == DISTANCE or (name in METHODS and METHODS[name].complete)]
-    for count, name in enumerate(strong):
-        share = deadline.within(deadline.remaining / (len(strong) - count))
+    before = deadline.within((1 - KEPT if strong else 1.0) * deadline.remaining)
+    attacks = [name for name in names if name in ATTACKS]
+    attacking = before if len(attacks) == len(names) else before.within(ATTACKING * before.remaining)
+    yield from attack_ends(question, attacks, options.seed, attacking)
+    weak = [name for name in names if name in METHODS and not METHODS[name].complete]
+    others = [name for name in names if name in CERTIFICATES and name not in CHEAP]
+    cheap = [name for name in names if name in CHEAP]
+    yield from certificate_ends(question, cheap, before)
+    sampling = "clever" in names
+    bounding = before.within((BOUNDING if others or sampling else 1.0) * before.remaining)
+    for name, share in shares(weak, bounding):
+        yield from by_incomplete(question, METHODS[name], options.verification, _best(ends)[1], share)
+    certifying = before.within((1.0 if not sampling else len(others) / (1 + len(others))) * before.remaining)
+    yield from certificate_ends(question, others, certifying)
+    if sampling:
+        yield clever_end(question, _best(ends)[1], options.seed, before)
+    for name, share in shares(strong, deadline):
         if name == DISTANCE:
             yield from by_program(question, options.verification, _best(ends)[1], share, options.gap)
         else:

@@ -5,13 +5,13 @@ They therefore bound no minimal perturbation of the network itself, whatever the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
 
-from verifier.deadline import Deadline
+from verifier.deadline import NEVER, Deadline, OutOfTimeError
 from verifier.radii.bracket import End, Side
 from verifier.radii.question import RadiusQuestion
 from verifier.smoothing.certify import SmoothingOptions, certify, certify_two_sided
@@ -46,7 +46,9 @@ class Smoothing:
         return replace(self, options=replace(self.options, alpha=self.options.alpha / count))
 
 
-def smoothed_end(question: RadiusQuestion, name: str, smoothing: Smoothing, sample: int = 0) -> End:
+def smoothed_end(
+    question: RadiusQuestion, name: str, smoothing: Smoothing, sample: int = 0, deadline: Deadline = NEVER
+) -> End:
     """What one of `SMOOTHED` certifies: 0 where it abstains, and where the smoothed network says another class.
 
     Args:
@@ -54,21 +56,30 @@ def smoothed_end(question: RadiusQuestion, name: str, smoothing: Smoothing, samp
         name: of `SMOOTHED`.
         smoothing: how much noise, how many draws.
         sample: the sample's number in its data set, which picks its streams.
+        deadline: by which all noise has to be drawn; part of the draws proves nothing.
 
     Raises:
         UsageError: sigma is not positive.
     """
     clock, single = Deadline(), np.zeros(0, np.float32)
-    noisy = NoisyNetwork(question.network.like(single), smoothing.sigma, single)
+    noisy = NoisyNetwork(question.network.like(single), smoothing.sigma, single, deadline=deadline)
     rule = {"smoothing": certify, "smoothing-two-sided": certify_two_sided, "smoothing-soft": certify_soft}[name]
-    with np.errstate(all="ignore"):
-        found = rule(noisy, question.x, smoothing.options, sample)
+    try:
+        with np.errstate(all="ignore"):
+            found = rule(noisy, question.x, smoothing.options, sample)
+    except OutOfTimeError:
+        told = "out of time before all noise was drawn"
+        return End(name, Side.LOWER, 0.0, Standing.PROBABLE, clock.elapsed, detail=told, late=True)
     told = "abstained" if found.label is None else f"class {found.label}"
     detail = f"the smoothed network: {told}; sigma {smoothing.sigma:g}, alpha {smoothing.options.alpha:g}"
     radius = found.radius if found.label == question.kept else 0.0
     return End(name, Side.LOWER, radius, Standing.PROBABLE, clock.elapsed, detail=detail)
 
 
-def smoothed_ends(question: RadiusQuestion, names: Sequence[str], smoothing: Smoothing, sample: int) -> list[End]:
-    """The same for several."""
-    return [smoothed_end(question, name, smoothing, sample) for name in names]
+def smoothed_ends(
+    question: RadiusQuestion, names: Sequence[str], smoothing: Smoothing, sample: int, deadline: Deadline
+) -> Iterator[End]:
+    """The same for several, each in its share of the time."""
+    for count, name in enumerate(names):
+        share = deadline.within(deadline.remaining / (len(names) - count))
+        yield smoothed_end(question, name, smoothing, sample, share)

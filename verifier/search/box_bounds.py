@@ -14,6 +14,7 @@ from verifier.bounds.forward import forward_bounds
 from verifier.bounds.interval import interval_bounds
 from verifier.bounds.zonotope import zonotope_bounds
 from verifier.deadline import Deadline
+from verifier.property.query import SMALLEST_MARGIN, gaps
 from verifier.relaxations.policy import Policy
 from verifier.search.boxes import Boxes, Question
 from verifier.search.clipping import clipped
@@ -32,9 +33,6 @@ blow up in them (outputs of cifar_biasfield 0: 67,700 wide, CROWN's 65); zonotop
 
 MOST_CLIPPED = 16
 """Boxes with more disjuncts than this are not clipped: the hull of so many clips is hardly smaller."""
-
-SMALLEST_MARGIN = float(np.finfo(np.float64).tiny)
-"""The margin of a disjunct whose rows cannot hold together, although each alone might."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +116,9 @@ class BoxBounder:
         disjuncts = np.maximum(self.question.table[boxes.root], 0)
         rows, thresholds = self.question.rows[disjuncts], self.question.thresholds[disjuncts]
         lowest = np.maximum(forms.bound, to_numpy(intervals[self._last].lower))
-        gaps = lowest[np.arange(len(boxes))[:, None, None], rows] - thresholds
-        margins, lower, upper = gaps.max(axis=2), boxes.lower, boxes.upper
+        found = lowest[np.arange(len(boxes))[:, None, None], rows]
+        over = gaps(found, thresholds, self.question.strict[disjuncts])
+        margins, lower, upper = over.max(axis=2), boxes.lower, boxes.upper
         if box.ball is not None:
             outside = box.ball.misses(lower, upper)[:, None]
             margins = np.where(outside, np.maximum(margins, SMALLEST_MARGIN), margins)
@@ -128,7 +127,7 @@ class BoxBounder:
             lower, upper, impossible = _clipped_hull(boxes, every, rows, thresholds, is_open)
             margins = np.where(impossible, np.maximum(margins, SMALLEST_MARGIN), margins)
             is_open = is_open & ~impossible
-        critical = _critical(gaps, margins, is_open, rows)
+        critical = _critical(over, margins, is_open, rows)
         steepness = np.abs(every.coefficients[np.arange(len(boxes)), critical]) * (upper - lower)
         charges = np.zeros_like(lower)
         if dependences is not None:
@@ -229,11 +228,11 @@ def _best(every: LinearForms, policies: int) -> LinearForms:
     return LinearForms(every.coefficients[number, best], every.constant[number, best], every.bound[number, best])
 
 
-def _critical(gaps: np.ndarray, margins: np.ndarray, is_open: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def _critical(over: np.ndarray, margins: np.ndarray, is_open: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """The form that is nearest to exclude the worst open disjunct of each box, shape (N,)."""
-    number = np.arange(len(gaps))
+    number = np.arange(len(over))
     worst = np.argmin(np.where(is_open, margins, np.inf), axis=1)
-    return rows[number, worst, np.argmax(gaps[number, worst], axis=1)]
+    return rows[number, worst, np.argmax(over[number, worst], axis=1)]
 
 
 def _clipped_hull(

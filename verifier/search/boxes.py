@@ -30,6 +30,7 @@ class Question:
         table: the disjuncts of each root box, shape (B, most); padded with -1.
         rows: for each disjunct the forms it bounds, shape (D, R); padded with 0.
         thresholds: shape (D, R); infinite where padded.
+        strict: whether a form equal to its threshold is no violation, booleans, shape (D, R).
         ball: which the inputs of all root boxes lie in as well.
         known: sound intervals of all nodes over each root box, shape (1, size), or None; empty where there are none.
     """
@@ -41,6 +42,7 @@ class Question:
     table: np.ndarray
     rows: np.ndarray
     thresholds: np.ndarray
+    strict: np.ndarray
     ball: Ball | None = None
     known: tuple[Sequence[Interval] | None, ...] = ()
 
@@ -56,14 +58,15 @@ class Question:
         """The question whether each root box (lower, upper, disjuncts) violates any of its disjuncts in the ball."""
         most = max(len(rows) for rows in patterns.rows)
         rows = np.zeros((len(patterns.rows), most), np.int64)
-        thresholds = np.full(rows.shape, np.inf)
-        for d, (of_rows, of_thresholds) in enumerate(zip(patterns.rows, patterns.thresholds, strict=True)):
-            rows[d, : len(of_rows)], thresholds[d, : len(of_rows)] = of_rows, of_thresholds
+        thresholds, strict = np.full(rows.shape, np.inf), np.zeros(rows.shape, bool)
+        for d, of_rows in enumerate(patterns.rows):
+            rows[d, : len(of_rows)], thresholds[d, : len(of_rows)] = of_rows, patterns.thresholds[d]
+            strict[d, : len(of_rows)] = patterns.strict[d]
         table = np.full((len(roots), max(len(disjuncts) for _, _, disjuncts in roots)), -1, np.int64)
         for line, (_, _, disjuncts) in zip(table, roots, strict=True):
             line[: len(disjuncts)] = disjuncts
         lower, upper = np.stack([low for low, _, _ in roots]), np.stack([high for _, high, _ in roots])
-        return cls(forms, example, lower, upper, table, rows, thresholds, ball)
+        return cls(forms, example, lower, upper, table, rows, thresholds, strict, ball)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +144,11 @@ class Frontier:
 
     def __len__(self) -> int:
         return self._count
+
+    @property
+    def blocks(self) -> Iterable[Boxes]:
+        """All boxes, in blocks."""
+        return self._blocks.values()
 
     @property
     def bound(self) -> float:

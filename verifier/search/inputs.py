@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from verifier.deadline import Deadline
-from verifier.search.box_bounds import SMALLEST_MARGIN, Bounded, BoxBounder
+from verifier.property.query import SMALLEST_MARGIN
+from verifier.search.box_bounds import Bounded, BoxBounder
 from verifier.search.boxes import Boxes, Frontier, Question
 from verifier.search.crew import Crew
 from verifier.search.observer import Observer
@@ -77,19 +78,60 @@ class InputSearch:
         self._margin = np.full(count, np.inf)  # the least margin of those that are closed
         self._tried = np.full(count, np.inf)  # the least value that was replayed
         self._started, self._told = time.monotonic(), -np.inf
+        self._paused = self._started
+        self._wanted = np.ones(count, bool)  # disjuncts that are not excluded by anybody else
         values = sum(node.size for node in question.forms.nodes)
         self._chunk = max(1, min(options.chunk, options.chunk_values // values))
         self._frontier, self._chunks = Frontier(options.memory * 1e6), deque[Boxes]()
         self._begun = self._batched = 0  # root boxes that have entered; twice the boxes of the last batch
+        np.add.at(self._parts, question.table[question.table >= 0], 1)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing is left to bound or to cut."""
+        return not len(self._frontier) and not self._chunks and self._begun == len(self.question.table)
 
     def run(self) -> bool:
         """Searches to the end, or until the deadline; whether a violation was found."""
-        table = self.question.table
-        np.add.at(self._parts, table[table >= 0], 1)
         with Crew((self._bounder.bound,), self.options.threads) as crew:
             found = self._work_off(crew)
-            self.lost = crew.lost
+            self.lost += crew.lost
+            self._chunks.extendleft(crew.under_way)
+        self._paused = time.monotonic()
         return found
+
+    def resume(self, still_open: np.ndarray, deadline: Deadline) -> bool:
+        """Goes on where the last deadline ended the search; whether a violation was found.
+
+        Args:
+            still_open: the disjuncts that nobody has excluded meanwhile, bool, shape (D,).
+            deadline: the new one.
+        """
+        self.deadline = self._bounder.deadline = deadline
+        self._started += time.monotonic() - self._paused
+        self._wanted = still_open.copy()
+        waiting = [*self._chunks, *([self._frontier.take(len(self._frontier))] if len(self._frontier) else [])]
+        self._chunks.clear()
+        for boxes in waiting:
+            self._frontier.put(self._still_wanted(boxes))
+        return self.run()
+
+    def _still_wanted(self, boxes: Boxes) -> Boxes:
+        """The boxes without the disjuncts that others have excluded, and without those that have none left."""
+        table = self.question.table[boxes.root]
+        left = boxes.open & self._wanted[table]
+        return replace(boxes, open=left).take(left.any(axis=1))
+
+    def open_share(self) -> float:
+        """The part of the root boxes' volume that is still open, from 0 to 1; boxes that are not begun are open."""
+        lower, upper = self.question.lower, self.question.upper
+        varying = lower < upper
+        total = float(len(lower) - self._begun)
+        for boxes in (*self._chunks, *self._frontier.blocks):
+            widths = np.where(varying, upper - lower, 1.0)[boxes.root]
+            parts = np.where(varying[boxes.root], (boxes.upper - boxes.lower) / widths, 1.0)
+            total += float(parts.prod(axis=1).sum())
+        return total / len(lower)
 
     def _work_off(self, crew: Crew) -> bool:
         """Bounds open boxes, worst bounds first, until none is left; whether a violation was found."""
@@ -115,13 +157,13 @@ class InputSearch:
 
     def _next_batch(self) -> None:
         """Takes as many boxes as are bounded in a short time, and cuts them into chunks of similar ones."""
-        options, begun = self.options, self._begun
+        options = self.options
         size = int(min(options.batch, self._batched + 64, max(2, options.batch_seconds * self._speed)))
-        if not len(self._frontier):  # root boxes enter only when the earlier ones are decided
-            self._begun = min(begun + size, len(self.question.table))
+        while not len(self._frontier):  # root boxes enter only when the earlier ones are decided
+            begun, self._begun = self._begun, min(self._begun + size, len(self.question.table))
             if begun == self._begun:
                 return
-            self._frontier.put(self._bounder.roots(begun, self._begun))
+            self._frontier.put(self._still_wanted(self._bounder.roots(begun, self._begun)))
         batch = self._frontier.take(size)
         self._batched = 2 * len(batch)
         batch = batch.take(np.argsort(batch.unstable, kind="stable"))

@@ -13,6 +13,7 @@ from enum import IntEnum
 import numpy as np
 
 from verifier.arrays import Array, convert_like, to_numpy
+from verifier.deadline import NEVER, Deadline
 from verifier.errors import UsageError
 from verifier.network.graph import Network
 
@@ -40,8 +41,10 @@ class NoisyNetwork:
         sigma: standard deviation of the noise, positive, in units of the input.
         example: an array to compute like.
         batch: noisy copies at a time.
+        deadline: by which all copies are to be drawn.
 
     Raises:
+        OutOfTimeError: by what draws, where the time is up.
         UsageError: sigma is not a positive number, or batch not at least 1.
     """
 
@@ -49,6 +52,7 @@ class NoisyNetwork:
     sigma: float
     example: Array
     batch: int = 1000
+    deadline: Deadline = NEVER
 
     def __post_init__(self) -> None:
         if not 0 < self.sigma < np.inf:
@@ -64,6 +68,7 @@ class NoisyNetwork:
         """Outputs for `count` noisy copies of `x` (shape (input_size,)), in parts of shape (batch, classes)."""
         convert = convert_like(self.example)
         for first in range(0, count, self.batch):
+            self.deadline.check()
             noise = rng.standard_normal((min(self.batch, count - first), len(x)))
             yield to_numpy(self.network.forward(convert(x + self.sigma * noise))).astype(np.float64)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from verifier.deadline import NEVER
 from verifier.lipschitz.constants import LipschitzConstants
 from verifier.network.graph import Network
 from verifier.radii.certificates import CERTIFICATES
@@ -40,5 +41,7 @@ def one_pass(network: Network, data: LabelledData) -> OnePass:
     assert data.labels is not None
     questions = [RadiusQuestion(network, x, int(y), 2.0) for x, y in zip(data.x, data.labels, strict=True)]
     with np.errstate(all="ignore"):  # infinities and NaN are handled where they arise
-        medians = {name: float(np.median([CERTIFICATES[name](q).radius for q in questions])) for name in CONSTANTS}
+        medians = {
+            name: float(np.median([CERTIFICATES[name](q, NEVER).radius for q in questions])) for name in CONSTANTS
+        }
         return OnePass(LipschitzConstants(network, 2.0).of_outputs(), medians)

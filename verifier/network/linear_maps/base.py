@@ -46,6 +46,29 @@ class LinearMap(ABC):
         return self.absolute()
 
     @abstractmethod
+    def signed(self, sign: int) -> LinearMap:
+        """The map with every weight w replaced by max(sign * w, 0); sign is 1 or -1.
+
+        Raises:
+            NotImplementedError: the map is made of several, whose signs do not tell those of its weights.
+        """
+
+    @cached_property
+    def positive(self) -> LinearMap:
+        """`signed(1)`, made once."""
+        return self.signed(1)
+
+    @cached_property
+    def negative(self) -> LinearMap:
+        """`signed(-1)`, made once; the map is `positive` less `negative`."""
+        return self.signed(-1)
+
+    @property
+    def exact_rows(self) -> Array | None:
+        """Which entries of `apply` are exact in floating point and in their weights, booleans, shape (out_size,)."""
+        return None
+
+    @abstractmethod
     def to_sparse(self) -> csr_array:
         """The matrix, shape (out_size, in_size), float64, on the host."""
 

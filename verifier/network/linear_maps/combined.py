@@ -28,6 +28,9 @@ class Adjoint(LinearMap):
     def absolute(self) -> Adjoint:
         return Adjoint(self.of.absolute())
 
+    def signed(self, sign: int) -> Adjoint:
+        return Adjoint(self.of.signed(sign))
+
     def to_sparse(self) -> csr_array:
         from scipy.sparse import csr_array
 
@@ -61,6 +64,9 @@ class Composition(LinearMap):
 
     def absolute(self) -> Composition:
         return Composition(self.outer.absolute(), self.inner.absolute())
+
+    def signed(self, sign: int) -> LinearMap:
+        raise NotImplementedError("the signs of a product's weights are not those of its factors'")
 
     def to_sparse(self) -> csr_array:
         from scipy.sparse import csr_array

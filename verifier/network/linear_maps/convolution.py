@@ -242,6 +242,10 @@ class Convolution(LinearMap):
     def absolute(self) -> Convolution:
         return Convolution(namespace(self.kernel).abs(self.kernel), self.in_shape, self.window)
 
+    def signed(self, sign: int) -> Convolution:
+        kernel = namespace(self.kernel).where(sign * self.kernel > 0, sign * self.kernel, 0.0)
+        return Convolution(kernel, self.in_shape, self.window)
+
     def to_sparse(self) -> csr_array:
         from scipy.sparse import csr_array
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from verifier.arrays import Array, Convert, namespace, to_numpy
 from verifier.network.linear_maps.base import LinearMap
+from verifier.network.linear_maps.selection import Selection
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -30,6 +31,9 @@ class Identity(LinearMap):
     def absolute(self) -> Identity:
         return self
 
+    def signed(self, sign: int) -> LinearMap:
+        return self if sign > 0 else Selection(np.full(self.out_size, -1), self.in_size)
+
     def to_sparse(self) -> csr_array:
         from scipy.sparse import csr_array, eye_array
 
@@ -40,12 +44,17 @@ class Identity(LinearMap):
 
 
 class Scaling(LinearMap):
-    """y = factors * x, entry by entry; `factors` has shape (size,)."""
+    """y = factors * x, entry by entry.
+
+    Args:
+        factors: shape (size,).
+        exact: whether they are 1 or -1 in the model itself, not results of rounding, so that products are exact too.
+    """
 
     terms = adjoint_terms = 1
 
-    def __init__(self, factors: Array) -> None:
-        self.factors = factors
+    def __init__(self, factors: Array, exact: bool = False) -> None:
+        self.factors, self.exact = factors, exact
         self.in_size = self.out_size = int(factors.shape[0])
 
     def apply(self, x: Array) -> Array:
@@ -55,7 +64,10 @@ class Scaling(LinearMap):
         return y * self.factors
 
     def absolute(self) -> Scaling:
-        return Scaling(namespace(self.factors).abs(self.factors))
+        return Scaling(namespace(self.factors).abs(self.factors), self.exact)
+
+    def signed(self, sign: int) -> Scaling:
+        return Scaling(namespace(self.factors).where(sign * self.factors > 0, sign * self.factors, 0.0))
 
     def to_sparse(self) -> csr_array:
         from scipy.sparse import csr_array, diags_array
@@ -63,4 +75,4 @@ class Scaling(LinearMap):
         return csr_array(diags_array(to_numpy(self.factors).astype(np.float64)))
 
     def converted(self, convert: Convert) -> Scaling:
-        return Scaling(convert(to_numpy(self.factors)))
+        return Scaling(convert(to_numpy(self.factors)), self.exact)

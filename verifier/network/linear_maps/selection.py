@@ -60,6 +60,9 @@ class Selection(LinearMap):
     def absolute(self) -> Selection:
         return self
 
+    def signed(self, sign: int) -> Selection:
+        return self if sign > 0 else Selection(np.full(self.out_size, -1), self.in_size, self._convert)
+
     def to_sparse(self) -> csr_array:
         from scipy.sparse import csr_array
 

@@ -37,6 +37,9 @@ class Sparse(LinearMap):
     def absolute(self) -> Sparse:
         return Sparse(abs(self.matrix))
 
+    def signed(self, sign: int) -> Sparse:
+        return Sparse((sign * self.matrix).maximum(0))
+
     def to_sparse(self) -> csr_array:
         return self.matrix
 

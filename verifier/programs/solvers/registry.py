@@ -17,7 +17,7 @@ from verifier.programs.solvers.outcome import SolveStatus
 DEFAULT = "highs"
 """The solver where none is asked for."""
 
-LAYERS = {"cvxpy": "pip install 'verifier[solvers]'", "pulp": "pip install 'verifier[solvers]'"}
+LAYERS = {"cvxpy": "pip install cvxpy", "pulp": "pip install 'pulp<4'"}
 
 CONIC = {
     "CLARABEL": "pip install clarabel",

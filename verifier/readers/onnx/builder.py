@@ -148,7 +148,9 @@ def spread(shape: tuple[int, ...], to: tuple[int, ...]) -> LinearMap:
 
 def multiple(coefficient: float, of: LinearMap) -> LinearMap:
     """The map times a coefficient."""
-    return of if coefficient == 1.0 else after(Scaling(np.full(of.out_size, float(coefficient))), of)
+    if coefficient == 1.0:
+        return of
+    return after(Scaling(np.full(of.out_size, float(coefficient)), exact=coefficient == -1.0), of)
 
 
 def after(outer: LinearMap, inner: LinearMap) -> LinearMap:

@@ -23,6 +23,9 @@ from verifier.readers.onnx.schema import attribute_value, schema_of
 from verifier.readers.onnx.standard import MANY, Schema
 from verifier.readers.onnx.tensors import Tensor, Variable
 
+TAKE_MASKS = frozenset({"Softmax", "Add", "Where"})
+"""Operators that take tensors with entries of minus infinity (`Variable.masked`)."""
+
 
 def load_network(path: str | Path, simplify: bool = True) -> Network:
     """The network in an ONNX file, plain or gzipped.
@@ -74,6 +77,8 @@ class _Reader:
             if tensor.dtype.kind not in "fiub" or not np.isfinite(tensor).all():
                 raise ModelError(f"output '{value.name}' is constant and not a finite number", self.name)
             tensor = self.builder.constant(tensor.astype(np.float64))
+        if tensor.masked is not None:
+            raise ModelError(f"entries of output '{value.name}' are minus infinity", self.name)
         return Port(value.name, tensor.shape, output_dtype(value)), tensor
 
     def _finish(self, outputs: list[Variable]) -> None:
@@ -121,6 +126,8 @@ class _Reader:
             return tuple(fold(node, operands, self.opset))
         if lowering is None:
             raise _unsupported(node, self.opset, place)
+        if node.op_type not in TAKE_MASKS and any(isinstance(o, Variable) and o.masked is not None for o in operands):
+            raise ModelError("minus infinity as an entry is read before Softmax only", place, "use a finite number")
         call = Call(self.builder, node.op_type, schema.since, operands, attributes, len(node.output), place)
         result = lowering.lower(call)
         return result if isinstance(result, tuple) else (result,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -11,10 +11,16 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Variable:
-    """A tensor that depends on the input: the value of graph node `node`, in ONNX shape `shape`, row-major."""
+    """A tensor that depends on the input: the value of graph node `node`, in ONNX shape `shape`, row-major.
+
+    Attributes:
+        masked: entries that are minus infinity, whatever the node's value, booleans of shape `shape`; None without any.
+            Attention is masked so; Softmax, whose exponentials are 0 there, is the one operator that takes them.
+    """
 
     node: int
     shape: tuple[int, ...]
+    masked: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     @property
     def size(self) -> int:
@@ -23,6 +29,22 @@ class Variable:
     @property
     def ndim(self) -> int:
         return len(self.shape)
+
+
+def unmasked(tensor: Tensor) -> tuple[Tensor, np.ndarray]:
+    """The tensor with 0 in the place of a constant's entries of minus infinity, and where those are."""
+    if isinstance(tensor, Variable):
+        return tensor, np.zeros(tensor.shape, bool) if tensor.masked is None else tensor.masked
+    mask = np.isneginf(tensor) if tensor.dtype.kind == "f" else np.zeros(tensor.shape, bool)
+    return np.where(mask, np.zeros((), tensor.dtype), tensor) if mask.any() else tensor, mask
+
+
+def with_mask(tensor: Tensor, mask: np.ndarray) -> Tensor:
+    """The tensor with the entries of `mask`, which broadcasts to its shape, minus infinity."""
+    if not mask.any():
+        return tensor
+    mask = np.broadcast_to(mask, tensor.shape)
+    return replace(tensor, masked=mask) if isinstance(tensor, Variable) else np.where(mask, -np.inf, tensor)
 
 
 Tensor: TypeAlias = np.ndarray | Variable

@@ -6,7 +6,7 @@ import re
 from os import PathLike
 from pathlib import Path
 
-from verifier.errors import PropertyError
+from verifier.errors import PropertyError, missing_package
 from verifier.network.graph import Network
 from verifier.property.query import Query
 from verifier.readers.vnnlib.source import Source
@@ -29,7 +29,10 @@ def load_property(path: str | PathLike[str], network: Network | None = None) -> 
     """
     source = Source.read(Path(path))
     if _VERSION_2.match(source.text):
-        from verifier.readers.vnnlib.version2 import read_version2  # imports the vnnlib package
+        try:
+            from verifier.readers.vnnlib.version2 import read_version2  # imports the vnnlib package
+        except ImportError as error:
+            raise missing_package(error) or error from error
 
         return read_version2(source, network)
     query = read_version1(source)

@@ -6,12 +6,13 @@ import numpy as np
 
 from verifier.readers.onnx.call import Call
 from verifier.readers.onnx.registry import lowers
-from verifier.readers.onnx.tensors import Tensor, Variable
+from verifier.readers.onnx.tensors import Tensor, Variable, unmasked, with_mask
 
 
 @lowers("Add", 7, 13, 14)
 def add(call: Call) -> Tensor:
-    return call.graph.combine([(1.0, call.tensor(0)), (1.0, call.tensor(1))])
+    (a, masked_a), (b, masked_b) = unmasked(call.tensor(0)), unmasked(call.tensor(1))
+    return with_mask(call.graph.combine([(1.0, a), (1.0, b)]), masked_a | masked_b)
 
 
 @lowers("Sub", 7, 13, 14)

@@ -6,7 +6,7 @@ import numpy as np
 
 from verifier.readers.onnx.call import Call
 from verifier.readers.onnx.registry import lowers
-from verifier.readers.onnx.tensors import Tensor
+from verifier.readers.onnx.tensors import Tensor, unmasked, with_mask
 
 
 @lowers("Slice", 1, 10, 11, 13, takes_constants=True)
@@ -122,7 +122,9 @@ def scatter_elements(call: Call) -> Tensor:
 @lowers("Where", 9, 16, takes_constants=True)
 def where_(call: Call) -> Tensor:
     condition = call.constant(0).astype(bool)
-    return call.graph.move([call.tensor(1), call.tensor(2)], lambda a, b: np.asarray(np.where(condition, a, b)))
+    (a, masked_a), (b, masked_b) = unmasked(call.tensor(1)), unmasked(call.tensor(2))
+    chosen = call.graph.move([a, b], lambda a, b: np.asarray(np.where(condition, a, b)))
+    return with_mask(chosen, np.where(condition, masked_a, masked_b))
 
 
 @lowers("Trilu", 14)

@@ -1,6 +1,7 @@
 """Softmax and LogSoftmax from differences: softmax_i = 1 / sum_j exp(x_j - x_i).
 
 No product is needed, a shared shift of x cancels before any relaxation, and no exponential that matters overflows.
+An entry that a mask has made minus infinity adds nothing, and its own result is 0.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from verifier.readers.onnx.tensors import Tensor, Variable
 def softmax(call: Call) -> Tensor:
     from verifier.network.functions import Reciprocal
 
-    return call.graph.elementwise(_sum_of_exponentials(call), Reciprocal())
+    result = call.graph.elementwise(_sum_of_exponentials(call), Reciprocal())
+    masked = call.variable(0).masked
+    return result if masked is None else call.graph.scale(result, np.where(masked, 0.0, 1.0))
 
 
 @lowers("LogSoftmax", 1, 11, 13)
@@ -46,5 +49,11 @@ def _sum_of_exponentials(call: Call) -> Variable:
     of_j = np.where(same, -1, np.broadcast_to(numbers[:, None, :, :], pairs)).reshape(-1)
     minus_i = multiple(-1.0, Selection(of_i, x.size))
     gaps = call.graph.affine([(x, Selection(of_j, x.size)), (x, minus_i)], pairs)
+    powers = call.graph.elementwise(gaps, Exp())
+    if x.masked is not None:
+        kept = ~x.masked.reshape(groups)
+        if not kept.any(axis=1).all():
+            raise call.error("every entry of a row is minus infinity, so that its result is not a number")
+        powers = call.graph.scale(powers, np.broadcast_to(kept[:, None, :, :], pairs).astype(np.float64))
     sums = Dense(np.ones((1, count)), before * count, following)
-    return call.graph.affine([(call.graph.elementwise(gaps, Exp()), sums)], x.shape)
+    return call.graph.affine([(powers, sums)], x.shape)
