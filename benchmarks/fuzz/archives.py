@@ -19,7 +19,7 @@ import onnx
 from onnx import TensorProto, external_data_helper, numpy_helper
 
 from benchmarks.fuzz import mutations
-from benchmarks.fuzz.files import ask, pairs, through_shell
+from benchmarks.fuzz.files import ask, is_clean_line, pairs, through_shell
 from benchmarks.fuzz.harness import Case, fuzz
 from verifier import VerifierError
 from verifier.batch.contents import network_hash
@@ -148,7 +148,7 @@ def stores(case: Case) -> None:
 
 
 def _require_line(case: Case, error: VerifierError) -> None:
-    if "\n" in str(error) or not str(error).isprintable():
+    if not is_clean_line(str(error)):
         case.blame("message is no clean line", repr(str(error)))
 
 

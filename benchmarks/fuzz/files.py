@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 from benchmarks.fuzz import mutations
@@ -24,6 +25,8 @@ LIMIT = 30.0
 SLACK = 4.0
 STATUSES = {"unsat": 0, "sat": 1, "unknown": 3, "timeout": 3}
 SHELL = 0.05
+TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+"""Characters that change the direction of text, and the mark of byte order."""
 
 
 def pairs() -> list[tuple[Path, Path]]:
@@ -59,7 +62,7 @@ def ask(case: Case, net: str, prop: str, what: str) -> None:
         query = load_property(case.folder / prop, network)
         verdict = verify(network, query, options=Options(timeout=TIMEOUT, threads=1))
     except VerifierError as error:
-        if "\n" in str(error) or not str(error).isprintable():
+        if not is_clean_line(str(error)):
             case.blame("message is no clean line", repr(str(error)))
         case.count(f"{what}: {type(error).__name__}")
         return
@@ -71,6 +74,11 @@ def ask(case: Case, net: str, prop: str, what: str) -> None:
             session(network.model)
         except Exception as error:
             case.blame(f"{verdict.status.value} where the runtime refuses", str(error)[:300])
+
+
+def is_clean_line(text: str) -> bool:
+    """Whether a terminal shows the text as one line, in the order in which it is written."""
+    return not any(unicodedata.category(c) in ("Cc", "Zl", "Zp") or c in TURNING for c in text)
 
 
 def through_shell(case: Case, arguments: list[str]) -> None:

@@ -60,6 +60,8 @@ class Case:
 
 
 Work = Callable[[Case], None]
+LEFT_OUT = tuple(f"verifier.{name}" for name in ("__main__", "cli", "training", "zoo", "pictures"))
+"""Modules that are not loaded beforehand: they run, or are not asked."""
 
 
 def load_everything() -> None:
@@ -67,7 +69,7 @@ def load_everything() -> None:
     for name in ("onnxruntime", "highspy", "scipy.optimize", "scipy.sparse.linalg"):
         importlib.import_module(name)
     for found in pkgutil.walk_packages(verifier.__path__, "verifier."):
-        if not found.name.startswith(("verifier.cli", "verifier.training", "verifier.zoo", "verifier.pictures")):
+        if not found.name.startswith(LEFT_OUT):
             with contextlib.suppress(ImportError):
                 importlib.import_module(found.name)
 
