@@ -36,3 +36,25 @@ def test_readme_shell_examples(command: str, verdict: str) -> None:
     arguments = [sys.executable, "-m", "verifier.cli.main", *shlex.split(command)[1:]]
     done = subprocess.run(arguments, capture_output=True, text=True, cwd=ROOT, timeout=120)
     assert done.stdout.split()[0] == verdict
+
+
+def test_readme_torch_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    """From a torch model to a verdict, then the property written by hand on the same model."""
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out.split()[-1] == "unsat"
+    (text,) = re.findall(r"```lisp\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "mine.vnnlib").write_text(text)
+    arguments = [sys.executable, "-m", "verifier.cli.main", "verify", "model.onnx", "mine.vnnlib"]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=120)
+    assert done.stdout.split()[0] == "unsat"
+
+
+def test_readme_names_nothing_that_is_not_there() -> None:
+    """No extras of a package that is not ours, and no files that do not exist."""
+    assert "'verifier[" not in README
+    named = re.findall(r"(?<![\w/.])((?:docs|vnnlib_specs|benchmarks|vnncomp_scripts)/[\w./-]*\w)", README)
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []

@@ -71,3 +71,8 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'verifier' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names, for help() and Tab."""
+    return [*__all__, "__version__"]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from verifier.errors import PropertyError
+from verifier.arguments import MEASURES, NORM, limits, names, norm_named, of_type, real, whole
+from verifier.errors import Argument, PropertyError, UsageError
 from verifier.evaluation.answers import SampleAnswers
 from verifier.evaluation.evaluate import Accuracy, evaluate
 from verifier.evaluation.options import AccuracyOptions
@@ -15,19 +16,18 @@ from verifier.evidence.replay import own_class
 from verifier.methods import Options, decide, method_named
 from verifier.methods.comparison import Comparison, all_methods, compared
 from verifier.network.graph import Network
-from verifier.property.query import Query
+from verifier.property.query import BY_LABEL, BY_NETWORK, Query
 from verifier.property.robustness import Neighbourhood
 from verifier.property.robustness import robustness_query as _robustness_query
+from verifier.property.samples import as_input, as_inputs, real_numbers
 from verifier.radii.bracket import Bracket
 from verifier.radii.data import LabelledData
 from verifier.radii.measure import RadiusOptions, measure
 from verifier.radii.question import RadiusQuestion
 from verifier.readers.onnx import load_network as _load_network
+from verifier.readers.samples import whole_labels
 from verifier.readers.vnnlib import load_property as _load_property
 from verifier.verdict import Verdict
-
-COMPARISON_TIMEOUT = 120.0
-"""Seconds for a comparison, where nobody says."""
 
 
 def load_network(path: str | Path) -> Network:
@@ -44,10 +44,11 @@ def load_network(path: str | Path) -> Network:
     return _load_network(path)
 
 
-def load_property(path: str | Path, network: Network | None = None) -> Query:
+def load_property(path: str | Path, network: Network | None = None, allow_empty: bool = False) -> Query:
     """Reads a VNN-LIB property, version 1.0 or 2.0 (``.vnnlib`` or ``.vnnlib.gz``).
 
-    With `network` given, the sizes are checked against it.
+    With `network` given, the sizes are checked against it. Where bounds cross, so that there is no input at all, the
+    file is refused unless `allow_empty`: such a query is vacuously `unsat`.
 
     >>> network = load_network("vnnlib_specs/onnx/digits_dense.onnx")
     >>> query = load_property("vnnlib_specs/vnnlib/digits_dense_robust.vnnlib", network)
@@ -55,29 +56,35 @@ def load_property(path: str | Path, network: Network | None = None) -> Query:
     9
 
     Raises:
-        PropertyError: the file is malformed or does not fit the network; the message gives the line.
+        PropertyError: the file is malformed or does not fit the network; the message gives the line. Or its bounds
+            leave no input.
         UsageError: there is no such file.
     """
-    return _load_property(path, network)
+    if network is not None:
+        _check_network(network)
+    return _load_property(path, network, allow_empty)
 
 
 def robustness_query(
     network: Network,
     sample: np.ndarray,
-    label: int | None,
-    epsilon: float,
-    norm: float,
+    label: int | None = None,
+    epsilon: float | None = None,
+    norm: float | str = NORM,
     clip: tuple[float, float] | None = None,
+    channels: str = "first",
 ) -> Query:
     """Asks whether an input near a sample makes some other class's output at least that of the sample's label.
 
     Args:
         network: a classifier, one output a class.
-        sample: any shape of `network.input_size` numbers, in the order of the network's flattened inputs.
+        sample: flat, or of the network's input shape up to axes of length 1.
         label: the sample's class; None for the network's own, as ONNX Runtime computes it.
-        epsilon: the ball's radius. It and the sample are taken as the float64 numbers that they are, exactly.
-        norm: 1, 2 or `math.inf`.
-        clip: the smallest and the largest value that any input can have, or None.
+        epsilon: the ball's radius, which has to be given. It and the sample are taken as the float64 numbers that they
+            are, exactly.
+        norm: 1, 2 or `math.inf`; "l2" and the like will do.
+        clip: the smallest and the largest value that any input can have, or None. The sample has to lie between them.
+        channels: ``"last"`` where the sample has its channels last and the network before rows and columns.
 
     >>> import numpy as np
     >>> network = load_network("vnnlib_specs/onnx/digits_dense.onnx")
@@ -86,14 +93,19 @@ def robustness_query(
     'unsat'
 
     Raises:
-        PropertyError: the sample does not fit the network, a number is out of range or not finite.
+        PropertyError: the sample does not fit the network or lies outside `clip`, a number is out of range or not
+            finite.
+        UsageError: an argument has a wrong type, or there is no such norm.
     """
-    sample = np.asarray(sample, np.float64).ravel()
-    neighbourhood = Neighbourhood(sample, float(epsilon), float(norm), clip)
-    if label is None and len(sample) == network.input_size:
-        label = own_class(network, sample)
+    _check_network(network)
+    if epsilon is None:
+        raise UsageError("no radius", Argument("epsilon"), "give the ball's radius")
+    x = as_input(sample, network.inputs, channels)
+    radius = real(epsilon, "epsilon")
+    neighbourhood = Neighbourhood(x, radius, norm_named(norm), limits(clip))
+    kept = own_class(network, x) if label is None else whole(label, "label")
     sizes = network.input_size, network.output_size
-    return _robustness_query(sizes, neighbourhood, 0 if label is None else int(label))
+    return _robustness_query(sizes, neighbourhood, kept, source=BY_NETWORK if label is None else BY_LABEL)
 
 
 def verify(network: Network, query: Query, method: str = "auto", options: Options | None = None) -> Verdict:
@@ -115,7 +127,7 @@ def verify(network: Network, query: Query, method: str = "auto", options: Option
         UsageError: there is no such method.
     """
     _require_fitting(network, query)
-    return decide(network, query, method_named(method), options or Options())
+    return decide(network, query, method_named(method), _options(options))
 
 
 def compare(
@@ -126,7 +138,7 @@ def compare(
     Args:
         network, query: as for `verify`.
         methods: names of `verifier.methods.METHODS`, in the order they are asked; all of them if not given.
-        options: for all of them; the timeout, 120 s if not given, is for all together.
+        options: for all of them; the timeout is for all together.
 
     >>> network = load_network("vnnlib_specs/onnx/moons.onnx")
     >>> query = load_property("vnnlib_specs/vnnlib/moons_upper.vnnlib", network)
@@ -139,25 +151,28 @@ def compare(
         UsageError: there is no such method.
     """
     _require_fitting(network, query)
-    return compared(network, query, methods or all_methods(), options or Options(timeout=COMPARISON_TIMEOUT))
+    chosen = all_methods() if methods is None else names(methods, "methods")
+    return compared(network, query, chosen or all_methods(), _options(options))
 
 
 def radius(
     network: Network,
     sample: np.ndarray,
     label: int | None = None,
-    norm: float = 2,
+    norm: float | str = NORM,
     options: RadiusOptions | None = None,
+    channels: str = "first",
     progress: Callable[[Bracket], None] | None = None,
 ) -> Bracket:
     """Brackets the minimal adversarial perturbation of a sample: the distance to where another class leads or ties.
 
     Args:
         network: a classifier, one output a class.
-        sample: any shape of `network.input_size` numbers; rounded to float32.
+        sample: flat, or of the network's input shape up to axes of length 1; rounded to float32.
         label: the sample's class; None for the network's own, as ONNX Runtime computes it.
         norm: 1, 2 or `math.inf`; 0 counts the entries that an attack has to change, and has no certificates.
         options: methods, the data's range, timeout (60 s if not given).
+        channels: as for `robustness_query`.
         progress: called with what is known whenever a method has come to its end.
 
     >>> import numpy as np
@@ -168,10 +183,17 @@ def radius(
     (True, True, 'certified')
 
     Raises:
-        PropertyError: the sample does not fit the network, a number is out of range or not finite.
+        PropertyError: the sample does not fit the network or lies outside `clip`, a number is out of range or not
+            finite.
+        UsageError: an argument has a wrong type, or there is no such norm.
     """
+    _check_network(network)
+    if options is not None:
+        of_type(options, RadiusOptions, "options", "give verifier.RadiusOptions(...)")
     options = options or RadiusOptions()
-    question = RadiusQuestion(network, np.asarray(sample), label, float(norm), options.clip)
+    x = as_input(sample, network.inputs, channels)
+    kept = None if label is None else whole(label, "label")
+    question = RadiusQuestion(network, x, kept, norm_named(norm, MEASURES), options.clip)
     return measure(question, options, progress or (lambda bracket: None))
 
 
@@ -181,17 +203,20 @@ def accuracy(
     labels: np.ndarray,
     options: AccuracyOptions,
     workers: int = 1,
+    channels: str = "first",
     progress: Callable[[SampleAnswers], None] | None = None,
 ) -> Accuracy:
     """The robust accuracy on samples: for each size of perturbation, what is certified, what is broken.
 
     Args:
         network: a classifier, one output a class.
-        x: samples, shape (N, ...) of `network.input_size` numbers each; rounded to float32.
+        x: samples, shape (N, ...), each flat or of the network's input shape up to axes of length 1; rounded to
+            float32.
         labels: their classes, integers, shape (N,).
         options: sizes, norm, methods, the data's range.
         workers: processes that work at the same time; a script that asks for several has to be importable, as those of
             Python's multiprocessing always have (`if __name__ == "__main__"`).
+        channels: as for `robustness_query`.
         progress: called with each sample's answers as they come.
 
     >>> import numpy as np
@@ -202,15 +227,31 @@ def accuracy(
     [(0.05, 2, 2), (0.5, 0, 0)]
 
     Raises:
-        PropertyError: a sample does not fit the network.
+        PropertyError: a sample does not fit the network, or there are not as many labels as samples.
         UsageError: a worker has died.
     """
-    x = np.asarray(x, np.float64)
-    data = LabelledData("samples", x.reshape(len(x), -1), np.asarray(labels, np.int64))
-    return evaluate(network, data, range(len(x)), options, workers, on_sample=progress or (lambda answers: None))
+    _check_network(network)
+    of_type(options, AccuracyOptions, "options", "give verifier.AccuracyOptions(epsilons=[...])")
+    samples = real_numbers(x)
+    if samples.ndim < 1 or not len(samples):
+        raise PropertyError("no samples", fix="give an array of shape (N, ...) with N from 1 on")
+    rows = as_inputs(samples, network.inputs, channels)
+    data = LabelledData("samples", rows, whole_labels(np.asarray(labels), len(rows), "labels"))
+    told = progress or (lambda answers: None)
+    return evaluate(network, data, range(len(rows)), options, whole(workers, "workers"), on_sample=told)
+
+
+def _check_network(network: Network) -> None:
+    of_type(network, Network, "network", "give what load_network returns")
+
+
+def _options(options: Options | None) -> Options:
+    return Options() if options is None else of_type(options, Options, "options", "give verifier.Options(...)")
 
 
 def _require_fitting(network: Network, query: Query) -> None:
+    _check_network(network)
+    of_type(query, Query, "query", "give what load_property or robustness_query returns")
     if (query.input_size, query.output_size) != (network.input_size, network.output_size):
         raise PropertyError(
             f"the property has {query.input_size} inputs and {query.output_size} outputs, "

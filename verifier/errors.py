@@ -26,6 +26,15 @@ PACKAGES = {
 """Modules that only some work needs, and what to install for them."""
 
 
+class Argument(str):
+    """The name of an argument as the place of an error; the shell shows it as the option that it has for it.
+
+    Within a text an argument is written with its value: ``clip=(0,1)``, ``allow_empty=True``.
+    """
+
+    __slots__ = ()
+
+
 class VerifierError(Exception):
     """A problem with the input, told as cause, place and fix.
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
-"""What moves the cursor, changes a terminal's state, or the direction in which text runs; and a mark of byte
-order, which makes a name that cannot be told from another."""
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+"""What moves the cursor, changes a terminal's state, or the direction in which text runs."""
 _CONTROL_IN_LINES = re.compile("(?![\n\t])" + _CONTROL.pattern)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

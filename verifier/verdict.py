@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+NEARLY_NOTHING = 1e-100
+"""Margins below this stand for a strict inequality that is only just met."""
 
 
 class Status(StrEnum):
@@ -58,6 +63,26 @@ class Verdict:
     seconds: float = 0.0
     detail: str = ""
     reached: float | None = None
+
+    @property
+    def proved(self) -> bool:
+        """Whether the property is proved: there is no violation (`unsat`)."""
+        return self.status is Status.UNSAT
+
+    @property
+    def refuted(self) -> bool:
+        """Whether the property is refuted: `witness` violates it (`sat`)."""
+        return self.status is Status.SAT
+
+    @property
+    def margin(self) -> str:
+        """What is known of the margin, in words; empty where nothing is."""
+        if self.bound is None or math.isnan(self.bound):
+            return ""
+        return "margin above 0" if 0 < self.bound < NEARLY_NOTHING else f"margin at least {self.bound:.6g}"
+
+    def __bool__(self) -> bool:
+        raise TypeError("a verdict is no truth value: ask verdict.proved, verdict.refuted or verdict.status")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ fi
 memory=$(awk '/^MemTotal:/ {print int($2 / 2048)}' /proc/meminfo 2>/dev/null || echo 4000)
 
 echo timeout >"$results"
-PYTHONPATH=$root timeout --signal=KILL "$last" "$python" -P -X "$mark" -m verifier.cli.main verify \
+PYTHONPATH=$root timeout --signal=KILL "$last" "$python" -P -X "$mark" -m verifier.cli.main verify --allow-empty \
     --result "$results" --timeout "$limit" --threads "$(nproc)" --memory "$memory" \
     -- "$network" "$property" </dev/null &
 verifier=$!

@@ -9,7 +9,8 @@ import pytest
 
 from verifier.errors import UsageError
 from verifier.methods.comparison import Answer, Comparison
-from verifier.pictures.bounds import FORMATS, bounds_picture, check_picture
+from verifier.pictures.bounds import bounds_picture, check_picture
+from verifier.pictures.style import FORMATS
 from verifier.verdict import Status, Verdict
 
 BEGINS = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
@@ -40,7 +41,7 @@ def test_every_method_has_its_row_and_verdict() -> None:
     with mpl.rc_context({"svg.fonttype": "none"}):
         text = bounds_picture(some(), "<net> & prop", ".svg").decode()
     words = re.findall(r"<text[^>]*>([^<]*)", text)
-    for told in ("interval", "milp", "attack", "unsat  7.50 s", "timeout  0.00 s", "exact margin 0.6009"):
+    for told in ("interval", "milp", "attack", "unsat", "7.50 s", "timeout", "0.00 s", "exact margin 0.6009"):
         assert told in words
     assert "&lt;net&gt; &amp; prop" in words
 

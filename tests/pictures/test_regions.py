@@ -10,8 +10,10 @@ import pytest
 
 from tests.radii.models import relu_network
 from verifier.pictures.regions import classes_in, plane_through, regions_picture
+from verifier.radii.bracket import End, Side
 from verifier.radii.measure import RadiusOptions, measure
 from verifier.radii.question import RadiusQuestion
+from verifier.standing import Standing
 
 
 @pytest.mark.parametrize("norm", [1.0, 2.0, math.inf])
@@ -38,6 +40,21 @@ def test_directions_are_orthonormal_and_come_again() -> None:
     assert not np.array_equal(plane.u, other.u)
     with pytest.raises(ValueError, match="plane"):
         plane_through(np.zeros(1), 0)
+
+
+def test_the_plane_goes_through_the_sample_and_two_witnesses() -> None:
+    rng = np.random.default_rng(4)
+    x, near, far = rng.normal(size=(3, 6)).astype(np.float32).astype(float)
+    points = {"far": (2.0, far), "near": (1.0, near), "again": (3.0, x + 2 * (near - x))}
+    ends = [End(name, Side.UPPER, v, Standing.ATTACK, point=p.astype(np.float32)) for name, (v, p) in points.items()]
+    plane = plane_through(x, 0, ends)
+    for _, point in points.values():
+        coordinates = np.array([(point - x) @ plane.u]), np.array([(point - x) @ plane.v])
+        assert np.allclose(plane.points(*coordinates)[0], point, atol=1e-6)
+    assert (near - x) @ plane.v == pytest.approx(0.0, abs=1e-6)
+    alone = plane_through(x, 0, [ends[1], ends[2]])
+    assert "random" in alone.names[1]
+    assert abs(alone.u @ alone.v) < 1e-12
 
 
 @pytest.mark.parametrize("sizes", [(2, 6, 3), (5, 6, 3)])

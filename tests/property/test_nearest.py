@@ -67,6 +67,14 @@ def test_a_proof_is_for_the_whole_hull(tmp_path: Path) -> None:
     assert asked(tmp_path, network, *FIXED, f"(<= Y_0 {-0.1 - 1e-10:.20f})").status is not Status.UNSAT
 
 
+def test_a_float32_written_with_too_few_digits_is_meant(tmp_path: Path) -> None:
+    """0.501960813999176 is nearest in float64 to a float32, 0.50196081399917602539..., and still is not that."""
+    fixed = ("(>= X_0 0.501960813999176)", "(<= X_0 0.501960813999176)", *FIXED[2:])
+    verdict = asked(tmp_path, negated(tmp_path), *fixed, "(<= Y_1 -0.5)")
+    assert verdict.witness is not None
+    assert verdict.witness.x[0] == np.float32(0.501960813999176)
+
+
 def test_what_a_strict_bound_excludes_is_not_used(tmp_path: Path) -> None:
     verdict = asked(tmp_path, negated(tmp_path), "(> X_0 0.5)", "(< X_0 0.5000000001)", *FIXED[2:], "(<= Y_1 -0.5)")
     assert verdict.status is not Status.SAT

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from verifier.arguments import NORM, TIMEOUT
 from verifier.batch.watchdog import Watchdog
-from verifier.errors import PropertyError, UsageError
+from verifier.errors import UsageError
 from verifier.verdict import Status, Verdict
 
 if TYPE_CHECKING:
@@ -22,18 +23,22 @@ class Around:
     """A norm ball around a sample.
 
     Attributes:
-        sample: a file of numbers.
+        sample: a file of samples, or the name of a data set; see `radii.data.load_data`.
         epsilon: the radius.
         norm: 1, 2 or inf.
         clip: the smallest and the largest value of any input, or None.
-        label: the sample's class; None for the network's own.
+        label: the sample's class; None for the data's, or else the network's own.
+        number: of the sample, where there are several; as a text, or None.
+        channels: where an array has its channels, ``"first"`` or ``"last"``.
     """
 
     sample: Path
     epsilon: float
-    norm: float
+    norm: float = NORM
     clip: tuple[float, float] | None = None
     label: int | None = None
+    number: str | None = None
+    channels: str = "first"
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,13 @@ class Job:
         device, seed, witness_tolerance, memory, threads, solver, tighten, tighten_share,
             thorough: see `verifier.Options`.
         around: where to look, instead of or within the property's input set.
+        allow_empty: whether bounds that leave no input are answered `unsat` rather than refused.
     """
 
     network: Path
     prop: Path | None
     method: str = "auto"
-    timeout: float = 300.0
+    timeout: float = TIMEOUT
     device: str = "cpu"
     seed: int = 0
     witness_tolerance: float = 0.0
@@ -63,6 +69,7 @@ class Job:
     tighten_share: float = 0.3
     thorough: bool = False
     around: Around | None = None
+    allow_empty: bool = False
 
     @property
     def asked(self) -> Path:
@@ -74,7 +81,7 @@ class Job:
         if self.prop is not None:
             return self.prop
         if self.around is None:
-            raise UsageError("no property", "verify", "give PROPERTY, or --around SAMPLE with --epsilon")
+            raise UsageError("no property", "verify", "give PROPERTY, or a sample: around=SAMPLE with epsilon=RADIUS")
         return self.around.sample
 
     def options(self, seconds: float) -> Options:
@@ -123,21 +130,24 @@ def query_of(job: Job, network: Network) -> Query:
 
     around = job.around
     if around is None:
-        return load_property(job.asked, network)
+        return load_property(job.asked, network, job.allow_empty)
     from verifier.evidence.replay import own_class
+    from verifier.property.query import BY_DATA, BY_LABEL, BY_NETWORK
     from verifier.property.robustness import Neighbourhood, near, robustness_query
-    from verifier.readers.samples import load_sample
+    from verifier.radii.data import load_one
 
-    sample = load_sample(around.sample)
-    if len(sample) != network.input_size:
-        cause = f"the sample has {len(sample)} entries, the network {network.input_size} inputs"
-        raise PropertyError(cause, str(around.sample), "give the sample that belongs to this network")
+    sample, known = load_one(str(around.sample), around.number, network, around.channels)
     neighbourhood = Neighbourhood(sample, around.epsilon, around.norm, around.clip)
     if job.prop is not None:
-        return near(load_property(job.prop, network), neighbourhood)
-    label = own_class(network, sample) if around.label is None else around.label
+        return near(load_property(job.prop, network), neighbourhood).not_empty(job.allow_empty)
+    if around.label is not None:
+        label, source = around.label, BY_LABEL
+    elif known is not None:
+        label, source = known, BY_DATA
+    else:
+        label, source = own_class(network, sample), BY_NETWORK
     sizes = network.input_size, network.output_size
-    return robustness_query(sizes, neighbourhood, label, str(around.sample))
+    return robustness_query(sizes, neighbourhood, label, str(around.sample), source)
 
 
 def interrupted(task: Task | None, job: Job, seconds: float) -> Verdict:

@@ -92,6 +92,7 @@ class Item:
             memory * SEARCH_SHARE,
             settings.threads,
             settings.solver,
+            allow_empty=True,
         )
         return Assignment(job, memory, self.network_hash, self.property_hash)
 

@@ -12,6 +12,14 @@ from verifier.batch.outcome import Outcome
 from verifier.methods.comparison import Answer, Comparison, shares
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, with the comparison and the outcomes of the methods that had answered."""
+
+    def __init__(self, comparison: Comparison, outcomes: list[Outcome]) -> None:
+        super().__init__()
+        self.comparison, self.outcomes = comparison, outcomes
+
+
 def side_by_side(
     job: Job, methods: Sequence[str], memory: float, observe: Callable[[str, float, Outcome | None], None]
 ) -> tuple[Comparison, list[Outcome]]:
@@ -28,6 +36,7 @@ def side_by_side(
 
     Raises:
         UsageError: this machine cannot run jobs.
+        Interrupted: Ctrl-C came; it holds what was answered until then.
     """
     outcomes: list[Outcome] = []
     processes = WarmProcesses()
@@ -37,7 +46,14 @@ def side_by_side(
             alone = replace(job, method=method, timeout=seconds, thorough=True)
             outcomes.append(processes.run(Assignment(alone, memory)))
             observe(method, seconds, outcomes[-1])
+    except KeyboardInterrupt:
+        raise Interrupted(_comparison(methods, outcomes), outcomes) from None
     finally:
         processes.stop()
-    answers = (Answer(m, outcome.verdict, outcome.undecided) for m, outcome in zip(methods, outcomes, strict=True))
-    return Comparison(tuple(answers)), outcomes
+    return _comparison(methods, outcomes), outcomes
+
+
+def _comparison(methods: Sequence[str], outcomes: Sequence[Outcome]) -> Comparison:
+    """Of the first methods, as many as have an outcome."""
+    answers = (Answer(m, outcome.verdict, outcome.undecided) for m, outcome in zip(methods, outcomes, strict=False))
+    return Comparison(tuple(answers))

@@ -56,11 +56,12 @@ def moves_entries(linear_map: LinearMap) -> bool:
 
 
 def _sum_below(a: Array, b: Array) -> Array:
-    """A lower bound of a + b; exact where one of them is 0. Neither is +infinity."""
+    """A lower bound of a + b, neither +infinity; the sum itself where it is exact (TwoSum: Knuth, TAOCP 2, 4.2.2)."""
     xp = namespace(a, b)
     total = a + b
-    rounded = (a != 0) & (b != 0)
-    below = total - xp.where(rounded, 2 * UNIT_ROUNDOFF * xp.abs(total) + UNDERFLOW, 0.0)
+    of_b = total - a
+    exact = (a - (total - of_b)) + (b - of_b) == 0
+    below = total - xp.where(exact, 0.0, 2 * UNIT_ROUNDOFF * xp.abs(total) + UNDERFLOW)
     return xp.where(below == below, below, -math.inf)
 
 

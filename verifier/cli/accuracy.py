@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verifier.cli.around import norm_named, range_given
+from verifier.arguments import TIMEOUT, limits_written, norm_named, number_written
+from verifier.cli.around import CHANNELS
 from verifier.cli.options import flag, listed, number, option, required, whole, word
 from verifier.cli.output import complain, say, say_table
 from verifier.cli.smoothing import Noise
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 def sizes(text: str) -> list[float]:
     """Reads numbers with commas between them."""
     try:
-        return [float(word) for word in text.split(",")]
-    except ValueError as error:
+        return [number_written(word, "epsilons") for word in text.split(",")]
+    except UsageError as error:
         raise ArgumentTypeError(f"{text!r} is no list of sizes; give numbers: --epsilons 0.05,0.1") from error
 
 
@@ -45,6 +46,7 @@ class Question:
     samples: str = option(str, "", "Which, from 0 on; all if not given.", "I,J-K")
     norm: str = option(str, "inf", "In which sizes are measured: 1, 2 or inf.", "P")
     clip: str = option(str, "", "Values that inputs can have at all.", "LOW,HIGH")
+    channels: str = option(str, "first", CHANNELS, "WHERE")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,7 @@ class Effort:
     """How it is answered."""
 
     methods: tuple[str, ...] | None = option(listed, None, "Names, with commas; the usual ones if not given.")
-    timeout: float = option(number(0.001), 60.0, "Seconds for a sample, smoothing apart.", "SECONDS")
+    timeout: float = option(number(0.001), TIMEOUT, "Seconds for a sample, smoothing apart.", "SECONDS")
     workers: int | None = option(whole(1), None, "Samples at a time; cores if not given.")
     joint: bool = flag("Smoothing: all samples' statements together wrong with a chance of alpha.")
     seed: int = option(whole(0), 0, "Seed of every random choice.")
@@ -91,7 +93,7 @@ def accuracy(question: Question, effort: Effort, answer: Answer, noise: Noise) -
     options = _options(question, effort, noise)
     check_writable(answer.evidence, "--evidence")
     model = load_network(question.network)
-    found = load_data(question.data, model.input_size)
+    found = load_data(question.data, model, question.channels)
     chosen = chosen_samples(question.samples or f"0-{len(found.x) - 1}", len(found.x))
     output, resume = answer.output, answer.resume
     if output is not None:
@@ -124,7 +126,7 @@ def _options(question: Question, effort: Effort, noise: Noise) -> AccuracyOption
     from verifier.evaluation.options import USUAL, AccuracyOptions
 
     names = USUAL if effort.methods is None else effort.methods
-    limits = range_given(question.clip) if question.clip else None
+    limits = limits_written(question.clip) if question.clip else None
     norm, smoothing = norm_named(question.norm), noise.asked(effort.seed)
     return AccuracyOptions(question.epsilons, norm, names, limits, effort.timeout, effort.seed, smoothing, effort.joint)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from verifier.arguments import TIMEOUT
 from verifier.batch.job import Job
 from verifier.cli.around import Neighbourhood
 from verifier.cli.options import flag, listed, number, option, optional_word, whole
@@ -17,9 +18,6 @@ from verifier.evidence.result_files import check_writable
 
 if TYPE_CHECKING:
     from verifier.batch.plan import Settings
-
-TIMEOUT = 120.0
-"""Seconds for a comparison."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from verifier.cli.around import described
 from verifier.cli.output import complain, say, say_table
-from verifier.cli.statuses import EXIT_CONTRADICTION, write_or_exit
+from verifier.cli.statuses import EXIT_CONTRADICTION, EXIT_INTERRUPTED, write_or_exit
 from verifier.errors import UsageError
 from verifier.evidence.result_files import check_writable, json_number, verdict_record, write_whole
 from verifier.verdict import Status
@@ -51,7 +51,7 @@ class Files:
 
 def on_query(job: Job, methods: Sequence[str], files: Files) -> int:
     """Compares the methods on one query; the exit status."""
-    from verifier.batch.side_by_side import side_by_side
+    from verifier.batch.side_by_side import Interrupted, side_by_side
 
     if files.picture is not None:
         from verifier.pictures.bounds import check_picture
@@ -60,8 +60,19 @@ def on_query(job: Job, methods: Sequence[str], files: Files) -> int:
         check_writable(files.picture, "--picture")
     check_writable(files.evidence, "--evidence")
     _require_readable(job)
-    comparison, outcomes = side_by_side(job, methods, MEMORY, _observe)
+    interrupted = False
+    try:
+        comparison, outcomes = side_by_side(job, methods, MEMORY, _observe)
+    except Interrupted as end:
+        comparison, outcomes, interrupted = end.comparison, end.outcomes, True
+    _observe("", 0.0, None)
     say_table(_table(comparison))
+    for line in _remarks(comparison):
+        say(line)
+    if interrupted:
+        say(f"interrupted after {len(outcomes)} of {len(methods)} methods")
+        if not outcomes:
+            return EXIT_INTERRUPTED
     say(_conclusion(comparison))
     text = json.dumps(_record(comparison, outcomes, job), indent=1, allow_nan=False) + "\n"
     status = _shout(comparison, text, files.evidence)  # before any other file, which may fail
@@ -69,6 +80,8 @@ def on_query(job: Job, methods: Sequence[str], files: Files) -> int:
         write_or_exit(status, partial(write_whole, files.json, text))
     if files.picture is not None:
         write_or_exit(status, partial(_draw, comparison, job, files.picture))
+    if interrupted:
+        return status or EXIT_INTERRUPTED
     if status == 0 and all(answer.verdict.status is Status.ERROR for answer in comparison.answers):
         raise UsageError("no method could work on it", str(job.network), "see the remarks")
     return status
@@ -107,35 +120,39 @@ def _observe(method: str, seconds: float, outcome: Outcome | None) -> None:
     """Shows on a terminal which method is at work."""
     if sys.stderr is None or not sys.stderr.isatty():
         return
-    told = "" if outcome is not None else f"{method}, up to {seconds:.0f} s"
+    told = "" if outcome is not None or not method else f"{method}, up to {seconds:.0f} s"
     print(f"\r\x1b[2K{told}", end="", file=sys.stderr, flush=True)
 
 
 def _table(comparison: Comparison) -> Table:
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table()
-    table.add_column("method")
-    table.add_column("kind")
-    table.add_column("verdict")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("method", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
     for heading in ("lower bound", "gap", "reached", "open neurons", "seconds"):
         table.add_column(heading, justify="right")
-    table.add_column("remark")
     for answer in comparison.answers:
         verdict = answer.verdict
         table.add_row(
             answer.method,
-            "complete" if answer.complete else "incomplete",
             Text(verdict.status, STYLES.get(verdict.status, "yellow")),
             _shown(verdict.bound),
             _shown(comparison.gap(answer)),
             _shown(verdict.reached),
             "" if answer.undecided is None else str(answer.undecided),
             f"{verdict.seconds:.2f}",
-            Text(_remark(answer)),
         )
     return table
+
+
+def _remarks(comparison: Comparison) -> list[str]:
+    """What does not fit into the table: which methods are complete, and what each has to say."""
+    complete = ", ".join(answer.method for answer in comparison.answers if answer.complete)
+    said = [f"{answer.method}: {_remark(answer)}" for answer in comparison.answers if _remark(answer)]
+    return [*([f"complete methods: {complete}"] if complete else []), *said]
 
 
 def _shown(value: float | None) -> str:

@@ -13,6 +13,7 @@ from typing import NoReturn
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from verifier.cli.output import bear_any_text, complain, say
+from verifier.cli.wording import told
 from verifier.errors import EXIT_DEFECT, EXIT_USAGE, UsageError, VerifierError, missing_package
 
 COMMANDS = {
@@ -54,14 +55,14 @@ def main() -> None:
         sys.exit(run(sys.argv[1:]))
     except VerifierError as error:
         say("error")
-        complain(f"verifier: {error}")
+        complain(f"verifier: {told(error)}")
         sys.exit(EXIT_USAGE)
     except ImportError as error:
-        told = missing_package(error)
-        if told is None:
+        missing = missing_package(error)
+        if missing is None:
             _exit_with_defect()
         say("error")
-        complain(f"verifier: {told}")
+        complain(f"verifier: {told(missing)}")
         sys.exit(EXIT_USAGE)
     except Exception:  # Python's own status for it would be 1, which says sat
         _exit_with_defect()

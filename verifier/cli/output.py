@@ -11,10 +11,12 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from verifier.text import visible
+
 if TYPE_CHECKING:
     from rich.table import Table
 
-UNWATCHED_WIDTH = 120
+UNWATCHED_WIDTH = 80
 """Columns of a table that goes to no terminal."""
 
 
@@ -33,11 +35,15 @@ def say_table(table: Table) -> None:
     console = Console(width=None if terminal else UNWATCHED_WIDTH)
     with console.capture() as captured:
         console.print(table)
-    say(captured.get().rstrip("\n"))
+    _print(captured.get().rstrip("\n"))  # its styles are escape sequences of our own
 
 
 def say(text: str) -> None:
     """Prints a line to standard output, at once; where that is closed or full, goes on silently."""
+    _print(visible(text, lines=True))
+
+
+def _print(text: str) -> None:
     if sys.stdout is None:
         return
     try:
@@ -52,6 +58,6 @@ def complain(text: str) -> None:
     if sys.stderr is None:
         return
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(visible(text, lines=True), file=sys.stderr, flush=True)
     except OSError:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - lives as long as the process

@@ -9,11 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verifier.cli.around import MEASURES, norm_named, range_given
+from verifier.arguments import MEASURES, TIMEOUT, limits_written, norm_named
+from verifier.cli.around import CHANNELS
 from verifier.cli.options import listed, number, option, required, whole, word
 from verifier.cli.output import complain, say, say_table
 from verifier.cli.smoothing import Noise
-from verifier.cli.statuses import EXIT_CONTRADICTION, write_or_exit
+from verifier.cli.statuses import EXIT_CONTRADICTION, EXIT_INTERRUPTED, write_or_exit
 from verifier.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,10 +34,13 @@ class Question:
     """The question."""
 
     network: Path = word(Path, "NET", "ONNX model of a classifier, .onnx or .onnx.gz.")
-    data: str = required(str, "Samples: .npz (x, y), .csv (label last), or a known set: digits, mnist5k.", "DATA")
+    data: str = required(
+        str, "Samples: .npy, .npz (x, y), .csv (label last), an image, or a known set: digits, mnist5k.", "DATA"
+    )
     samples: str = option(str, "0", "Which, from 0 on.", "I,J-K")
     norm: str = option(str, "inf", "In which distances are measured: 1, 2 or inf; 0 counts changed inputs.", "P")
     clip: str = option(str, "", "Values that inputs can have at all.", "LOW,HIGH")
+    channels: str = option(str, "first", CHANNELS, "WHERE")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +48,7 @@ class Effort:
     """How it is answered."""
 
     methods: tuple[str, ...] | None = option(listed, None, "Names, with commas; the usual ones if not given.")
-    timeout: float = option(number(0.001), 60.0, "Seconds for a sample.", "SECONDS")
+    timeout: float = option(number(0.001), TIMEOUT, "Seconds for a sample.", "SECONDS")
     gap: float = option(number(), 1e-3, "The relative gap up to which a bracket counts as exact.")
     seed: int = option(whole(0), 0, "Seed of every random choice.")
     threads: int = option(whole(1), 2, "Processor cores a search works on.")
@@ -55,6 +59,7 @@ class Answer:
     """Where the answer goes."""
 
     json: Path | None = option(Path, None, "Write everything as JSON.")
+    csv: Path | None = option(Path, None, "Write a row a sample as CSV.")
     evidence: Path = option(Path, Path("crossing.json"), "Where both sides of a crossing are written.")
     picture: Path | None = option(Path, None, "Draw a sample's ends on a line, a row a method: .png, .svg or .pdf.")
     regions: Path | None = option(Path, None, "Draw the decision regions around a sample, and both radii.")
@@ -79,27 +84,44 @@ def radius(question: Question, effort: Effort, answer: Answer, noise: Noise) -> 
     verifier radius net.onnx --data samples.npz --samples 3 --norm inf --methods fmn,crown,milp --json out.json
     """
     from verifier.cli.radius_pictures import Pictures
-    from verifier.evidence.result_files import check_writable
+    from verifier.evidence.result_files import check_writable, write_whole
     from verifier.radii.data import chosen_samples, load_data
     from verifier.readers.onnx import load_network
 
     p = norm_named(question.norm, MEASURES)
     options = _options(question, effort, noise)
     options.chosen(p)
-    for path, name in ((answer.json, "--json"), (answer.evidence, "--evidence")):
+    for path, name in ((answer.json, "--json"), (answer.csv, "--csv"), (answer.evidence, "--evidence")):
         if path is not None:
             check_writable(path, name)
     model = load_network(question.network)
-    found = load_data(question.data, model.input_size)
+    found = load_data(question.data, model, question.channels)
     chosen = chosen_samples(question.samples, len(found.x))
     pictures = Pictures(answer.picture, answer.regions, answer.images, answer.shape, effort.seed)
     pictures.check(model, chosen)
     questions = {index: _question(model, found, index, p, options) for index in chosen}
-    brackets = {index: _measured(index, asked, options) for index, asked in questions.items()}
+    brackets: dict[int, Bracket] = {}
+    try:
+        for index, asked in questions.items():
+            _measured(index, asked, options, brackets)
+    except KeyboardInterrupt:
+        _observe("")
+        complain(f"verifier: interrupted at sample {index}; this is what was known")
+        if index in brackets:
+            _show(index, brackets[index])
+        interrupted = True
+    else:
+        interrupted = False
+    if len(questions) > 1:
+        say_table(_summary(brackets))
     record = _asked(question, effort, noise) | {"methods": options.chosen(p)}
     status = _shout(brackets, record, answer.evidence)
     if answer.json is not None:
         write_or_exit(status, partial(_write, answer.json, brackets, record))
+    if answer.csv is not None:
+        write_or_exit(status, partial(write_whole, answer.csv, _csv(brackets)))
+    if interrupted:
+        return status or EXIT_INTERRUPTED
     write_or_exit(status, partial(pictures.write, model, questions, brackets))
     return status
 
@@ -114,14 +136,14 @@ def _options(question: Question, effort: Effort, noise: Noise) -> RadiusOptions:
 
     if not math.isfinite(effort.timeout):
         raise UsageError(f"a timeout of {effort.timeout} s", "--timeout", "give a number of seconds")
-    limits = range_given(question.clip) if question.clip else None
+    limits = limits_written(question.clip) if question.clip else None
     smoothing = noise.asked(effort.seed)
     return RadiusOptions(limits, effort.methods, effort.timeout, effort.gap, effort.seed, effort.threads, smoothing)
 
 
 def _asked(question: Question, effort: Effort, noise: Noise) -> dict[str, object]:
     """What was asked, for JSON."""
-    limits = range_given(question.clip) if question.clip else None
+    limits = limits_written(question.clip) if question.clip else None
     return {
         "network": str(question.network),
         "data": question.data,
@@ -142,18 +164,62 @@ def _question(model: Network, data: LabelledData, index: int, norm: float, optio
     return RadiusQuestion(model, data.x[index], data.label(index), norm, options.clip)
 
 
-def _measured(index: int, question: RadiusQuestion, options: RadiusOptions) -> Bracket:
-    """Measures one sample and shows it."""
+def _measured(index: int, question: RadiusQuestion, options: RadiusOptions, known: dict[int, Bracket]) -> None:
+    """Measures one sample and shows it; `known` has what is known of it meanwhile."""
     from verifier.radii.measure import measure
 
-    def observe(known: Bracket) -> None:
-        _observe(f"sample {index}, {known.ends[-1].method}: {known.summary}")
+    def observe(bracket: Bracket) -> None:
+        known[index] = bracket
+        _observe(f"sample {index}, {bracket.ends[-1].method}: {bracket.summary}")
 
-    bracket = measure(question, options, observe, index)
+    known[index] = measure(question, options, observe, index)
     _observe("")
+    _show(index, known[index])
+
+
+def _show(index: int, bracket: Bracket) -> None:
     say_table(_table(bracket, f"sample {index}, class {bracket.label}, norm {bracket.norm:g}"))
+    for end in bracket.ends:
+        if end.detail:
+            say(f"{end.method}: {end.detail}")
     say(f"sample {index}: {bracket.summary}")
-    return bracket
+
+
+def _summary(brackets: dict[int, Bracket]) -> Table:
+    """A row a sample, and the medians."""
+    from statistics import median
+
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title="all samples", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("sample", "class", "lower", "by", "upper", "by"):
+        table.add_column(heading, no_wrap=True, justify="left" if heading == "by" else "right")
+    for index, bracket in brackets.items():
+        low, high = bracket.interval
+        by = [end.method if end else "" for end in (bracket.lower, bracket.upper)]
+        table.add_row(str(index), str(bracket.label), f"{low:.6g}", by[0], f"{high:.6g}", by[1])
+    if brackets:
+        low, high = (median(ends) for ends in zip(*(b.interval for b in brackets.values()), strict=True))
+        table.add_row("median", "", f"{low:.6g}", "", f"{high:.6g}", "")
+    return table
+
+
+def _csv(brackets: dict[int, Bracket]) -> str:
+    """A row a sample, in the columns of the JSON file."""
+    import csv
+    import io
+
+    from verifier.radii.bracket import bracket_record
+
+    columns = ("label", "predicted", "norm", "lower", "upper", "gap", "exact", "standing", "seconds")
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(("sample", *columns))
+    for index, bracket in brackets.items():
+        record = bracket_record(bracket)
+        lines.writerow((index, *(record[column] for column in columns)))
+    return text.getvalue()
 
 
 def _observe(text: str) -> None:
@@ -163,20 +229,20 @@ def _observe(text: str) -> None:
 
 
 def _table(bracket: Bracket, title: str) -> Table:
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading, justify in (("method", "left"), ("end", "left"), ("value", "right"), ("standing", "left")):
-        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+        table.add_column(heading, justify=justify, no_wrap=heading == "method")  # type: ignore[arg-type]
     table.add_column("seconds", justify="right")
-    table.add_column("remark")
     best = (bracket.lower, bracket.upper)
     for end in bracket.ends:
         bold = "bold" if end in best else ""
         standing = Text(end.standing.value, STYLES.get(end.standing, "yellow"))
         value = Text(_shown(end), bold)
-        table.add_row(end.method, end.side.value, value, standing, f"{end.seconds:.2f}", Text(end.detail))
+        table.add_row(end.method, end.side.value, value, standing, f"{end.seconds:.2f}")
     return table
 
 

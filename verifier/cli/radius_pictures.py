@@ -62,9 +62,11 @@ class Pictures:
         from verifier.pictures.brackets import bracket_picture
         from verifier.pictures.images import ImageRow, image_shape, images_picture
         from verifier.pictures.regions import regions_picture
+        from verifier.pictures.style import norm_name, range_name
 
         first = next(iter(brackets))
-        title = f"{network.name}, sample {first}"
+        told = norm_name(brackets[first].norm) + range_name(questions[first].clip)
+        title = f"{network.name}, sample {first}, {told}"
         if self.ends is not None:
             write_whole(self.ends, bracket_picture(brackets[first], title, self.ends.suffix))
         if self.regions is not None:
@@ -72,5 +74,6 @@ class Pictures:
             write_whole(self.regions, drawn)
         if self.images is not None:
             rows = [ImageRow(number, questions[number], bracket) for number, bracket in brackets.items()]
+            title = f"{network.name}, {told}"
             shape = image_shape(network, self.shape)
-            write_whole(self.images, images_picture(rows, shape, network.name, self.images.suffix))
+            write_whole(self.images, images_picture(rows, shape, title, self.images.suffix))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from verifier.arguments import TIMEOUT
 from verifier.batch.job import Job, decide
 from verifier.batch.watchdog import Watchdog
 from verifier.cli.around import Neighbourhood, described
 from verifier.cli.live import LiveLine
 from verifier.cli.options import flag, number, option, optional_word, whole, word
 from verifier.cli.output import complain, say
+from verifier.cli.statuses import EXIT_INTERRUPTED
+from verifier.cli.wording import as_options, told
 from verifier.errors import UsageError, VerifierError
 from verifier.evidence.result_files import (
     check_writable,
@@ -45,6 +49,7 @@ class Question:
     witness_tolerance: float = option(
         number(0), 0.0, "Accept witnesses that miss the property by this much; 0 is exact."
     )
+    allow_empty: bool = flag("Answer unsat where bounds cross, so that there is no input at all; otherwise an error.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +59,7 @@ class Effort:
     method: str = option(
         str, "auto", "auto, interval, crown, dual, alpha, lp, sdp, inputs, neurons, milp or attack.", "NAME"
     )
-    timeout: float = option(number(0.001), 300.0, "Wall time allowed, in seconds.", "SECONDS")
+    timeout: float = option(number(0.001), TIMEOUT, "Wall time allowed, in seconds.", "SECONDS")
     memory: float = option(
         number(1), 4000.0, "Megabytes a search may keep; it narrows before it would take more.", "MB"
     )
@@ -81,7 +86,8 @@ def verify(question: Question, effort: Effort, answer: Answer, near: Neighbourho
     """Decide whether a property of a network holds.
 
     The first word printed is the verdict: unsat (the property is proved), sat (a counterexample, replayed in ONNX
-    Runtime), unknown, timeout or error. Exit status: 0 unsat, 1 sat, 2 wrong input or usage, 3 undecided.
+    Runtime), unknown, timeout or error. Exit status: 0 unsat, 1 sat, 2 wrong input or usage, 3 undecided, 130 ended by
+    Ctrl-C. Bounds that cross leave no input and would prove anything: an error, unless --allow-empty.
 
     Examples:
 
@@ -96,10 +102,12 @@ def verify(question: Question, effort: Effort, answer: Answer, near: Neighbourho
     verifier verify net.onnx prop.vnnlib --method crown --tighten lp --tighten-share 0.9
 
     verifier verify net.onnx --around image.npy --norm 2 --epsilon 0.5 --clip 0,1
+
+    verifier verify net.onnx --data digits:test --samples 3 --epsilon 8/255
     """
     job = _job(question, effort, near)
     watchdog = Watchdog(effort.timeout, complain)
-    report = Report(answer.result, answer.json, job, answer.explain, LiveLine(lambda: watchdog.elapsed))
+    report = Report(answer.result, answer.json, job, answer.explain, LiveLine(lambda: watchdog.elapsed), watchdog)
     report.check()
     with watchdog:
         report.line.start()
@@ -114,7 +122,7 @@ def verify(question: Question, effort: Effort, answer: Answer, near: Neighbourho
                 UsageError("out of memory", str(job.network), "use a machine with more, or a smaller network")
             )
         watchdog.claim()
-    return report.finish(verdict, task)
+        sys.exit(report.finish(verdict, task))  # within, so that a signal does not change the status any more
 
 
 def _job(question: Question, effort: Effort, near: Neighbourhood) -> Job:
@@ -142,6 +150,7 @@ def _job(question: Question, effort: Effort, near: Neighbourhood) -> Job:
         effort.tighten,
         effort.tighten_share,
         around=place,
+        allow_empty=question.allow_empty,
     )
 
 
@@ -155,6 +164,7 @@ class Report:
         job: the question, for the JSON file.
         explain: whether to print what a plan chose.
         line: shown on a terminal until the verdict is.
+        watchdog: knows whether Ctrl-C ended the run.
     """
 
     result: Path | None
@@ -162,6 +172,7 @@ class Report:
     job: Job
     explain: bool
     line: LiveLine
+    watchdog: Watchdog
 
     def check(self) -> None:
         """Finds unwritable paths before any work.
@@ -188,17 +199,23 @@ class Report:
         """
         self.line.stop()
         declarations = task.query.declarations if task is not None else ()
-        bound = "" if verdict.bound is None else f", margin at least {verdict.bound:.6g}"
-        say(f"{verdict.status.value}  by {verdict.method}{bound}, {verdict.seconds:.2f} s")
+        vacuous = task is not None and not task.query.disjuncts
+        how = "vacuously, nothing is left to ask" if vacuous else f"by {verdict.method}"
+        margin = f", {verdict.margin}" if verdict.margin else ""
+        say(f"{verdict.status.value}  {how}{margin}, {verdict.seconds:.2f} s")
         if verdict.detail:
-            say(verdict.detail)
+            say(as_options(verdict.detail))
         if self.explain and task is not None:
             for line in task.explanation or ["nothing was left to plan: the first attack or bounds decided"]:
                 say(line)
         if verdict.witness is not None:
             self._show(verdict.witness, declarations)
+        status = EXIT_STATUS[verdict.status]
+        if self.watchdog.interrupted and status == EXIT_STATUS[Status.UNKNOWN]:
+            say("interrupted: this is what was known")
+            status = EXIT_INTERRUPTED
         self._write(verdict, declarations, task)
-        return EXIT_STATUS[verdict.status]
+        return status
 
     def _write(self, verdict: Verdict, declarations: Sequence[Declaration] = (), task: Task | None = None) -> None:
         run = {} if task is None else {"explanation": task.explanation, "history": history_records(task.history)}
@@ -242,5 +259,5 @@ class Report:
     def failed(self, error: VerifierError) -> NoReturn:
         """Leaves an `error` verdict in the files and lets the error go on to the shell."""
         self.line.stop()
-        self._write(Verdict(Status.ERROR, "none", detail=str(error)))
+        self._write(Verdict(Status.ERROR, "none", detail=told(error)))
         raise error

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from verifier.arguments import MEASURES, NORM, TIMEOUT, limits, names, norm_named, real
 from verifier.attacks.minimal.registry import ATTACKS
-from verifier.errors import UsageError
+from verifier.errors import Argument, UsageError
 from verifier.methods import METHODS, Options
 from verifier.radii.certificates import CERTIFICATES
 from verifier.radii.smoothed import SMOOTHED, Smoothing
@@ -39,28 +40,40 @@ class AccuracyOptions:
     """
 
     epsilons: Sequence[float]
-    norm: float = math.inf
+    norm: float = NORM
     methods: Sequence[str] = USUAL
     clip: tuple[float, float] | None = None
-    timeout: float = 60.0
+    timeout: float = TIMEOUT
     seed: int = 0
     smoothing: Smoothing = field(default_factory=Smoothing)
     joint: bool = False
 
     def __post_init__(self) -> None:
+        sizes = self.epsilons
+        if isinstance(sizes, str) or not hasattr(sizes, "__iter__"):
+            raise UsageError(f"{sizes!r} is no list of sizes", Argument("epsilons"), "give epsilons=[0.05, 0.1]")
+        for epsilon in sizes:
+            real(epsilon, "epsilons")
+        object.__setattr__(self, "norm", norm_named(self.norm, MEASURES))
+        names(self.methods, "methods")
+        limits(self.clip)
         if not self.epsilons or not all(0 < e < math.inf for e in self.epsilons):
-            raise UsageError("an epsilon that is no size", "--epsilons", "give positive numbers: --epsilons 0.05,0.1")
+            raise UsageError(
+                "an epsilon that is no size", Argument("epsilons"), "give positive numbers: epsilons=0.05,0.1"
+            )
         object.__setattr__(self, "epsilons", tuple(sorted({float(e) for e in self.epsilons})))
         if self.norm not in (1, 2, math.inf):
-            raise UsageError(f"no robust accuracy in the {self.norm:g}-norm", "--norm", "give 1, 2 or inf")
+            raise UsageError(f"no robust accuracy in the {self.norm:g}-norm", Argument("norm"), "give 1, 2 or inf")
         self.verification  # noqa: B018 - says what is wrong with timeout and seed
         if not self.methods:
-            raise UsageError("no method is given", "--methods", f"choose of {', '.join(known_methods())}")
+            raise UsageError("no method is given", Argument("methods"), f"choose of {', '.join(known_methods())}")
         for name in self.methods:
             if name not in known_methods():
-                raise UsageError(f"there is no method {name!r}", "--methods", f"choose of {', '.join(known_methods())}")
+                raise UsageError(
+                    f"there is no method {name!r}", Argument("methods"), f"choose of {', '.join(known_methods())}"
+                )
             if self.norm not in ATTACKS[name].norms if name in ATTACKS else name in SMOOTHED and self.norm != 2:
-                raise UsageError(f"{name} does not work in the {self.norm:g}-norm", "--methods", "leave it out")
+                raise UsageError(f"{name} does not work in the {self.norm:g}-norm", Argument("methods"), "leave it out")
         object.__setattr__(self, "methods", tuple(sorted(dict.fromkeys(self.methods), key=known_methods().index)))
 
     @property

@@ -81,7 +81,7 @@ def own_class(network: Network, sample: np.ndarray) -> int:
     with np.errstate(over="ignore"):  # what is beyond float32 is infinite, and its outputs are no numbers
         y = Replay(network).run(sample.astype(np.float32))
     if np.isnan(y).any():
-        raise ModelError("an output at the sample is not a number", network.name, "say which --label it has")
+        raise ModelError("an output at the sample is not a number", network.name, "say which: label=0")
     return int(np.argmax(y))
 
 

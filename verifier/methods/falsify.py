@@ -12,7 +12,7 @@ THOROUGH = AttackOptions(rounds=1_000_000)
 
 NO_FLOAT32 = (
     "the input set holds no float32 input exactly (an input is fixed to another number), so no witness can be exact; "
-    "--witness-tolerance 1e-6 accepts the nearest float32 input"
+    "witness_tolerance=1e-6 accepts the nearest float32 input"
 )
 
 

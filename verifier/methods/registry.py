@@ -12,7 +12,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from verifier.errors import UsageError
+from verifier.arguments import of_type
+from verifier.errors import Argument, UsageError
 from verifier.methods import complete, falsify, incomplete, optimised, semidefinite
 from verifier.methods.plan import auto, sequence
 from verifier.methods.rounding import rounding_remark
@@ -70,8 +71,9 @@ def method_named(name: str) -> Method:
     Raises:
         UsageError: there is none.
     """
+    of_type(name, str, "method", "give one name; `compare` asks several methods")
     if name not in METHODS:
-        raise UsageError(f"there is no method {name!r}", "--method", f"choose one of {', '.join(METHODS)}")
+        raise UsageError(f"there is no method {name!r}", Argument("method"), f"choose one of {', '.join(METHODS)}")
     return METHODS[name]
 
 
@@ -89,8 +91,8 @@ def check_solver(solver: str, methods: Iterable[str]) -> None:
         return
     backend = solver_named(solver)
     if "milp" in methods and not backend.capabilities.milp:
-        cause = "it solves no mixed-integer programs, which --method milp needs"
-        raise UsageError(cause, f"--solver {backend.name}", "`verifier solvers` shows which do")
+        cause = "it solves no mixed-integer programs, which method=milp needs"
+        raise UsageError(cause, Argument("solver"), "`verifier solvers` shows which do")
 
 
 def decide(network: Network, query: Query, method: Method, options: Options) -> Verdict:

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from verifier.arguments import TIMEOUT, of_type, real, whole
 from verifier.arrays import Array, convert_like, to_numpy
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.forward import forward_bounds
@@ -16,7 +17,7 @@ from verifier.bounds.layout import undecided
 from verifier.bounds.linear import bounds_within
 from verifier.bounds.zonotope import zonotope_bounds
 from verifier.deadline import Deadline
-from verifier.errors import UsageError, missing_package
+from verifier.errors import Argument, UsageError, missing_package
 from verifier.evidence.replay import Replay
 from verifier.network.graph import Network
 from verifier.network.quotients import centred_quotients
@@ -24,7 +25,7 @@ from verifier.programs.solvers.backend import Backend
 from verifier.programs.solvers.registry import DEFAULT, solver_named
 from verifier.property.forms import with_forms
 from verifier.property.nearest import with_nearest
-from verifier.property.query import Box, Query
+from verifier.property.query import BY_NETWORK, Box, Query
 from verifier.search.box_bounds import FORWARD_VALUES
 from verifier.verdict import Progress, Status, Verdict, Witness
 
@@ -42,7 +43,7 @@ class Options:
     """What a user may set for any method.
 
     Attributes:
-        timeout: wall time allowed, seconds.
+        timeout: wall time allowed, seconds; `math.inf` for no limit.
         seed: of every random choice.
         device: where arrays live: ``"cpu"`` (NumPy), or a torch device such as ``"torch:cpu"`` or ``"cuda"``.
         witness_tolerance: how far a witness may lie outside the box and exceed the rows; 0.0 is exact.
@@ -55,7 +56,7 @@ class Options:
             want besides is taken note of.
     """
 
-    timeout: float = math.inf
+    timeout: float = TIMEOUT
     seed: int = 0
     device: str = "cpu"
     witness_tolerance: float = 0.0
@@ -72,20 +73,25 @@ class Options:
         Raises:
             UsageError: one is out of range or no number.
         """
-        if not self.timeout > 0:
-            raise UsageError(f"a timeout of {self.timeout} s", "timeout", "give a positive number of seconds")
-        if self.seed < 0:
-            raise UsageError(f"a seed of {self.seed}", "seed", "give a whole number from 0 on")
-        if not 0 <= self.witness_tolerance < math.inf:
-            raise UsageError(f"a tolerance of {self.witness_tolerance}", "witness tolerance", "give a number from 0 on")
-        if not self.memory > 0:
-            raise UsageError(f"a memory of {self.memory} MB", "memory", "give a positive number of megabytes")
-        if self.threads < 1:
-            raise UsageError(f"{self.threads} threads", "threads", "give a whole number from 1 on")
+        if not real(self.timeout, "timeout") > 0:
+            raise UsageError(f"a timeout of {self.timeout} s", Argument("timeout"), "give a positive number of seconds")
+        if whole(self.seed, "seed") < 0:
+            raise UsageError(f"a seed of {self.seed}", Argument("seed"), "give a whole number from 0 on")
+        of_type(self.device, str, "device", "give a name, such as 'cpu'")
+        if not 0 <= real(self.witness_tolerance, "witness_tolerance") < math.inf:
+            cause = f"a tolerance of {self.witness_tolerance}"
+            raise UsageError(cause, Argument("witness_tolerance"), "give a number from 0 on")
+        if not real(self.memory, "memory") > 0:
+            raise UsageError(f"a memory of {self.memory} MB", Argument("memory"), "give a positive number of megabytes")
+        if whole(self.threads, "threads") < 1:
+            raise UsageError(f"{self.threads} threads", Argument("threads"), "give a whole number from 1 on")
+        of_type(self.solver, str, "solver", "give a name, such as 'highs'")
         if self.tighten not in TIGHTEN:
-            raise UsageError(f"tightening by {self.tighten!r}", "--tighten", f"choose one of {', '.join(TIGHTEN)}")
-        if not 0 < self.tighten_share <= 1:
-            raise UsageError(f"a share of {self.tighten_share}", "tighten share", "give a number above 0, at most 1")
+            cause = f"tightening by {self.tighten!r}"
+            raise UsageError(cause, Argument("tighten"), f"choose one of {', '.join(TIGHTEN)}")
+        if not 0 < real(self.tighten_share, "tighten_share") <= 1:
+            cause = f"a share of {self.tighten_share}"
+            raise UsageError(cause, Argument("tighten_share"), "give a number above 0, at most 1")
 
 
 @dataclass(eq=False)
@@ -282,10 +288,30 @@ class Task:
         if bound == -math.inf:
             bound = None
         # Why a witness could not be found is of no interest once there is a proof that there is none.
-        notes = self._proof_notes() if status is Status.UNSAT else self.notes
+        notes = [*self._classes(), *(self._proof_notes() if status is Status.UNSAT else self.notes)]
         reached = self.reached if math.isfinite(self.reached) else None
         detail = "; ".join(dict.fromkeys(notes))
         return Verdict(status, method, bound, self.witness, self.deadline.elapsed, detail, reached)
+
+    def _classes(self) -> list[str]:
+        """Which classes are spoken of, where one is asked to be kept."""
+        kept, witness = self.query.kept, self.witness
+        if kept is None:
+            return []
+        told = [f"the sample's class is {kept.label}, as {kept.source} says"]
+        if witness is None:
+            return told
+        leading = np.flatnonzero(witness.y == witness.y.max()).tolist()
+        if len(leading) > 1:
+            told.append(f"classes {' and '.join(map(str, leading))} tie at the counterexample")
+        else:
+            told.append(f"the counterexample's is {leading[0]}" if leading else "the counterexample has none")
+        if kept.source != BY_NETWORK:
+            with np.errstate(over="ignore"):
+                own = int(np.argmax(self.replay.run(kept.sample.astype(np.float32))))
+            if own != kept.label:
+                told.append(f"the network gives the sample itself class {own}, which label={own} asks about")
+        return told
 
     def _proof_notes(self) -> list[str]:
         """What to know of a proof."""
@@ -315,7 +341,7 @@ def example_array(device: str) -> Array:
         return torch.zeros(0, dtype=torch.float64, device=device.removeprefix("torch:"))
     except (RuntimeError, AssertionError) as error:  # torch raises either for a missing device
         cause = str(error).partition("\n")[0]
-        raise UsageError(f"device {device!r} is not usable ({cause})", "--device", "use cpu") from error
+        raise UsageError(f"device {device!r} is not usable ({cause})", Argument("device"), "use cpu") from error
 
 
 def host(intervals: list[Interval]) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import math
 from typing import TYPE_CHECKING
 
 from verifier.errors import UsageError
-from verifier.pictures.bounds import undated
+from verifier.pictures.style import (
+    ATTACKED,
+    ESTIMATED,
+    POINTS_LEFT,
+    POINTS_RIGHT,
+    PROVED,
+    file_of,
+    norm_name,
+    row_texts,
+)
 from verifier.radii.bracket import PROOFS, Bracket, End, Side
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-PROVED, ESTIMATED, ATTACKED = "#1b7f4d", "#b07a00", "#b3261e"
 
 
 def check_one(samples: int, option: str) -> None:
@@ -32,7 +38,7 @@ def bracket_picture(bracket: Bracket, title: str, ending: str) -> bytes:
     Args:
         bracket: what is drawn.
         title: of the picture.
-        ending: one of `verifier.pictures.bounds.FORMATS`.
+        ending: one of `verifier.pictures.style.FORMATS`.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -49,23 +55,22 @@ def bracket_picture(bracket: Bracket, title: str, ending: str) -> bytes:
     axes.set_yticks(range(len(bracket.ends)), [end.method for end in bracket.ends])
     axes.set_ylim(len(bracket.ends) - 0.4, -0.6)
     axes.set_xlim(left=0.0)
-    axes.set_xlabel(f"size of the perturbation, {bracket.norm:g}-norm")
+    axes.set_xlabel(f"size of the perturbation, {norm_name(bracket.norm)}")
     axes.set_title(title, loc="left", fontsize=10)
     axes.grid(axis="x", color="0.9")
     axes.set_axisbelow(True)
-    file = io.BytesIO()
-    figure.savefig(file, format=ending.lower().lstrip("."), dpi=150, metadata=undated(ending))
-    return file.getvalue()
+    return file_of(figure, ending)
 
 
 def _draw(axes: Axes, row: int, end: End) -> None:
     if math.isfinite(end.value):
-        marker = ">" if end.side is Side.LOWER else "<"
-        axes.plot([end.value], [row], marker=marker, markersize=7, color=_color(end), linestyle="none")
+        marker = POINTS_RIGHT if end.side is Side.LOWER else POINTS_LEFT
+        fill = "full" if end.proved or end.side is Side.UPPER else "none"
+        axes.plot([end.value], [row], marker=marker, markersize=8, color=_color(end), fillstyle=fill)
         if end.proved:
             axes.plot([0.0, end.value], [row, row], color=_color(end), linewidth=3.0, alpha=0.25)
-    told = f"{end.value:.4g}  {end.seconds:.2f} s"
-    axes.text(1.01, row, told, transform=axes.get_yaxis_transform(), va="center", fontsize=9)
+    infinite = "none found" if end.side is Side.UPPER else "whole range"
+    row_texts(axes, row, (f"{end.value:.4g}" if math.isfinite(end.value) else infinite, f"{end.seconds:.2f} s"))
 
 
 def _color(end: End) -> str:
@@ -75,10 +80,10 @@ def _color(end: End) -> str:
 
 
 def _key(axes: Axes) -> None:
-    for color, marker, label in (
-        (PROVED, ">", "proved: nothing nearer"),
-        (ESTIMATED, ">", "estimated"),
-        (ATTACKED, "<", "another class, replayed"),
+    for color, marker, fill, label in (
+        (PROVED, POINTS_RIGHT, "full", "proved: nothing nearer"),
+        (ESTIMATED, POINTS_RIGHT, "none", "estimated"),
+        (ATTACKED, POINTS_LEFT, "full", "another class, replayed"),
     ):
-        axes.plot([], [], marker=marker, color=color, linestyle="none", label=label)
+        axes.plot([], [], marker=marker, fillstyle=fill, color=color, linestyle="none", label=label)
     axes.figure.legend(loc="outside lower center", ncols=4, fontsize=8, frameon=False)

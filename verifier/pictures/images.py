@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import numpy as np
 
 from verifier.errors import UsageError
 from verifier.network.graph import Network
-from verifier.pictures.bounds import undated
+from verifier.pictures.style import file_of, norm_name
 from verifier.radii.bracket import Bracket
 from verifier.radii.question import RadiusQuestion
 
@@ -76,7 +75,7 @@ def images_picture(rows: Sequence[ImageRow], shape: ImageShape, title: str, endi
         rows: one at least.
         shape: of the images.
         title: of the picture.
-        ending: one of `verifier.pictures.bounds.FORMATS`.
+        ending: one of `verifier.pictures.style.FORMATS`.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -86,9 +85,7 @@ def images_picture(rows: Sequence[ImageRow], shape: ImageShape, title: str, endi
     for cells, row in zip(figure.subplots(len(rows), 3, squeeze=False), rows, strict=True):
         _draw(cells, row, shape)
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)
-    file = io.BytesIO()
-    figure.savefig(file, format=ending.lower().lstrip("."), dpi=110, metadata=undated(ending))
-    return file.getvalue()
+    return file_of(figure, ending, 110)
 
 
 def _draw(cells: Sequence[Axes], row: ImageRow, shape: ImageShape) -> None:
@@ -109,7 +106,7 @@ def _draw(cells: Sequence[Axes], row: ImageRow, shape: ImageShape) -> None:
     largest = float(np.abs(change).max()) or 1.0
     shown = cells[1].imshow(change.reshape(shape).mean(axis=0), cmap="RdBu_r", vmin=-largest, vmax=largest)
     cells[1].figure.colorbar(shown, ax=cells[1], shrink=0.8)
-    cells[1].set_title(f"perturbation, {row.bracket.norm:g}-norm {end.value:.4g}", fontsize=9)
+    cells[1].set_title(f"perturbation, {norm_name(row.bracket.norm)} {end.value:.4g}", fontsize=9)
     _show(cells[2], point, shape, (low, high))
     with np.errstate(all="ignore"):
         other = int(row.question.network.forward(point[None])[0].argmax())

@@ -34,8 +34,8 @@ def with_nearest(query: Query, ports: Sequence[Port]) -> Query:
 def box_with_nearest(box: Box, double: np.ndarray) -> Box:
     """The box, widened where an entry has no float32 (float64 where `double`) between its bounds.
 
-    A ball stays what it is: a witness has to lie in it too. Where the nearest number is an end of the enclosure, a
-    strict bound may exclude it, and the entry stays without one.
+    A ball stays what it is: a witness has to lie in it too. Where the nearest number is an end of an enclosure wider
+    than that of one decimal, a strict bound may exclude it, and the entry stays without one.
 
     Args:
         double: which entries are float64, booleans, shape (input_size,).
@@ -48,7 +48,8 @@ def box_with_nearest(box: Box, double: np.ndarray) -> Box:
         low64, high64 = _float64_ends(box)
         low, high = np.where(double, low64, low), np.where(double, high64, high)
     one = low == high
-    excluded = one & (box.lower < box.upper) & ((low == box.lower) | (low == box.upper))
+    decimal = box.upper <= np.nextafter(np.nextafter(box.lower, np.inf), np.inf)
+    excluded = one & ~decimal & ((low == box.lower) | (low == box.upper))
     found = empty & np.isfinite(low) & np.isfinite(high) & (low <= high) & ~excluded
     if not found.any():
         return box

@@ -158,6 +158,25 @@ class Declaration:
     start: int
 
 
+BY_NETWORK, BY_DATA, BY_LABEL = "the network", "the data", "label="
+"""Who says which class a sample has."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """The class that a question of robustness asks to be kept.
+
+    Attributes:
+        label: the class.
+        sample: float64, shape (input_size,), that is said to have it.
+        source: who says so: `BY_NETWORK`, `BY_DATA` or `BY_LABEL`.
+    """
+
+    label: int
+    sample: np.ndarray
+    source: str
+
+
 @dataclass(frozen=True, eq=False)
 class Query:
     """A violation to look for: any of `disjuncts`. Disjuncts that share a box share the `Box` object.
@@ -167,6 +186,9 @@ class Query:
         input_size, output_size: of the network asked about.
         note: what a user should know of the property, e.g. that its input set is empty.
         name: for messages.
+        empty: what leaves no input at all, where that looks like a mistake: bounds that cross, a ball away from the
+            box. Empty for all other queries.
+        kept: the class that is asked to be kept around a sample, for messages.
         declarations: the tensors of a VNN-LIB 2.0 property in its order; none for version 1.0.
     """
 
@@ -176,6 +198,8 @@ class Query:
     note: str = ""
     name: str = "property"
     declarations: tuple[Declaration, ...] = ()
+    empty: str = ""
+    kept: Kept | None = None
 
     @cached_property
     def patterns(self) -> Patterns:
@@ -189,6 +213,17 @@ class Query:
         if not boxes:
             return np.zeros(self.input_size)
         return np.mean([box.middle for box in boxes], axis=0)
+
+    def not_empty(self, allow_empty: bool = False) -> Query:
+        """The query itself.
+
+        Raises:
+            PropertyError: its input set is empty, which looks like a mistake and would prove anything.
+        """
+        if self.empty and not allow_empty:
+            fix = "mend it, or give allow_empty=True to have it answered unsat"
+            raise PropertyError(f"the input set is empty: {self.empty}", self.name, fix)
+        return self
 
     def violated(self, x: np.ndarray, y: np.ndarray) -> bool:
         """Whether the float32 input `x` with output `y` is a violation, exactly."""

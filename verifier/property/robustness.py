@@ -15,8 +15,10 @@ import numpy as np
 from verifier.errors import PropertyError
 from verifier.property.balls import Ball
 from verifier.property.query import (
+    BY_NETWORK,
     Box,
     Disjunct,
+    Kept,
     LinearConstraint,
     Query,
     float32_at_least,
@@ -25,7 +27,7 @@ from verifier.property.query import (
     float_at_most,
 )
 
-EMPTY = "the input set is empty: the ball and the box have no point in common"
+APART = "the ball and the property's box have no point in common"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +58,17 @@ class Neighbourhood:
             raise PropertyError("the sample is not a vector of finite numbers")
         if self.clip is not None and not (self.clip[0] <= self.clip[1] and self.clip[0] < np.inf > -self.clip[1]):
             raise PropertyError(f"a box from {self.clip[0]} to {self.clip[1]}", fix="give the lower end first")
+
+    def check_sample(self) -> None:
+        """Finds out whether the sample lies in the data's range.
+
+        Raises:
+            PropertyError: it does not.
+        """
+        if self.clip is not None and not ((self.sample >= self.clip[0]) & (self.sample <= self.clip[1])).all():
+            told = f"from {self.sample.min():g} to {self.sample.max():g}"
+            cause = f"the sample, {told}, lies outside the data's range from {self.clip[0]:g} to {self.clip[1]:g}"
+            raise PropertyError(cause, fix="give a range that holds it (clip=), or none")
 
     def box(self, within: Box | None = None) -> Box | None:
         """The neighbourhood as a box, with a ball for norms 1 and 2, intersected with another box; None where empty."""
@@ -95,7 +108,11 @@ class Neighbourhood:
 
 
 def robustness_query(
-    network_sizes: tuple[int, int], neighbourhood: Neighbourhood, label: int, name: str = "robustness"
+    network_sizes: tuple[int, int],
+    neighbourhood: Neighbourhood,
+    label: int,
+    name: str = "robustness",
+    source: str = BY_NETWORK,
 ) -> Query:
     """Is there an input in the neighbourhood for which some other output is at least that of `label`?
 
@@ -104,9 +121,11 @@ def robustness_query(
         neighbourhood: the input set.
         label: the sample's class, from 0 on.
         name: for messages.
+        source: who says so, see `Kept`.
 
     Raises:
-        PropertyError: the sample's size is not the network's, or there is no such class.
+        PropertyError: the sample's size is not the network's, it lies outside the data's range, or there is no such
+            class.
     """
     input_size, output_size = network_sizes
     _check_size(neighbourhood, input_size, name)
@@ -114,27 +133,32 @@ def robustness_query(
         raise PropertyError("a network with a single output has no classes", name, "give a property")
     if not 0 <= label < output_size:
         raise PropertyError(f"there is no class {label}", name, f"give one from 0 to {output_size - 1}")
+    neighbourhood.check_sample()
     box = neighbourhood.box()
-    if box is None:
-        return Query((), input_size, output_size, EMPTY, name)
+    assert box is not None, "the sample lies in its ball and in the data's range"
     rows = (_at_most(label, other) for other in range(output_size) if other != label)
-    return Query(tuple(Disjunct(box, (row,)) for row in rows), input_size, output_size, name=name)
+    disjuncts, kept = tuple(Disjunct(box, (row,)) for row in rows), Kept(label, neighbourhood.sample, source)
+    return Query(disjuncts, input_size, output_size, name=name, kept=kept)
 
 
 def near(query: Query, neighbourhood: Neighbourhood) -> Query:
     """The query about those of its inputs that lie in the neighbourhood.
 
     Raises:
-        PropertyError: the sample's size is not the query's, or its boxes have balls already.
+        PropertyError: the sample's size is not the query's, it lies outside the data's range, or the query's boxes
+            have balls already.
     """
     _check_size(neighbourhood, query.input_size, query.name)
     boxes = {id(d.box): d.box for d in query.disjuncts}
     if any(box.ball is not None for box in boxes.values()):
         raise PropertyError("the input set is a ball already", query.name)
+    neighbourhood.check_sample()
     parts = {key: neighbourhood.box(box) for key, box in boxes.items()}
     pairs = ((d, parts[id(d.box)]) for d in query.disjuncts)
     disjuncts = tuple(Disjunct(box, d.rows) for d, box in pairs if box is not None)
-    return replace(query, disjuncts=disjuncts, note=query.note if disjuncts else EMPTY)
+    if disjuncts or not query.disjuncts:
+        return replace(query, disjuncts=disjuncts)
+    return replace(query, disjuncts=(), note=f"the input set is empty ({APART}): vacuously unsat", empty=APART)
 
 
 def _check_size(neighbourhood: Neighbourhood, input_size: int, name: str) -> None:

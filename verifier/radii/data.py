@@ -1,15 +1,16 @@
-"""Labelled samples: NPZ and CSV files of the user's own, and known sets (`known_data.py`)."""
+"""Labelled samples: files of the user's own (`readers/samples.py`), and known sets (`known_data.py`)."""
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from verifier.errors import PropertyError, UsageError
+from verifier.errors import Argument, PropertyError, UsageError
+from verifier.network.graph import Network, Port
 from verifier.radii.known_data import KNOWN, PARTS, split
+from verifier.readers.samples import KINDS, load_samples, whole_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,44 +31,56 @@ class LabelledData:
         return None if self.labels is None else int(self.labels[index])
 
 
-def load_data(name: str, input_size: int) -> LabelledData:
+def load_data(name: str, network: Network | int | tuple[int, ...], channels: str = "first") -> LabelledData:
     """Reads a data set.
 
     Args:
-        name: ``digits`` or ``mnist5k``, with ``:train`` or ``:test`` a part of it (`split`); an ``.npz`` file with `x`,
-            shape (N, ...), and `y`, shape (N,), if there are labels; or a ``.csv`` file, a sample a line, the label
-            last if there is a number more than inputs.
-        input_size: of the network.
+        name: ``digits`` or ``mnist5k``, with ``:train`` or ``:test`` a part of it (`split`); or a file, see
+            `readers.samples.load_samples`.
+        network: whose inputs the samples are; or how many those are, or their shape.
+        channels: ``"last"`` where the samples of a file have them there, and the network before rows and columns.
 
     Raises:
-        UsageError: there is no such file, or its name ends otherwise, or the library that has the set is missing.
+        UsageError: there is no such file, or its name ends otherwise, or the library that reads it is missing.
         PropertyError: what is in it does not fit.
     """
-    x: np.ndarray
-    labels: np.ndarray | None
+    if isinstance(network, int):
+        network = (network,)
+    ports = (Port("X", network),) if isinstance(network, tuple) else network.inputs
     known, colon, part = name.partition(":")
-    if known in KNOWN:
-        x, labels = _part(*KNOWN[known](), part, name) if colon else KNOWN[known]()
-    else:
-        x, labels = _from_file(name, input_size)
-    if x.shape[1:] != (input_size,) or not len(x):
-        raise PropertyError(f"samples of {x.shape[-1]} numbers for a network of {input_size} inputs", name)
-    if not np.isfinite(x).all():
-        raise PropertyError("a sample has an entry that is not finite", name, "give finite numbers")
-    return LabelledData(name, x, None if labels is None else _whole(labels, len(x), name))
+    if known not in KNOWN:
+        if not Path(name).suffix:
+            fix = f"give {' or '.join(KNOWN)}, or a file that ends in {', '.join(KINDS)}"
+            raise UsageError("data of unknown kind", name, fix)
+        found = load_samples(name, ports, channels)
+        return LabelledData(name, found.x, found.labels)
+    x, labels = _part(*KNOWN[known](), part, name) if colon else KNOWN[known]()
+    size = sum(port.size for port in ports)
+    if x.shape[1:] != (size,):
+        raise PropertyError(f"samples of {x.shape[-1]} numbers for a network of {size} inputs", name)
+    return LabelledData(name, x, whole_labels(labels, len(x), name))
 
 
-def _from_file(name: str, input_size: int) -> tuple[np.ndarray, np.ndarray | None]:
-    path = Path(name)
-    if path.suffix.lower() not in (".npz", ".csv"):
-        fix = f"give a file that ends in .npz or .csv, or {' or '.join(KNOWN)}"
-        raise UsageError("data of unknown kind", name, fix)
-    if not path.is_file():
-        raise UsageError("there is no such file", name, f"give a file of samples, or {' or '.join(KNOWN)}")
-    try:
-        return _npz(path) if path.suffix.lower() == ".npz" else _csv(path, input_size)
-    except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise PropertyError(f"no readable data ({error})", name, "give x, and y for labels") from error
+def load_one(
+    name: str, samples: str | None, network: Network, channels: str = "first"
+) -> tuple[np.ndarray, int | None]:
+    """One sample of a data set, float64, shape (input_size,), and its class where the data has one.
+
+    Args:
+        name: as for `load_data`.
+        samples: its number; None where there is but one.
+
+    Raises:
+        UsageError: as for `load_data`; or there are several to choose from, or no such one.
+        PropertyError: as for `load_data`.
+    """
+    data = load_data(name, network, channels)
+    if samples is None and len(data.x) > 1:
+        raise UsageError(f"{len(data.x)} samples", name, "pick one: samples=0")
+    chosen = chosen_samples("0" if samples is None else samples, len(data.x))
+    if len(chosen) != 1:
+        raise UsageError(f"{len(chosen)} samples", Argument("samples"), "give the number of one")
+    return data.x[chosen[0]], data.label(chosen[0])
 
 
 def _part(x: np.ndarray, labels: np.ndarray, part: str, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -88,48 +101,12 @@ def chosen_samples(text: str, count: int) -> list[int]:
         first, dash, last = word.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise UsageError(
-                f"{text!r} is no list of samples", "--samples", "give numbers from 0 on: --samples 0,3,5-8"
+                f"{text!r} is no list of samples", Argument("samples"), "give numbers from 0 on: samples=0,3,5-8"
             )
         low, high = int(first), int(last or first)
         if high < low or high >= count:
-            raise UsageError(f"there are no samples {word.strip()}", "--samples", f"give numbers from 0 to {count - 1}")
+            raise UsageError(
+                f"there are no samples {word.strip()}", Argument("samples"), f"give numbers from 0 to {count - 1}"
+            )
         found += range(low, high + 1)
     return list(dict.fromkeys(found))
-
-
-def _npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    with np.load(path, allow_pickle=False) as found:
-        if "x" not in found.files:
-            raise ValueError(f"no array 'x' among {', '.join(found.files) or 'none'}")
-        x = _real(found["x"])
-        labels = _real(found["y"]).ravel() if "y" in found.files else None
-    if x.ndim < 2:
-        raise ValueError(f"x has shape {x.shape} instead of (samples, inputs)")
-    return x.reshape(len(x), -1), labels
-
-
-def _real(values: np.ndarray) -> np.ndarray:
-    if not (np.issubdtype(values.dtype, np.number) or values.dtype == bool) or np.iscomplexobj(values):
-        raise ValueError(f"numbers of type {values.dtype}")
-    return values.astype(np.float64)
-
-
-def _csv(path: Path, input_size: int) -> tuple[np.ndarray, np.ndarray | None]:
-    lines = [line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    rows = [[float(word) for word in line.split(",")] for line in lines if line]
-    widths = {len(row) for row in rows}
-    if widths == {input_size + 1}:
-        table = np.array(rows)
-        return table[:, :-1], table[:, -1]
-    if widths != {input_size}:
-        told = ", ".join(map(str, sorted(widths))) or "no"
-        raise ValueError(f"lines of {told} numbers instead of {input_size}, or {input_size + 1} with a label")
-    return np.array(rows), None
-
-
-def _whole(labels: np.ndarray, count: int, name: str) -> np.ndarray:
-    if labels.shape != (count,):
-        raise PropertyError(f"{labels.size} labels for {count} samples", name, "give one each")
-    if not (np.isfinite(labels).all() and (labels == np.rint(labels)).all() and (np.abs(labels) < 2**31).all()):
-        raise PropertyError("a label that is no whole number", name, "give classes from 0 on")
-    return labels.astype(np.int64)

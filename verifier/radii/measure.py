@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
+from verifier.arguments import TIMEOUT, limits, names, real
 from verifier.attacks.minimal.registry import ATTACKS, attacks_for
 from verifier.deadline import Deadline
-from verifier.errors import UsageError
+from verifier.errors import Argument, UsageError
 from verifier.methods import METHODS, Options
 from verifier.radii.attacks import attack_ends
 from verifier.radii.bisection import by_complete, by_incomplete
@@ -48,7 +49,7 @@ class RadiusOptions:
 
     clip: tuple[float, float] | None = None
     methods: Sequence[str] | None = None
-    timeout: float = 60.0
+    timeout: float = TIMEOUT
     gap: float = GAP
     seed: int = 0
     threads: int = 2
@@ -56,11 +57,16 @@ class RadiusOptions:
 
     def __post_init__(self) -> None:
         self.verification  # noqa: B018 - says what is wrong with the numbers
-        if not 0 < self.gap < 1:
-            raise UsageError(f"a gap of {self.gap}", "gap", "give a number above 0 and below 1")
+        limits(self.clip)
+        if self.methods is not None:
+            names(self.methods, "methods")
+        if not 0 < real(self.gap, "gap") < 1:
+            raise UsageError(f"a gap of {self.gap}", Argument("gap"), "give a number above 0 and below 1")
         for name in self.methods or ():
             if name not in known_methods():
-                raise UsageError(f"there is no method {name!r}", "--methods", f"choose of {', '.join(known_methods())}")
+                raise UsageError(
+                    f"there is no method {name!r}", Argument("methods"), f"choose of {', '.join(known_methods())}"
+                )
 
     @property
     def verification(self) -> Options:
@@ -79,14 +85,14 @@ class RadiusOptions:
             refused = [name for name in others if name in (self.methods or ())]
             if refused:
                 told = f"{refused[0]} knows no 0-norm: it counts changed entries, which attacks alone look for"
-                raise UsageError(told, "--methods", f"give of {', '.join(attacks)}, or another norm")
+                raise UsageError(told, Argument("methods"), f"give of {', '.join(attacks)}, or another norm")
             others = []
         if self.methods is None:
             usual = (*attacks, *CERTIFICATES, "clever", *BISECTED, *COMPLETE)
             return [name for name in usual if name in attacks or (name in others and name not in SLOW)]
         names = [name for name in dict.fromkeys(self.methods) if name in attacks or name in others]
         if not names:
-            raise UsageError(f"no method given works in the {norm:g}-norm", "--methods", "give others")
+            raise UsageError(f"no method given works in the {norm:g}-norm", Argument("methods"), "give others")
         return names
 
 

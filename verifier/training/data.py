@@ -74,7 +74,7 @@ def _samples(name: str) -> tuple[np.ndarray, np.ndarray, tuple[int, int, int]]:
         fix = f"give set = {' or '.join(KNOWN)}, or a file that ends in .npz"
         raise UsageError(f"there is no data set {name!r}", "[data]", fix)
     shape = _shape(name)
-    data = load_data(name, math.prod(shape))
+    data = load_data(name, shape)
     y = data.labels
     if y is None:
         raise PropertyError("there are no labels", name, "give classes as an array y")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from verifier.batch.records import Run
@@ -21,7 +22,7 @@ def page(material: Material, written: str) -> str:
 
     Args:
         material: what it shows.
-        written: when, for its foot.
+        written: when, for its head and foot.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -53,6 +54,18 @@ def page(material: Material, written: str) -> str:
         scripts=[source(name) for name in SCRIPTS],
         plotly=Markup(get_plotlyjs().replace("</script", "<\\/script")),
         written=written,
+        title=title_of(material.benchmarks),
+    )
+
+
+def title_of(benchmarks: Sequence[str]) -> str:
+    """The page's title: the benchmarks' names, where they are few."""
+    if len(benchmarks) > 3:
+        return f"{benchmarks[0]} and {len(benchmarks) - 1} other benchmarks"
+    return (
+        " and ".join((", ".join(benchmarks[:-1]), benchmarks[-1]))
+        if len(benchmarks) > 1
+        else "".join(benchmarks) or "No results"
     )
 
 

@@ -101,12 +101,23 @@ def _witness(kept: KeptWitness, room: int) -> dict[str, Any]:
     record: dict[str, Any] = {"y": _numbers(witness.y), "outputs": witness.y.size, "inputs": witness.x.size}
     record["shapes"] = [list(shape) for shape in kept.shapes]
     record["distance"] = json_number(witness.distance)
+    leads = _leads(witness.y)
+    if leads:
+        record["leads"] = leads
     pixels = as_image(kept.shapes, witness.x) if np.isfinite(witness.x).all() else None
     if pixels is not None:
         image = image_record(pixels)
         if len(image["bytes"]) <= room:
             return {**record, "image": image}
     return {**record, "x": _numbers(witness.x)}
+
+
+def _leads(y: np.ndarray) -> str:
+    """Which of the outputs is the largest: the class that a classifier gives the witness; empty for a single output."""
+    if y.size < 2 or not np.isfinite(y).all():
+        return ""
+    first = int(y.argmax())
+    return f"largest output: number {first}, counted from 0 (of a classifier: class {first})"
 
 
 def _numbers(values: np.ndarray) -> list[float | None]:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from verifier.deadline import Deadline
-from verifier.errors import SolverError, UsageError
+from verifier.errors import Argument, SolverError, UsageError
 from verifier.programs.program import Program
 from verifier.programs.solvers.backend import Backend
 from verifier.programs.solvers.outcome import SolveStatus
@@ -63,10 +63,12 @@ def solver_named(name: str) -> Backend:
         return _highs(name, solver.lower())
     if layer not in LAYERS or not solver:
         raise UsageError(
-            f"there is no solver {name!r}", "--solver", "`verifier solvers` lists them: highs, cvxpy:NAME, pulp:NAME"
+            f"there is no solver {name!r}",
+            Argument("solver"),
+            "`verifier solvers` lists them: highs, cvxpy:NAME, pulp:NAME",
         )
     if find_spec(layer) is None:
-        raise UsageError(f"{layer} is not installed", f"--solver {name}", LAYERS[layer])
+        raise UsageError(f"{layer} is not installed", f"solver={name}", LAYERS[layer])
     known = _of_cvxpy if layer == "cvxpy" else _of_pulp
     installed, missing = known()
     wanted = f"{layer}:{solver.upper()}"
@@ -74,7 +76,7 @@ def solver_named(name: str) -> Backend:
     if backend is None:
         fix = next((m.install for m in missing if m.name == wanted), "")
         cause = f"{wanted} is not installed" if fix else f"{layer} has no solver {solver!r} that is of use here"
-        raise UsageError(cause, f"--solver {name}", fix or f"choose one of {', '.join(b.name for b in installed)}")
+        raise UsageError(cause, f"solver={name}", fix or f"choose one of {', '.join(b.name for b in installed)}")
     _require_working(backend)
     return backend
 
@@ -105,7 +107,7 @@ def _highs(name: str, method: str) -> Backend:
     methods = {"": None, "simplex": LpMethod.SIMPLEX, "ipm": LpMethod.INTERIOR_POINT, "pdlp": LpMethod.PDLP}
     if method not in methods:
         choice = ", ".join(f"highs:{m}" for m in methods if m)
-        raise UsageError(f"HiGHS has no method {method!r}", f"--solver {name}", f"choose highs, {choice}")
+        raise UsageError(f"HiGHS has no method {method!r}", f"solver={name}", f"choose highs, {choice}")
     return Highs(methods[method])
 
 
@@ -141,7 +143,7 @@ def _require_working(backend: Backend) -> None:
     try:
         outcome = backend.session(program).solve(program, Deadline(TRIAL_SECONDS))
     except SolverError as error:
-        raise UsageError(f"the solver does not work here: {error.cause}", f"--solver {backend.name}") from error
+        raise UsageError(f"the solver does not work here: {error.cause}", f"solver={backend.name}") from error
     if outcome.status is not SolveStatus.OPTIMAL:
         cause = f"the solver does not work here: min x, x >= 1, ended {outcome.status}"
-        raise UsageError(cause, f"--solver {backend.name}", "check its installation and licence")
+        raise UsageError(cause, f"solver={backend.name}", "check its installation and licence")

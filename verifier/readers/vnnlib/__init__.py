@@ -15,13 +15,14 @@ from verifier.readers.vnnlib.version1 import read_version1
 _VERSION_2 = re.compile(r"\s*\(\s*(?:vnnlib-version|declare-network)\b")
 
 
-def load_property(path: str | PathLike[str], network: Network | None = None) -> Query:
+def load_property(path: str | PathLike[str], network: Network | None = None, allow_empty: bool = True) -> Query:
     """The query in a VNN-LIB file.
 
     Args:
         path: a file of version 1.0 or 2.0 of the standard, plain or gzip.
         network: the network asked about; where given, the property's sizes must be its sizes. Version 2.0 files name
             their inputs and outputs; these are laid out in the network's order.
+        allow_empty: whether bounds that leave no input at all are a query, which is vacuously `unsat`, or an error.
 
     Raises:
         PropertyError: the file cannot be read, is malformed, asks for something that is not supported, or does not fit
@@ -34,11 +35,11 @@ def load_property(path: str | PathLike[str], network: Network | None = None) -> 
         except ImportError as error:
             raise missing_package(error) or error from error
 
-        return read_version2(source, network)
+        return read_version2(source, network).not_empty(allow_empty)
     query = read_version1(source)
     if network is not None:
         _check_sizes(query, network)
-    return query
+    return query.not_empty(allow_empty)
 
 
 def _check_sizes(query: Query, network: Network) -> None:

@@ -49,6 +49,23 @@ def boxes(bounds: Bounds, counts: Sequence[int], keys: Sequence[Key], size: int)
     return result
 
 
+def crossing(bounds: Bounds, counts: Sequence[int], key: Key) -> tuple[int, float, float] | None:
+    """An input whose lower bound is above its upper bound in the box of a key, with both; None where there is none.
+
+    A box that is empty by a strict bound alone has none.
+    """
+    starts = np.concatenate([[0], np.cumsum(np.asarray(counts, np.int64))])
+    where = np.concatenate([np.arange(starts[n], starts[n + 1]) for n in key]) if key else np.zeros(0, np.int64)
+    order = where[np.argsort(bounds.variable[where], kind="stable")]
+    for variable in np.unique(bounds.variable[order]).tolist():
+        own = order[bounds.variable[order] == variable].tolist()
+        low = [bounds.value(p) for p in own if not bounds.upper[p]]
+        high = [bounds.value(p) for p in own if bounds.upper[p]]
+        if low and high and max(low) > min(high):
+            return int(variable), float(max(low)), float(min(high))
+    return None
+
+
 def _parts(keys: Sequence[Key], counts: Sequence[int], size: int) -> Iterator[Sequence[Key]]:
     """The keys, cut where their entries add up."""
     first = entries = 0

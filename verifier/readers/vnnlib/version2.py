@@ -73,7 +73,7 @@ def read_version2(source: Source, network: Network | None) -> Query:
         walk.add(assertion.expr)
     declarations = (*inputs.declarations(declared.inputs), *outputs.declarations(declared.outputs))
     try:
-        query = query_of(walk.formula, inputs.size, outputs.size, source.name)
+        query = query_of(walk.formula, inputs.size, outputs.size, source.name, inputs.element)
         return replace(query, declarations=declarations)
     except TooLarge as fault:
         raise source.error_at_line(str(fault), None) from None

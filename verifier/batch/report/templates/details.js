@@ -63,6 +63,7 @@ function witnessPane(witness) {
     parts.push(numbers("input", witness.x, witness.inputs));
   }
   parts.push(numbers("output", witness.y, witness.outputs));
+  if (witness.leads) parts.push(make("p", { class: "note" }, witness.leads));
   if (witness.distance) parts.push(make("p", { class: "bad" }, `outside the input set by ${witness.distance}`));
   const shapes = witness.shapes.map((shape) => "[" + shape.join(", ") + "]").join(" ");
   return pane(`Witness, ${shapes}`, make("div", {}, ...parts));

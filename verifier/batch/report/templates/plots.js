@@ -2,7 +2,10 @@
 "use strict";
 
 const LEAST = 0.001; // seconds: what is faster is drawn here on logarithmic axes
-const PALETTE = ["#2b7bba", "#d9822b", "#2f8f5b", "#b3473f", "#7d5ba6", "#8a6d4b", "#d36ba6", "#6b7b83", "#a7a12c", "#2aa5b0"];
+// The colours of Okabe and Ito, which people who are blind to some colours tell apart as well; then other dashes.
+const PALETTE = ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#8a6d4b"];
+const DASHES = ["solid", "dash", "dot", "dashdot", "longdash"];
+const SYMBOLS = { unsat: "circle", sat: "diamond", contradictory: "x" };
 const WORDS = { unsat: "verified", sat: "falsified" };
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
@@ -12,7 +15,7 @@ const plain = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replac
 function layout(x, y, more = {}) {
   const axis = { gridcolor: colour("line"), zeroline: false, linecolor: colour("line"), automargin: true };
   return {
-    margin: { l: 50, r: 12, t: 12, b: 40 },
+    margin: { l: 50, r: 12, t: 34, b: 40 }, // the toolbar lies in the margin above the curves
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     modebar: { bgcolor: colour("card"), color: colour("soft"), activecolor: colour("link") },
@@ -55,7 +58,7 @@ function drawCactus() {
       x: times.length ? [...times, last] : [],
       y: times.length ? [...times.map((_, n) => n + 1), times.length] : [],
       text: [...solved.map((r) => plain(r.fullName)), ""],
-      line: { shape: "hv", width: 2, color: PALETTE[i % PALETTE.length], dash: i < PALETTE.length ? "solid" : "dash" },
+      line: { shape: "hv", width: 2, color: PALETTE[i % PALETTE.length], dash: DASHES[i % DASHES.length] },
       mode: "lines",
       hovertemplate: "%{y} solved in %{x:.3~f} s<br>%{text}<extra></extra>",
     };
@@ -98,7 +101,7 @@ function drawScatter() {
       text: chosen.map(([a, b]) => `<b>${plain(a.fullName)}</b><br>x: ${told(a)}<br>y: ${told(b)}`),
       customdata: chosen.map(([a]) => a.number),
       mode: "markers",
-      marker: { color: colour(name), size: kind === "contradictory" ? 11 : 7, opacity: 0.7, symbol: kind === "sat" ? "diamond" : "circle" },
+      marker: { color: colour(name), size: kind === "contradictory" ? 11 : 7, opacity: 0.7, symbol: SYMBOLS[kind] },
       hovertemplate: "%{text}<extra></extra>",
     };
   }).filter((trace) => trace.x.length);

@@ -82,11 +82,16 @@ function renderMore() {
   at("more").textContent = `Show ${Math.min(left, PAGE)} more of ${left}`;
 }
 
+// A name that may be broken after what joins its words, rather than within a word.
+function breakable(name) {
+  return name.split(/(?<=[\/_\-.|])/).flatMap((part) => [part, make("wbr")]);
+}
+
 function rowOf(result) {
   const row = make(
     "tr",
     { class: "row", tabindex: "0", "aria-expanded": "false", "data-number": result.number },
-    make("td", { class: "name" }, result.fullName),
+    make("td", { class: "name" }, ...breakable(result.fullName)),
     make("td", {}, result.who.method),
     make("td", {}, make("span", { class: "word " + result.verdict }, result.verdict)),
     make("td", {}, result.truth, " ", result.against ? make("span", { class: "mark" }, MARKS[result.against]) : ""),
