@@ -32,3 +32,7 @@ def test_a_spreadsheet_takes_no_name_for_a_formula(text: str) -> None:
     file = io.StringIO()
     csv.writer(file).writerow([cell(text), cell("-1e-3"), cell(-0.5), cell("-inf")])
     assert next(csv.reader(io.StringIO(file.getvalue(), newline=""))) == ["'" + text, "-1e-3", "-0.5", "-inf"]
+
+
+def test_a_mark_of_byte_order_in_a_name_is_shown() -> None:
+    assert visible("\ufeffnet.onnx") == "\\ufeffnet.onnx"
