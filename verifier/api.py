@@ -30,18 +30,24 @@ from verifier.readers.vnnlib import load_property as _load_property
 from verifier.verdict import Verdict
 
 
-def load_network(path: str | Path) -> Network:
+def load_network(path: str | Path, outputs: Sequence[str] = (), batch_index: int | None = None) -> Network:
     """Reads an ONNX model (``.onnx`` or ``.onnx.gz``).
 
     >>> network = load_network("vnnlib_specs/onnx/digits_dense.onnx")
     >>> network.input_size, network.output_size
     (64, 10)
 
+    Args:
+        path: the file.
+        outputs: names of those outputs that the network has, in this order; all by default. What they do not need is
+            not read.
+        batch_index: the row of a fixed batch that the network is, where rows do not mix; by default the whole batch.
+
     Raises:
         ModelError: the file is no usable model, or has an operator that is not supported; the message names the node.
         UsageError: there is no such file.
     """
-    return _load_network(path)
+    return _load_network(path, outputs=outputs, batch_index=batch_index)
 
 
 def load_property(path: str | Path, network: Network | None = None, allow_empty: bool = False) -> Query:

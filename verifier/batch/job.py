@@ -53,6 +53,7 @@ class Job:
             thorough: see `verifier.Options`.
         around: where to look, instead of or within the property's input set.
         allow_empty: whether bounds that leave no input are answered `unsat` rather than refused.
+        outputs, batch_index: see `verifier.load_network`.
     """
 
     network: Path
@@ -70,6 +71,8 @@ class Job:
     thorough: bool = False
     around: Around | None = None
     allow_empty: bool = False
+    outputs: tuple[str, ...] = ()
+    batch_index: int | None = None
 
     @property
     def asked(self) -> Path:
@@ -112,7 +115,7 @@ def decide(
     from verifier.readers.onnx import load_network
 
     method = method_named(job.method)
-    network = load_network(job.network)
+    network = load_network(job.network, outputs=job.outputs, batch_index=job.batch_index)
     query = query_of(job, network)
     task = Task(network, query, job.options(watchdog.remaining))
     watchdog.on_timeout(lambda: finish(interrupted(task, job, watchdog.elapsed), task))

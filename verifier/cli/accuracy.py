@@ -14,6 +14,7 @@ from verifier.arguments import TIMEOUT, limits_written, norm_named, number_writt
 from verifier.cli.around import CHANNELS
 from verifier.cli.options import flag, listed, number, option, required, whole, word
 from verifier.cli.output import complain, say, say_table
+from verifier.cli.part import Part
 from verifier.cli.smoothing import Noise
 from verifier.cli.statuses import EXIT_CONTRADICTION, EXIT_INTERRUPTED, write_or_exit
 from verifier.errors import UsageError
@@ -71,7 +72,7 @@ class Answer:
     evidence: Path = option(Path, Path("crossing.json"), "Where both sides of a crossing are written.")
 
 
-def accuracy(question: Question, effort: Effort, answer: Answer, noise: Noise) -> int:
+def accuracy(question: Question, part: Part, effort: Effort, answer: Answer, noise: Noise) -> int:
     """The robust accuracy on a data set: for each size of perturbation, what is certified, broken, and neither.
 
     Attacks break samples, each by an input replayed in ONNX Runtime; certificates and verification methods prove that
@@ -88,11 +89,10 @@ def accuracy(question: Question, effort: Effort, answer: Answer, noise: Noise) -
     from verifier.evaluation.store import NAME, Store
     from verifier.evidence.result_files import check_writable
     from verifier.radii.data import chosen_samples, load_data
-    from verifier.readers.onnx import load_network
 
     options = _options(question, effort, noise)
     check_writable(answer.evidence, "--evidence")
-    model = load_network(question.network)
+    model = part.of(question.network)
     found = load_data(question.data, model, question.channels)
     chosen = chosen_samples(question.samples or f"0-{len(found.x) - 1}", len(found.x))
     output, resume = answer.output, answer.resume

@@ -13,6 +13,7 @@ from verifier.batch.job import Job
 from verifier.cli.around import Neighbourhood
 from verifier.cli.options import flag, listed, number, option, optional_word, whole
 from verifier.cli.output import complain
+from verifier.cli.part import Part
 from verifier.errors import UsageError
 from verifier.evidence.result_files import check_writable
 
@@ -39,6 +40,7 @@ class Question:
         str, "highs", "Of linear and mixed-integer programs, as `verifier solvers` lists them.", "NAME"
     )
     tighten: str = option(str, "none", "Sharpen all neurons' bounds first: none, lp or milp.", "BY")
+    allow_empty: bool = flag("Answer unsat where bounds cross, so that there is no input at all; otherwise an error.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,7 @@ class Benchmarks:
     workers: int | None = option(whole(1), None, "Instances at a time; cores if not given.")
 
 
-def compare(question: Question, near: Neighbourhood, answer: Answer, benchmarks: Benchmarks) -> int:
+def compare(question: Question, part: Part, near: Neighbourhood, answer: Answer, benchmarks: Benchmarks) -> int:
     """Ask all methods the same question, and set their answers side by side.
 
     Every method bounds the margin to a violation from below, as far as it can in its share of the time: how near to
@@ -89,7 +91,7 @@ def compare(question: Question, near: Neighbourhood, answer: Answer, benchmarks:
         workers = benchmarks.workers or os.cpu_count() or 1
         place = Place(benchmarks.store, benchmarks.resume, workers, answer.evidence)
         return on_instances(benchmarks.instances, settings, place, answer.json)
-    return on_query(_job(question, near), chosen, Files(answer.json, answer.picture, answer.evidence))
+    return on_query(_job(question, part, near), chosen, Files(answer.json, answer.picture, answer.evidence))
 
 
 def _chosen(question: Question) -> tuple[str, ...]:
@@ -137,7 +139,7 @@ def _settings(question: Question, near: Neighbourhood, answer: Answer, chosen: t
     return Settings(chosen, question.timeout, None, question.threads, "cpu", question.seed, solver=question.solver)
 
 
-def _job(question: Question, near: Neighbourhood) -> Job:
+def _job(question: Question, part: Part, near: Neighbourhood) -> Job:
     """What is asked about one query.
 
     Raises:
@@ -158,6 +160,9 @@ def _job(question: Question, near: Neighbourhood) -> Job:
         solver=question.solver,
         tighten=question.tighten,
         around=place,
+        allow_empty=question.allow_empty,
+        outputs=part.output,
+        batch_index=part.batch_index,
     )
     job.options(job.timeout)  # says what is wrong with them
     return job

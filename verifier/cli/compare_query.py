@@ -113,7 +113,7 @@ def _require_readable(job: Job) -> None:
     from verifier.batch.job import query_of
     from verifier.readers.onnx import load_network
 
-    query_of(job, load_network(job.network))
+    query_of(job, load_network(job.network, outputs=job.outputs, batch_index=job.batch_index))
 
 
 def _observe(method: str, seconds: float, outcome: Outcome | None) -> None:

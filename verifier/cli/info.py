@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verifier.cli.options import word
+from verifier.cli.part import Part
 
 if TYPE_CHECKING:
     from verifier.network.graph import Network
@@ -20,7 +21,7 @@ class Model:
     network: Path = word(Path, "NET", "ONNX model, .onnx or .onnx.gz.")
 
 
-def info(model: Model) -> int:
+def info(model: Model, part: Part) -> int:
     """Show a network's inputs, outputs, nodes and activations.
 
     Example:
@@ -30,9 +31,7 @@ def info(model: Model) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from verifier.readers.onnx import load_network
-
-    read = load_network(model.network)
+    read = part.of(model.network)
     table = Table(title=read.name, title_justify="left", show_header=False)
     for label, value in facts(read):
         table.add_row(label, value)

@@ -13,6 +13,7 @@ from verifier.arguments import MEASURES, TIMEOUT, limits_written, norm_named
 from verifier.cli.around import CHANNELS
 from verifier.cli.options import listed, number, option, required, whole, word
 from verifier.cli.output import complain, say, say_table
+from verifier.cli.part import Part
 from verifier.cli.smoothing import Noise
 from verifier.cli.statuses import EXIT_CONTRADICTION, EXIT_INTERRUPTED, write_or_exit
 from verifier.errors import UsageError
@@ -67,7 +68,7 @@ class Answer:
     shape: str = option(str, "", "Of images, where it is not plain: 1x28x28.", "RxC")
 
 
-def radius(question: Question, effort: Effort, answer: Answer, noise: Noise) -> int:
+def radius(question: Question, part: Part, effort: Effort, answer: Answer, noise: Noise) -> int:
     """Bracket the minimal adversarial perturbation of samples: the distance to where another class leads.
 
     Attacks bound it from above, each by an input replayed in ONNX Runtime. Lipschitz constants bound it from below, and
@@ -86,7 +87,6 @@ def radius(question: Question, effort: Effort, answer: Answer, noise: Noise) -> 
     from verifier.cli.radius_pictures import Pictures
     from verifier.evidence.result_files import check_writable, write_whole
     from verifier.radii.data import chosen_samples, load_data
-    from verifier.readers.onnx import load_network
 
     p = norm_named(question.norm, MEASURES)
     options = _options(question, effort, noise)
@@ -94,7 +94,7 @@ def radius(question: Question, effort: Effort, answer: Answer, noise: Noise) -> 
     for path, name in ((answer.json, "--json"), (answer.csv, "--csv"), (answer.evidence, "--evidence")):
         if path is not None:
             check_writable(path, name)
-    model = load_network(question.network)
+    model = part.of(question.network)
     found = load_data(question.data, model, question.channels)
     chosen = chosen_samples(question.samples, len(found.x))
     pictures = Pictures(answer.picture, answer.regions, answer.images, answer.shape, effort.seed)

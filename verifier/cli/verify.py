@@ -15,6 +15,7 @@ from verifier.cli.around import Neighbourhood, described
 from verifier.cli.live import LiveLine
 from verifier.cli.options import flag, number, option, optional_word, whole, word
 from verifier.cli.output import complain, say
+from verifier.cli.part import Part
 from verifier.cli.statuses import EXIT_INTERRUPTED
 from verifier.cli.wording import as_options, told
 from verifier.errors import UsageError, VerifierError
@@ -82,7 +83,7 @@ class Answer:
     explain: bool = flag("Say what auto chose, and why.")
 
 
-def verify(question: Question, effort: Effort, answer: Answer, near: Neighbourhood) -> int:
+def verify(question: Question, part: Part, effort: Effort, answer: Answer, near: Neighbourhood) -> int:
     """Decide whether a property of a network holds.
 
     The first word printed is the verdict: unsat (the property is proved), sat (a counterexample, replayed in ONNX
@@ -103,9 +104,11 @@ def verify(question: Question, effort: Effort, answer: Answer, near: Neighbourho
 
     verifier verify net.onnx --around image.npy --norm 2 --epsilon 0.5 --clip 0,1
 
+    verifier verify net.onnx prop.vnnlib --output probabilities --batch-index 0
+
     verifier verify net.onnx --data digits:test --samples 3 --epsilon 8/255
     """
-    job = _job(question, effort, near)
+    job = _job(question, part, effort, near)
     watchdog = Watchdog(effort.timeout, complain)
     report = Report(answer.result, answer.json, job, answer.explain, LiveLine(lambda: watchdog.elapsed), watchdog)
     report.check()
@@ -125,7 +128,7 @@ def verify(question: Question, effort: Effort, answer: Answer, near: Neighbourho
         sys.exit(report.finish(verdict, task))  # within, so that a signal does not change the status any more
 
 
-def _job(question: Question, effort: Effort, near: Neighbourhood) -> Job:
+def _job(question: Question, part: Part, effort: Effort, near: Neighbourhood) -> Job:
     """What is asked, for a process of any kind.
 
     Raises:
@@ -151,6 +154,8 @@ def _job(question: Question, effort: Effort, near: Neighbourhood) -> Job:
         effort.tighten_share,
         around=place,
         allow_empty=question.allow_empty,
+        outputs=part.output,
+        batch_index=part.batch_index,
     )
 
 

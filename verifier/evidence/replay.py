@@ -35,6 +35,15 @@ class Replay:
     def session(self) -> InferenceSession:
         return session_of(self.network.model, self.network.name)
 
+    def require_accepted(self) -> None:
+        """Makes sure that the runtime takes and runs the model: nothing is proved of one that computes nothing.
+
+        Raises:
+            ModelError: it does not.
+        """
+        if self.network.model:
+            self.run(np.zeros(self.network.input_size, np.float32))
+
     def run(self, x: np.ndarray) -> np.ndarray:
         """The outputs for one float32 input vector, concatenated, as float64; shape (output_size,).
 

@@ -102,6 +102,7 @@ def run(task: Task, method: Method) -> Verdict:
 
     Raises:
         UsageError: an option asks for what is not to be had.
+        ModelError: ONNX Runtime, the judge of the model's meaning, does not accept it, or cannot run it.
     """
     check_solver(task.options.solver, [method.name])
     with np.errstate(all="ignore"):  # infinities and NaN are expected, and handled where they arise
@@ -111,6 +112,7 @@ def run(task: Task, method: Method) -> Verdict:
         return verdict
     from verifier.methods.rounding import rounding_remark
 
+    task.replay.require_accepted()
     remark = rounding_remark(task)
     return replace(verdict, detail="; ".join(filter(None, (verdict.detail, remark)))) if remark else verdict
 
