@@ -70,7 +70,9 @@ def _of_row(network: Network, batch: int, row: int, outputs: np.ndarray) -> Netw
     size = int(starts[-1])
     spread = Affine((0,), (Selection(np.concatenate(copies), size),), np.zeros(network.input_size))
     moved: list[Node] = [
-        replace(n, operands=tuple(i + 1 for i in n.operands)) for n in network.nodes if not isinstance(n, Input)
+        replace(n, operands=tuple(i + 1 for i in n.operands))  # type: ignore[arg-type]
+        for n in network.nodes
+        if not isinstance(n, Input)
     ]
     last = len(moved) + 1
     picked = Affine((last,), (Selection(outputs, network.output_size),), np.zeros(len(outputs)))
