@@ -19,7 +19,9 @@ def _saved(model: onnx.ModelProto, folder):
 
 def test_nodes_that_the_chosen_outputs_do_not_need_are_not_read(tmp_path):
     nodes = [helper.make_node("ArgMax", ["x"], ["label"], axis=1), helper.make_node("Relu", ["x"], ["scores"])]
-    path = _saved(model_of(nodes, {"x": (1, 3)}, ["scores", "label"]), tmp_path)
+    model = model_of(nodes, {"x": (1, 3)}, ["scores", "label"])
+    model.graph.output[1].type.tensor_type.elem_type = onnx.TensorProto.INT64
+    path = _saved(model, tmp_path)
     with pytest.raises(ModelError, match="ArgMax"):
         load_network(path)
     network = load_network(path, outputs=("scores",))

@@ -9,7 +9,6 @@ import numpy as np
 from verifier.errors import ModelError, UsageError
 from verifier.network.graph import Affine, Elementwise, Input, Network, Node, Port, Product
 from verifier.network.linear_maps import Selection
-from verifier.network.simplify import renamed
 
 
 def one_row(network: Network, row: int) -> Network:
@@ -70,8 +69,11 @@ def _of_row(network: Network, batch: int, row: int, outputs: np.ndarray) -> Netw
     copies = [np.tile(np.arange(s, s + p.size), batch) for s, p in zip(starts, narrow, strict=False)]
     size = int(starts[-1])
     spread = Affine((0,), (Selection(np.concatenate(copies), size),), np.zeros(network.input_size))
-    names = {i: i + 1 for i in range(len(network.nodes))}
-    moved: list[Node] = [renamed(node, names) for node in network.nodes[1:]]
+    moved: list[Node] = [
+        replace(n, operands=tuple(i + 1 for i in n.operands))  # type: ignore[arg-type]
+        for n in network.nodes
+        if not isinstance(n, Input)
+    ]
     last = len(moved) + 1
     picked = Affine((last,), (Selection(outputs, network.output_size),), np.zeros(len(outputs)))
     wide = tuple(replace(p, shape=(1, *p.shape[1:]), batch=batch, row=row) for p in network.outputs)
