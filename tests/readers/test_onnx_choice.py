@@ -6,9 +6,10 @@ import pytest
 from onnx import helper
 
 from tests.readers.onnx_models import draw, f32, i64, model_of, operator
-from verifier.errors import ModelError, UsageError
+from verifier.errors import ModelError, UsageError, VerifierError
 from verifier.evidence.replay import Replay
 from verifier.readers.onnx import load_network
+from verifier.readers.vnnlib import load_property
 
 
 def _saved(model: onnx.ModelProto, folder):
@@ -83,3 +84,14 @@ def test_two_operator_sets_for_one_domain(tmp_path):
     model.opset_import.append(helper.make_opsetid("ai.onnx", 11))
     with pytest.raises(ModelError, match="two operator sets"):
         load_network(_saved(model, tmp_path))
+
+
+def test_a_property_of_one_row_of_a_fixed_batch_is_told_what_to_do(tmp_path):
+    path = tmp_path / "batch.onnx"
+    onnx.save(operator("Gemm", (8, 2), draw(2, 2)), path)
+    text = "(declare-const X_0 Real)(declare-const X_1 Real)(declare-const Y_0 Real)(declare-const Y_1 Real)"
+    bounds = "".join(f"(assert (>= X_{i} 0))(assert (<= X_{i} 1))" for i in range(2))
+    (tmp_path / "p.vnnlib").write_text(f"{text}{bounds}(assert (>= Y_0 9))")
+    with pytest.raises(VerifierError, match=r"batch is fixed to 8: give batch_index=0"):
+        load_property(tmp_path / "p.vnnlib", load_network(path))
+    assert load_property(tmp_path / "p.vnnlib", load_network(path, batch_index=0)).input_size == 2

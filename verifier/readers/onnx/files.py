@@ -6,6 +6,7 @@ from pathlib import Path
 
 from verifier.errors import ModelError, UsageError
 from verifier.readers.contents import DamagedError, TooLargeError, contents, size_named
+from verifier.readers.onnx.foreign import foreign
 
 LFS_MAGIC = b"version https://git-lfs.github.com/spec/"
 LARGEST_MODEL = 1 << 31
@@ -17,7 +18,8 @@ def read_model_bytes(path: Path) -> bytes:
 
     Raises:
         UsageError: there is no such file, it is a directory, or it cannot be read.
-        ModelError: it is empty, larger than `LARGEST_MODEL`, a truncated gzip file, or a git-LFS pointer.
+        ModelError: it is empty, larger than `LARGEST_MODEL`, a truncated gzip file, a git-LFS pointer, or another kind
+            of file.
     """
     place = str(path)
     try:
@@ -37,4 +39,6 @@ def read_model_bytes(path: Path) -> bytes:
         raise ModelError("the file is empty", place, "export or fetch the model again")
     if data.startswith(LFS_MAGIC):
         raise ModelError("is a git-LFS pointer, not the model itself", place, "fetch the file with `git lfs pull`")
+    if known := foreign(data):
+        raise ModelError(known[0], place, known[1])
     return data

@@ -51,5 +51,14 @@ def _check_sizes(query: Query, network: Network) -> None:
             raise PropertyError(
                 f"the property declares {declared} {kind}, the network {network.name} has {size}",
                 query.name,
-                "use the property that belongs to the network",
+                _of_one_row(declared, network) or "use the property that belongs to the network",
             )
+
+
+def _of_one_row(declared: int, network: Network) -> str:
+    """What to do where the property asks about one row of a fixed batch; empty where it does not."""
+    batches = {port.shape[0] for port in network.inputs if port.shape}
+    batch = batches.pop() if len(batches) == 1 else 1
+    if batch < 2 or declared * batch not in (network.input_size, network.output_size):
+        return ""
+    return f"the batch is fixed to {batch}: give batch_index=0, or export the model with a batch of 1"
