@@ -56,7 +56,7 @@ def test_a_lying_certificate_is_shouted(
     small: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lies = dict(certificates.CERTIFICATES)
-    lies["cross-lipschitz"] = lambda question: Radius(99.0, 2.0, "a lie", Standing.CERTIFIED)
+    lies["cross-lipschitz"] = lambda question, deadline: Radius(99.0, 2.0, "a lie", Standing.CERTIFIED)
     monkeypatch.setattr(certificates, "CERTIFICATES", lies)
     evidence = tmp_path / "e.json"
     options = ["--methods", "fmn,lipschitz,cross-lipschitz", "--norm", "2", "--evidence", str(evidence)]

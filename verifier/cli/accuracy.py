@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from verifier.arguments import TIMEOUT, limits_written, norm_named, number_written
 from verifier.cli.around import CHANNELS
 from verifier.cli.options import flag, listed, number, option, required, whole, word
-from verifier.cli.output import complain, say, say_table
+from verifier.cli.output import complain, plain_table, say, say_table
 from verifier.cli.part import Part
 from verifier.cli.smoothing import Noise
 from verifier.cli.statuses import EXIT_CONTRADICTION, EXIT_INTERRUPTED, write_or_exit
@@ -48,6 +48,8 @@ class Question:
     norm: str = option(str, "inf", "In which sizes are measured: 1, 2 or inf.", "P")
     clip: str = option(str, "", "Values that inputs can have at all.", "LOW,HIGH")
     channels: str = option(str, "first", CHANNELS, "WHERE")
+    model_output: tuple[str, ...] = option(listed, (), "Names of outputs, where the model has others too.", "NAMES")
+    batch_index: int | None = option(whole(0), None, "The row of a fixed batch, where rows do not mix.", "ROW")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +74,7 @@ class Answer:
     evidence: Path = option(Path, Path("crossing.json"), "Where both sides of a crossing are written.")
 
 
-def accuracy(question: Question, part: Part, effort: Effort, answer: Answer, noise: Noise) -> int:
+def accuracy(question: Question, effort: Effort, answer: Answer, noise: Noise) -> int:
     """The robust accuracy on a data set: for each size of perturbation, what is certified, broken, and neither.
 
     Attacks break samples, each by an input replayed in ONNX Runtime; certificates and verification methods prove that
@@ -92,7 +94,7 @@ def accuracy(question: Question, part: Part, effort: Effort, answer: Answer, noi
 
     options = _options(question, effort, noise)
     check_writable(answer.evidence, "--evidence")
-    model = part.of(question.network)
+    model = Part(output=question.model_output, batch_index=question.batch_index).of(question.network)
     found = load_data(question.data, model, question.channels)
     chosen = chosen_samples(question.samples or f"0-{len(found.x) - 1}", len(found.x))
     output, resume = answer.output, answer.resume
@@ -173,12 +175,10 @@ class Progress:
 
 
 def _table(done: Accuracy, title: str) -> Table:
-    from rich.table import Table
-
     from verifier.attacks.minimal.registry import ATTACKS
     from verifier.radii.smoothed import SMOOTHED
 
-    table = Table(title=title, title_justify="left")
+    table = plain_table(title=title)
     sizes = done.summary.sizes
     table.add_column("share of the samples")
     for size in sizes:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
-from verifier.cli.output import say, say_table
+from verifier.cli.output import plain_table, say, say_table
 from verifier.verdict import Status
 
 if TYPE_CHECKING:
@@ -81,10 +81,8 @@ def _fitting(tally: Tally, room: int) -> list[str]:
 
 
 def _empty_table(caption: str) -> Table:
-    from rich.table import Table
-
-    table = Table(caption=caption, caption_justify="left")
-    table.add_column("benchmark")
+    table = plain_table(caption=caption)
+    table.add_column("benchmark", overflow="fold")
     for heading in ("done", *WORDS.values(), "wrong"):
         table.add_column(heading, justify="right")
     return table

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from verifier.cli.output import complain, say_table
+from verifier.cli.output import complain, plain_table, say_table
 from verifier.cli.statuses import judged, write_or_exit
 from verifier.evidence.result_files import json_number, write_whole
 
@@ -73,14 +73,12 @@ def _side(result: Result) -> dict[str, Any]:
 
 
 def _table(material: Material) -> Table:
-    from rich.table import Table
-
     from verifier.batch.report.completeness import crosses
     from verifier.batch.report.scores import totals
 
     share = {cross.who.method: cross for cross in crosses(material)}
-    table = Table(caption="share: of what the complete methods together proved", caption_justify="left")
-    table.add_column("method")
+    table = plain_table(caption="share: of what the complete methods together proved")
+    table.add_column("method", no_wrap=True)
     for heading in ("instances", "verified", "falsified", "share", "median s", "total s"):
         table.add_column(heading, justify="right")
     for line in totals(material):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verifier.cli.around import described
-from verifier.cli.output import complain, say, say_table
+from verifier.cli.output import complain, plain_table, say, say_table
 from verifier.cli.statuses import EXIT_CONTRADICTION, EXIT_INTERRUPTED, write_or_exit
 from verifier.errors import UsageError
 from verifier.evidence.result_files import check_writable, json_number, verdict_record, write_whole
@@ -125,11 +125,9 @@ def _observe(method: str, seconds: float, outcome: Outcome | None) -> None:
 
 
 def _table(comparison: Comparison) -> Table:
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = plain_table()
     table.add_column("method", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for heading in ("lower bound", "gap", "reached", "open neurons", "seconds"):
@@ -179,7 +177,11 @@ def _conclusion(comparison: Comparison) -> str:
     least, most = comparison.bound, comparison.reached
     if math.isinf(least) and math.isinf(most):
         return told
-    return f"{told}; the margin lies between {least:.6g} and {most:.6g}"
+    return f"{told}; the margin lies between {_end(least)} and {_end(most)}"
+
+
+def _end(value: float) -> str:
+    return "0, which it exceeds," if 0 < value < SMALL else f"{value:.6g}"
 
 
 def _record(comparison: Comparison, outcomes: Sequence[Outcome], job: Job) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from verifier.arguments import MEASURES, TIMEOUT, limits_written, norm_named
 from verifier.cli.around import CHANNELS
 from verifier.cli.options import listed, number, option, required, whole, word
-from verifier.cli.output import complain, say, say_table
+from verifier.cli.output import complain, plain_table, say, say_table
 from verifier.cli.part import Part
 from verifier.cli.smoothing import Noise
 from verifier.cli.statuses import EXIT_CONTRADICTION, EXIT_INTERRUPTED, write_or_exit
@@ -189,10 +189,7 @@ def _summary(brackets: dict[int, Bracket]) -> Table:
     """A row a sample, and the medians."""
     from statistics import median
 
-    from rich import box
-    from rich.table import Table
-
-    table = Table(title="all samples", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = plain_table(title="all samples")
     for heading in ("sample", "class", "lower", "by", "upper", "by"):
         table.add_column(heading, no_wrap=True, justify="left" if heading == "by" else "right")
     for index, bracket in brackets.items():
@@ -229,11 +226,9 @@ def _observe(text: str) -> None:
 
 
 def _table(bracket: Bracket, title: str) -> Table:
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = plain_table(title=title)
     for heading, justify in (("method", "left"), ("end", "left"), ("value", "right"), ("standing", "left")):
         table.add_column(heading, justify=justify, no_wrap=heading == "method")  # type: ignore[arg-type]
     table.add_column("seconds", justify="right")
