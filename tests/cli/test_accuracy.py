@@ -42,7 +42,7 @@ def test_digits(tmp_path: Path) -> None:
 
 def test_a_crossing_is_shouted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lies = dict(certificates.CERTIFICATES)
-    lies["cross-lipschitz"] = lambda question: Radius(99.0, 2.0, "a lie", Standing.CERTIFIED)
+    lies["cross-lipschitz"] = lambda question, deadline: Radius(99.0, 2.0, "a lie", Standing.CERTIFIED)
     monkeypatch.setattr(certificates, "CERTIFICATES", lies)
     data = samples(3)
     np.savez(tmp_path / "data.npz", x=data.x, y=data.labels)

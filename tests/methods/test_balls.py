@@ -84,7 +84,8 @@ def no_contradiction(seed: int, folder: Path) -> set[str]:
     norm = (1, 2, math.inf)[seed % 3]
     sample, epsilon = rng.normal(size=size), float(rng.choice([0.2, 0.5, 1.0])) * (1.5 if norm == 1 else 1.0)
     clip = None if rng.random() < 0.5 else (-1.0, 1.0)
-    label = own_class(network, np.clip(sample, -1, 1) if clip else sample)
+    sample = np.clip(sample, -1, 1) if clip else sample  # a sample outside the data's range is refused
+    label = own_class(network, sample)
     query = verifier.robustness_query(network, sample, label, epsilon, norm, clip)
     if not query.disjuncts:
         assert verifier.verify(network, query).status == "unsat"

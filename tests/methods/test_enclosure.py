@@ -7,7 +7,8 @@ import pytest
 
 from tests.networks import random_box, random_dag, samples
 from tests.search.test_neurons import query_of
-from verifier.bounds import forward as module
+from verifier.bounds import forward
+from verifier.methods import task as task_module
 from verifier.methods.task import Task
 from verifier.property.query import Box
 
@@ -18,8 +19,8 @@ from verifier.property.query import Box
 def test_enclosures_hold_all_values(
     seed: int, forward_inputs: int, forward_values: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "FORWARD_INPUTS", forward_inputs)
-    monkeypatch.setattr(module, "FORWARD_VALUES", forward_values)
+    monkeypatch.setattr(task_module, "FORWARD_INPUTS", forward_inputs)
+    monkeypatch.setattr(forward, "FORWARD_VALUES", forward_values)
     rng = np.random.default_rng(seed)
     network = random_dag(rng)
     box = Box.exact(*random_box(rng, network.input_size, 0.5))

@@ -35,7 +35,7 @@ def asked(size: int, threshold: float = -100.0, hidden: int = 4, **options: floa
 
 def test_few_inputs_are_cut_and_many_are_not() -> None:
     for size, rule, first in (
-        (FEW_INPUTS, PLAN[0], ["crown", "split_inputs", "long_attack", "small_milp", "split_inputs", "milp"]),
+        (FEW_INPUTS, PLAN[0], ["crown", "split_inputs", "long_attack", "short_milp", "split_inputs", "milp"]),
         (
             FEW_INPUTS + 1,
             PLAN[-1],

@@ -73,6 +73,8 @@ def test_the_forms_of_a_rewritten_network_are_its_outputs() -> None:
 
 def test_a_network_that_is_a_pointer_to_a_file_elsewhere_is_an_error() -> None:
     path = root() / "nn4sys_2023" / "mscn_2048d_dual.onnx"
+    if not path.exists():
+        pytest.skip("the pointer is not among the instances")
     with pytest.raises(verifier.VerifierError, match="git-LFS"):
         verifier.load_network(path)
 

@@ -83,7 +83,7 @@ def test_zero_weights_that_have_no_norm_are_told(kind: str, tmp_path: Path) -> N
 def test_a_false_certificate_is_a_contradiction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = export(Training(recipe(), SPLIT).run(), SPLIT.test_x[:5], tmp_path / "model.onnx")
     lies = dict(certificates.CERTIFICATES)
-    lies["cross-lipschitz"] = lambda question: Radius(1e3, 2.0, "a lie", Standing.CERTIFIED)
+    lies["cross-lipschitz"] = lambda question, deadline: Radius(1e3, 2.0, "a lie", Standing.CERTIFIED)
     monkeypatch.setattr(certificates, "CERTIFICATES", lies)
     asked = replace(recipe(), card=CardRecipe((0.5,), "2", 5, 2.0))
     found = running.measured_card(asked, network, SPLIT, 0.0)

@@ -41,8 +41,7 @@ class Replay:
         Raises:
             ModelError: it does not.
         """
-        if self.network.model:
-            self.run(np.zeros(self.network.input_size, np.float32))
+        self.run(np.zeros(self.network.input_size, np.float32))
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """The outputs for one float32 input vector, concatenated, as float64; shape (output_size,).

@@ -86,6 +86,9 @@ MOST_FUNCTIONS = 2000
 FIRST_SEARCH, FIRST_MILP = (2.0, 0.1), (20.0, 0.5)
 """Seconds at most, and part of the time left, of the first turns."""
 
+SHORT_MILP = (10.0, 0.2)
+"""The same of a MILP while cuts of the inputs get on."""
+
 LATER = (10.0, 0.1)
 """Seconds at most, and part of the time left, of the turns after that; they double."""
 
@@ -119,7 +122,7 @@ def few_inputs(task: Task) -> Iterator[Stage]:
     yield _cutting(cutting, _time(task, *FIRST_SEARCH))
     if is_small(task):
         yield long_attack
-        yield small_milp
+        yield small_milp if cutting.stalled else short_milp
     else:
         yield short_attack
     yield from turns(task, cutting)
@@ -187,6 +190,11 @@ def _limited(stage: stages.Timed, seconds: float) -> Stage:
 def small_milp(task: Task) -> None:
     """The exact program of a small network, for a part of the time."""
     stages.milp(task, _time(task, *FIRST_MILP))
+
+
+def short_milp(task: Task) -> None:
+    """The same where cuts of the inputs get on, and had better go on soon."""
+    stages.milp(task, _time(task, *SHORT_MILP))
 
 
 def is_small(task: Task) -> bool:

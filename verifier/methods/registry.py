@@ -112,7 +112,8 @@ def run(task: Task, method: Method) -> Verdict:
         return verdict
     from verifier.methods.rounding import rounding_remark
 
-    task.replay.require_accepted()
+    if task.network.model:
+        task.replay.require_accepted()
     remark = rounding_remark(task)
     return replace(verdict, detail="; ".join(filter(None, (verdict.detail, remark)))) if remark else verdict
 
