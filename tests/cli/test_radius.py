@@ -31,7 +31,9 @@ def test_digits(tmp_path: Path) -> None:
     options = "--norm", "2", "--clip", "0,1", "--timeout", 15, "--threads", 1
     done = run("radius", NET, "--data", "digits", "--samples", "0,3-4", *options, *files)
     assert (done.returncode, done.stderr) == (0, "")
-    assert re.search(r"^sample 3: \[0\.\d+, 0\.\d+\], from \S+ \(certified[a-z ]*\) to \S+ \(attack\); ", done.stdout, re.M)
+    assert re.search(
+        r"^sample 3: \[0\.\d+, 0\.\d+\], from \S+ \(certified[a-z ]*\) to \S+ \(attack\); ", done.stdout, re.M
+    )
     record = json.loads((tmp_path / "r.json").read_text())
     assert [sample["sample"] for sample in record["samples"]] == [0, 3, 4]
     for sample in record["samples"]:
