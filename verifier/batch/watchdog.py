@@ -2,12 +2,15 @@
 
 Methods look at their deadline between steps, and solvers get a time limit. Should one not come back in time, a thread
 writes the answer known so far and ends the process. The same happens on SIGTERM and SIGINT: what is known is not lost.
+Python runs a signal's handler in the main thread, and only once that is back from a solver or a blocked read; so the
+thread is woken through a pipe that the interpreter writes to as the signal comes (`signal.set_wakeup_fd`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import selectors
 import signal
 import threading
 import time
@@ -20,6 +23,8 @@ from verifier.errors import EXIT_DEFECT, EXIT_USAGE, VerifierError
 
 GRACE = 0.4
 """Seconds after the timeout that the method may take to come to its own end."""
+HOUR = 3600.0
+"""Seconds waited for at a time; the system bounds them."""
 
 
 class Watchdog:
@@ -40,9 +45,10 @@ class Watchdog:
         self._finish: Callable[[], int] = lambda: 3
         self._claimed = threading.Lock()
         self._over = False
-        self._wake = threading.Event()
         self._handlers: dict[int, Any] = {}
         self._first = 0
+        self._reader = self._writer = self._wakeup_before = -1
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
     @property
     def elapsed(self) -> float:
@@ -72,13 +78,17 @@ class Watchdog:
     def _rest(self) -> None:
         """The main thread answers from here on."""
         self._over = True
-        self._wake.set()
+        os.write(self._writer, b"\0")
 
     def __enter__(self) -> Watchdog:
-        for number in self._signals:
-            with contextlib.suppress(ValueError):  # only the main thread may; elsewhere there is nothing to catch
-                self._handlers[number] = signal.signal(number, self._signalled)
-        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+        with contextlib.suppress(ValueError):  # only the main thread may; elsewhere there is nothing to catch
+            for number in self._signals:
+                self._handlers[number] = signal.signal(number, lambda *_: None)
+            if self._signals:
+                self._wakeup_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        self._thread.start()
         return self
 
     def __exit__(
@@ -88,14 +98,21 @@ class Watchdog:
         for number, handler in self._handlers.items():
             # A process that is about to end with its answer's status is not to end with a signal's instead.
             signal.signal(number, signal.SIG_IGN if kind is SystemExit else handler)
-
-    def _signalled(self, number: int, _: object) -> None:
-        if not self._over and not self._wake.is_set():
-            self._first = number
-        self._wake.set()
+        if self._handlers:
+            signal.set_wakeup_fd(self._wakeup_before)
+        self._thread.join()
+        os.close(self._reader)
+        os.close(self._writer)
 
     def _watch(self) -> None:
-        self._wake.wait(min(self.remaining + GRACE, threading.TIMEOUT_MAX))
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._reader, selectors.EVENT_READ)
+            while not self._over and (seconds := self._end + GRACE - time.monotonic()) > 0:
+                if selector.select(min(seconds, HOUR)):
+                    number = os.read(self._reader, 1)[0]
+                    if number in self._signals:  # others may be caught elsewhere
+                        self._first = number
+                        break
         if self._over or not self._claimed.acquire(blocking=False):
             return
         status = EXIT_DEFECT

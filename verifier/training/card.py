@@ -10,8 +10,9 @@ from typing import Any
 
 from verifier.training.measures import DRAWS, SMOOTHING, Measured
 from verifier.training.recipe import Recipe
+from verifier.version import __version__
 
-PACKAGES = ("verifier", "torch", "onnx", "onnxruntime", "numpy")
+PACKAGES = ("torch", "onnx", "onnxruntime", "numpy")
 
 
 @dataclass(frozen=True)
@@ -86,4 +87,5 @@ class Card:
 
 def versions() -> dict[str, str]:
     """Of Python and the packages that decide the result."""
-    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    installed = {name: version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), "verifier": __version__, **installed}
