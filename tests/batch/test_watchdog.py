@@ -29,7 +29,8 @@ with watchdog:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_is_heard_while_the_main_thread_computes(number: signal.Signals) -> None:
     with stuck(1e12) as process:
-        assert process.stdout is not None and process.stdout.readline() == "begun\n"
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
         process.send_signal(number)
         assert process.communicate(timeout=60) == (f"ended {number == signal.SIGINT}\n", None)
     assert process.returncode == 5
