@@ -20,6 +20,7 @@ PACKAGES = {
     "plotly": "plotly",
     "psutil": "psutil",
     "rich": "rich",
+    "shtab": "shtab",
     "torch": "torch",
     "vnnlib": "vnnlib",
 }

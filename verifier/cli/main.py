@@ -29,6 +29,7 @@ COMMANDS = {
     "report": "report what came of benchmarks: tables, plots, witnesses",
     "solvers": "list the solvers that are installed",
     "info": "show what a network is made of",
+    "completion": "print the script that completes commands in a shell",
 }
 """Each is the function of that name in the module of that name here."""
 COMPLETE_ALONE = {"zoo", "solvers"}
