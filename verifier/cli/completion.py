@@ -39,7 +39,7 @@ def completion(shell: Shell) -> int:
     return 0
 
 
-def _everything(files: dict[str, str]) -> ArgumentParser:
+def _everything(files: object) -> ArgumentParser:
     """One parser of all commands; words and options that are paths complete to files."""
     from verifier.cli.main import COMMANDS
 
