@@ -294,8 +294,8 @@ def boxwise_intervals(
     """
     deadline = deadline or Deadline()
     network, intervals, dependences = plan.network, [box], {}
-    for k, node in enumerate(network.nodes[1:], start=1):
-        interval = node_interval(node, [intervals[i] for i in node.operands], box.lower)
+    for k in range(1, len(network.nodes)):
+        interval = node_interval(network, k, intervals)
         if k in known:
             interval = intersected(interval, known[k])
         intervals.append(interval)

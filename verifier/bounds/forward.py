@@ -56,7 +56,7 @@ def forward_bounds(network: Network, lower: Array, upper: Array) -> list[Interva
     last_use = {i: k for k, node in enumerate(network.nodes) for i in node.operands}
     for k, node in enumerate(network.nodes[1:], start=1):
         operands = [forms[i] for i in node.operands]
-        interval = node_interval(node, [intervals[i] for i in node.operands], lower)
+        interval = node_interval(network, k, intervals)
         forms[k] = None
         if all(o is not None for o in operands) and operands:
             if isinstance(node, Affine):

@@ -108,8 +108,7 @@ class Tightening:
         network, tight = self.engines.exact, list(intervals)
         empty = np.zeros(max(i.lower.shape[0] for i in intervals), bool)
         for k in range(max(first, 1), len(network.nodes)):
-            node = network.nodes[k]
-            propagated = node_interval(node, [tight[i] for i in node.operands], tight[0].lower)
+            propagated = node_interval(network, k, tight)
             empty |= _crossing(tight[k], propagated)
             tight[k] = intersected(tight[k], propagated)
             if k in shape.operands and not self.deadline.expired:

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from verifier.arrays import Array, namespace, zeros
 from verifier.bounds.enclosure import Interval, intersected, repaired
 from verifier.bounds.ends import affine_ends, moves_entries
-from verifier.network.graph import Affine, Elementwise, Network, Node, Product
+from verifier.network.choices import Form
+from verifier.network.graph import Affine, Elementwise, Network, Product
 from verifier.network.linear_maps import LinearMap
 from verifier.relaxations.products import product_interval
 from verifier.tolerances import UNDERFLOW, gamma
@@ -35,8 +36,8 @@ def interval_bounds(
         known: sound intervals of all nodes, shape (N, size), to go on from.
     """
     intervals = [Interval(lower, upper)]
-    for k, node in enumerate(network.nodes[1:], start=1):
-        interval = node_interval(node, [intervals[i] for i in node.operands], lower)
+    for k in range(1, len(network.nodes)):
+        interval = node_interval(network, k, intervals)
         intervals.append(interval if known is None else intersected(interval, known[k]))
     return intervals
 
@@ -59,16 +60,39 @@ def placed(intervals: Sequence[Interval], network: Network, place: Sequence[int]
     return [found[k] if k in found else unknown(node.size) for k, node in enumerate(network.nodes)]
 
 
-def node_interval(node: Node, operands: Sequence[Interval], example: Array) -> Interval:
-    """The interval of one node from those of its operands; `example`, of shape (N, ...), gives N."""
+def node_interval(network: Network, k: int, intervals: Sequence[Interval]) -> Interval:
+    """The interval of node k from those of the nodes before it, shape (N, size) each."""
+    node = network.nodes[k]
+    operands = [intervals[i] for i in node.operands]
     if isinstance(node, Affine):
-        return _affine(node, operands, example)
+        found = _affine(node, operands, intervals[0].lower)
+        form = network.choices.get(k)
+        return found if form is None else intersected(found, repaired(*form_ends(form, intervals)))
     if isinstance(node, Elementwise):
         return repaired(*node.function.image(operands[0].lower, operands[0].upper))
     if isinstance(node, Product):
         (x, y) = operands
         return repaired(*product_interval(x.lower, x.upper, y.lower, y.upper))
     raise TypeError(f"an Input has no rule of propagation: {node}")
+
+
+def form_ends(form: Form, intervals: Sequence[Interval]) -> tuple[Array, Array]:
+    """Sound ends of a form's value, those of the maxima and minima that it is included, shape (N, size) each."""
+    count, operands = intervals[0].lower.shape[0], [intervals[i] for i in form.node.operands]
+    low, high = affine_ends(form.node, [(operand.lower, operand.upper) for operand in operands], count)
+    xp = namespace(low)
+    for operand, error in form.errors:
+        slack = _magnitude(error, intervals[operand].magnitude) * (1 + gamma(error.terms))
+        low, high = low - slack, high + slack
+    for choice in form.choices:
+        (first_low, first_high), (second_low, second_high) = (
+            form_ends(part, intervals) for part in (choice.first, choice.second)
+        )
+        larger = xp.maximum(first_low, second_low), xp.maximum(first_high, second_high)
+        smaller = xp.minimum(first_low, second_low), xp.minimum(first_high, second_high)
+        low = xp.maximum(low, xp.where(choice.rising, larger[0], smaller[0]))
+        high = xp.minimum(high, xp.where(choice.rising, larger[1], smaller[1]))
+    return low, high
 
 
 def affine_magnitude(node: Affine, operands: Sequence[Interval]) -> Array:

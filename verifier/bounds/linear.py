@@ -70,8 +70,8 @@ def bounds_within(
     deadline = deadline or Deadline()
     consumers = _nonlinear_consumers(network)
     intervals = [inputs]
-    for k, node in enumerate(network.nodes[1:], start=1):
-        interval = node_interval(node, [intervals[i] for i in node.operands], inputs.lower)
+    for k in range(1, len(network.nodes)):
+        interval = node_interval(network, k, intervals)
         if known is not None:
             interval = intersected(interval, known[k])
         intervals.append(interval)
@@ -85,8 +85,8 @@ def bounds_within(
 def intervals_within(network: Network, inputs: Interval) -> list[Interval]:
     """Interval propagation over box and ball: maps of the input are bounded exactly, the ball is forgotten then."""
     intervals = [inputs]
-    for k, node in enumerate(network.nodes[1:], start=1):
-        interval = node_interval(node, [intervals[i] for i in node.operands], inputs.lower)
+    for k in range(1, len(network.nodes)):
+        node, interval = network.nodes[k], node_interval(network, k, intervals)
         if node.operands and _is_exact(network, k) and inputs.ball is not None:
             alone = BackwardPass(Network((network.nodes[0], node)), [inputs, interval])
             interval = intersected(interval, _tightened(alone, np.arange(node.size), Deadline()))

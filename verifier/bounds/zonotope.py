@@ -85,7 +85,7 @@ def zonotope_bounds(network: Network, lower: Array, upper: Array, column_values:
             room = column_values // (lower.shape[0] * max(later.size for later in network.nodes[k:]))
             forms[k] = _through_lines(enclose(k), operands, ranges, max(0, room - symbols))
             symbols = forms[k].columns.shape[1]
-        intervals.append(intersected(node_interval(node, ranges, lower), _interval(forms[k])))
+        intervals.append(intersected(node_interval(network, k, intervals), _interval(forms[k])))
         for i in set(node.operands) - {0}:
             if last_use[i] == k:
                 del forms[i]

@@ -35,25 +35,27 @@ class Monomial:
         indices: shape (out_size,), or None for y[j] = factors[j] * x[j].
         factors: shape (out_size,), or None for ones.
         in_size: entries of x.
+        exact: whether the factors are 1 or -1 in the model itself, not results of rounding (`Scaling`).
     """
 
     indices: np.ndarray | None
     factors: np.ndarray | None
     in_size: int
+    exact: bool = False
 
     @classmethod
     def of(cls, linear_map: LinearMap) -> Monomial | None:
         """The map in this form, or None where it has no such form."""
         if isinstance(linear_map, Identity):
-            return cls(None, None, linear_map.in_size)
+            return cls(None, None, linear_map.in_size, exact=True)
         if isinstance(linear_map, Scaling):
-            return cls(None, linear_map.factors, linear_map.in_size)
+            return cls(None, linear_map.factors, linear_map.in_size, linear_map.exact)
         if isinstance(linear_map, Selection):
-            return cls(linear_map.indices, None, linear_map.in_size)
+            return cls(linear_map.indices, None, linear_map.in_size, exact=True)
         if isinstance(linear_map, Composition):
             scaling, selection = linear_map.outer, linear_map.inner
             if isinstance(scaling, Scaling) and isinstance(selection, Selection):
-                return cls(selection.indices, scaling.factors, selection.in_size)
+                return cls(selection.indices, scaling.factors, selection.in_size, scaling.exact)
         return None
 
     def after(self, inner: Monomial) -> Monomial:
@@ -67,7 +69,7 @@ class Monomial:
                 factors = inner.factors[self.indices]
         if self.factors is not None:
             factors = self.factors if factors is None else self.factors * factors
-        return Monomial(indices, factors, inner.in_size)
+        return Monomial(indices, factors, inner.in_size, self.exact and inner.exact)
 
     def to_map(self) -> LinearMap:
         """The simplest linear map of this form."""
@@ -77,9 +79,9 @@ class Monomial:
         if factors is not None and (factors == 1.0).all():
             factors = None
         if indices is None:
-            return Identity(self.in_size) if factors is None else Scaling(factors)
+            return Identity(self.in_size) if factors is None else Scaling(factors, self.exact)
         selection = Selection(indices, self.in_size)
-        return selection if factors is None else Composition(Scaling(factors), selection)
+        return selection if factors is None else Composition(Scaling(factors, self.exact), selection)
 
 
 def compose(

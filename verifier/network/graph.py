@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from verifier.arrays import Array, convert_like, namespace, to_numpy
 from verifier.network.functions.base import ScalarFunction
 from verifier.network.linear_maps import LinearMap
+
+if TYPE_CHECKING:
+    from verifier.network.choices import Form
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,13 @@ class Network:
     @property
     def output_size(self) -> int:
         return self.nodes[-1].size
+
+    @cached_property
+    def choices(self) -> dict[int, Form]:
+        """The affine nodes that are maxima and minima of affine forms, by index (`network.choices`)."""
+        from verifier.network.choices import choices_of
+
+        return choices_of(self)
 
     def values(self, x: Array) -> list[Array]:
         """The value of every node at the inputs `x` of shape (N, input_size); each of shape (N, node.size)."""

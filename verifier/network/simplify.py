@@ -67,7 +67,7 @@ def _with_known_operands(node: Node, known: dict[int, Affine]) -> Node:
         bias, magnitude = node.bias, node.bias_magnitude
         for operand, linear_map in parts:
             if operand in known:
-                bias, magnitude = _with_moved_bias(bias, magnitude, linear_map, known[operand])
+                bias, magnitude = with_moved_bias(bias, magnitude, linear_map, known[operand])
         kept = [(i, m) for i, m in parts if i not in known]
         return Affine(tuple(i for i, _ in kept), tuple(m for _, m in kept), bias, magnitude)
     if all(i in known for i in node.operands):
@@ -78,7 +78,7 @@ def _with_known_operands(node: Node, known: dict[int, Affine]) -> Node:
     return Affine((other,), (Scaling(known[factor].bias),), np.zeros(node.size))
 
 
-def _with_moved_bias(
+def with_moved_bias(
     bias: np.ndarray, magnitude: np.ndarray, outer: LinearMap, inner: Affine
 ) -> tuple[np.ndarray, np.ndarray]:
     """A bias and its magnitude with the bias of `inner`, moved through `outer`, added.
@@ -171,7 +171,7 @@ def _fused(state: _Fusing, k: int, node: Affine) -> Affine:
         if state.uses[operand] > 0:  # it stays for others, and its operands have one consumer more
             state.uses.update(inner.operands)
         if inner.bias_magnitude.any():
-            bias, magnitude = _with_moved_bias(bias, magnitude, linear_map, inner)
+            bias, magnitude = with_moved_bias(bias, magnitude, linear_map, inner)
     state.roundings[k] = [r for _, _, r in done]
     return Affine(tuple(i for i, _, _ in done), tuple(m for _, m, _ in done), bias, magnitude)
 

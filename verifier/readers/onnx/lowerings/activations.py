@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from verifier.network import functions
+from verifier.network.linear_maps import Identity, Scaling, Selection
+from verifier.readers.onnx.builder import after, multiple
 from verifier.readers.onnx.call import Call
 from verifier.readers.onnx.lowerings.extrema import HUGE, clip
 from verifier.readers.onnx.registry import lowers
@@ -127,13 +129,26 @@ def prelu(call: Call) -> Tensor:
 
 
 def _leaky(call: Call, x: Variable, slope: np.ndarray) -> Variable:
-    """The function slope * x + (1 - slope) * relu(x); with huge slopes, relu(x) - slope * relu(-x)."""
+    """The function slope * x + (1 - slope) * relu(x); relu(x) - slope * relu(-x) where slopes are negative or huge.
+
+    A negative slope turns at 0, and only the second form is a sum of terms that all rise from there.
+    """
     graph = call.graph
-    positive = graph.relu(x)
-    if np.abs(slope).max(initial=0.0) > HUGE:
-        negative = graph.relu(graph.combine([(-1.0, x)]))
-        return graph.combine([(1.0, positive), (-1.0, graph.scale(negative, slope))])
-    return graph.combine([(1.0, graph.scale(x, slope)), (1.0, graph.scale(positive, 1.0 - slope))])
+    slope = np.broadcast_to(slope, np.broadcast_shapes(x.shape, slope.shape))
+    apart = (slope < 0) | (slope > HUGE)
+    beside = np.where(apart, 0.0, slope)
+    terms: list[tuple[float, Tensor]] = [(1.0, graph.scale(graph.relu(x), 1.0 - beside))]
+    if not apart.all():
+        terms.append((1.0, graph.scale(x, beside)))
+    result = graph.combine(terms)
+    if not apart.any():
+        return result
+    entries = np.flatnonzero(apart)
+    place = np.full(x.size, -1)
+    place[entries] = np.arange(entries.size)
+    opposite = graph.affine([(x, multiple(-1.0, Selection(entries, x.size)))], (entries.size,))
+    fall = after(Scaling(-np.where(apart, slope, 0.0).reshape(-1)), Selection(place, entries.size))
+    return graph.affine([(result, Identity(x.size)), (graph.relu(opposite), fall)], x.shape)
 
 
 @lowers("HardSigmoid", 6, 22)
