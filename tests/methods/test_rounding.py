@@ -43,3 +43,18 @@ def test_an_ordinary_proof_has_no_remark() -> None:
     query = verifier.load_property(SPECS / "vnnlib/digits_dense_robust.vnnlib", network)
     verdict = verifier.verify(network, query)
     assert (verdict.status, verdict.detail) == (Status.UNSAT, "")
+
+
+@pytest.mark.parametrize(("scale", "told"), [(300.0, True), (3.0, False)])
+def test_a_softmax_that_overflows_in_the_runtime_is_told(tmp_path: Path, scale: float, told: bool) -> None:
+    nodes = [
+        helper.make_node("Mul", ["x", "scale"], ["z"]),
+        helper.make_node("Exp", ["z"], ["e"]),
+        helper.make_node("ReduceSum", ["e", "axes"], ["s"]),
+        helper.make_node("Div", ["e", "s"], ["p"]),
+        helper.make_node("Gemm", ["p", "first"], ["y"]),
+    ]
+    constants = {"scale": f32([scale, -scale])[0], "axes": np.array([1]), "first": f32([[1], [0]])[0]}
+    verdict = asked(tmp_path, nodes, constants, "(>= X_0 0)", "(<= X_0 1)", "(>= Y_0 1.5)")
+    assert verdict.status is Status.UNSAT
+    assert ("overflows" in verdict.detail) == told

@@ -36,8 +36,28 @@ def rounding_remark(task: Task) -> str:
     box, margin = task.query.disjuncts[disjunct].box, float(task.margins[disjunct])
     if double or not np.isfinite(margin) or not box.has_float32_point or work(task.forms) * POINTS > MOST_WORK:
         return ""
+    points = _points(box)
     with np.errstate(all="ignore"):
-        return _remark(task, disjunct, _points(box), max(margin, 0.0))
+        return _overflow_remark(task, points) or _remark(task, disjunct, points, max(margin, 0.0))
+
+
+def _overflow_remark(task: Task, points: np.ndarray) -> str:
+    """Whether the runtime, which computes the model as it is written, does not come to a finite number somewhere."""
+    outputs = _runtime_outputs(task, points) if task.network.may_overflow else None
+    if outputs is None or np.isfinite(outputs).all():
+        return ""
+    return (
+        "proved in real arithmetic: ONNX Runtime comes to NaN or infinity at some inputs, as a softmax that is written "
+        "out overflows in float32; that is no violation, nor what the model is meant to say"
+    )
+
+
+def _runtime_outputs(task: Task, points: np.ndarray) -> np.ndarray | None:
+    """What ONNX Runtime computes at inputs, shape (N, outputs); None where it fails."""
+    try:
+        return np.stack([task.replay.run(point) for point in points.astype(np.float32)])
+    except VerifierError:
+        return None
 
 
 def _remark(task: Task, disjunct: int, points: np.ndarray, margin: float) -> str:
@@ -49,9 +69,8 @@ def _remark(task: Task, disjunct: int, points: np.ndarray, margin: float) -> str
     crosses = bool((rounded < 0).any()) or (margin > VISIBLE and error >= margin)
     if not (crosses and np.isfinite(error)):
         return ""
-    try:
-        outputs = np.stack([task.replay.run(point) for point in points.astype(np.float32)])
-    except VerifierError:
+    outputs = _runtime_outputs(task, points)
+    if outputs is None:
         return ""
     patterns = task.query.patterns
     forms = points @ patterns.inputs.T + outputs @ patterns.outputs.T

@@ -58,6 +58,16 @@ class Monomial:
                 return cls(selection.indices, scaling.factors, selection.in_size, scaling.exact)
         return None
 
+    @property
+    def moves(self) -> bool:
+        """Whether the factors are 1, -1 and 0 in the model itself, not results of rounding."""
+        return self.factors is None or self.exact
+
+    @property
+    def places(self) -> np.ndarray:
+        """The indices in any case, shape (out_size,)."""
+        return np.arange(self.in_size) if self.indices is None else self.indices
+
     def after(self, inner: Monomial) -> Monomial:
         """This map applied to the result of `inner`."""
         indices = self.indices if inner.indices is None else inner.indices

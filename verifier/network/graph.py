@@ -105,6 +105,8 @@ class Network:
         name: for messages.
         model: the serialised ONNX model that the network was read from, for replays; empty for a network made in
             memory.
+        may_overflow: whether the model, as it is written, may come to infinity or NaN in floats where this network, the
+            same function of real numbers, does not.
 
     Raises:
         ValueError: on construction, where an invariant is broken.
@@ -115,6 +117,7 @@ class Network:
     outputs: tuple[Port, ...] = ()
     name: str = "network"
     model: bytes = field(default=b"", repr=False)
+    may_overflow: bool = False
 
     def __post_init__(self) -> None:
         if not self.nodes or not isinstance(self.nodes[0], Input):

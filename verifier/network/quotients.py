@@ -32,7 +32,7 @@ LARGEST_MATRIX = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
-class _Quotients:
+class Quotients:
     """A product node q * (1 / s)[group], by the indices of its parts.
 
     Attributes:
@@ -57,7 +57,7 @@ class _Sums:
         group: the denominator, shape (P,).
     """
 
-    quotients: _Quotients
+    quotients: Quotients
     weights: np.ndarray
     row: np.ndarray
     group: np.ndarray
@@ -102,14 +102,14 @@ def _all_sums(network: Network) -> dict[int, dict[int, _Sums]]:
     for k, node in enumerate(network.nodes):
         if isinstance(node, Affine):
             for place, (operand, linear_map) in enumerate(zip(node.operands, node.maps, strict=True)):
-                quotients = _quotients(network, operand) if uses[operand] == 1 else None
+                quotients = quotients_at(network, operand) if uses[operand] == 1 else None
                 sums = _sums(quotients, linear_map) if quotients else None
                 if sums is not None:
                     found.setdefault(k, {})[place] = sums
     return found
 
 
-def _quotients(network: Network, k: int) -> _Quotients | None:
+def quotients_at(network: Network, k: int) -> Quotients | None:
     """The parts of node k if it is a product of some node and copied entries of a reciprocal."""
     node = network.nodes[k]
     if not isinstance(node, Product):
@@ -122,11 +122,11 @@ def _quotients(network: Network, k: int) -> _Quotients | None:
         if not isinstance(source, Elementwise) or not isinstance(source.function, Reciprocal):
             continue
         if isinstance(linear_map, Selection) and (linear_map.indices >= 0).all():
-            return _Quotients(numerator, copy.operands[0], source.operands[0], linear_map.indices)
+            return Quotients(numerator, copy.operands[0], source.operands[0], linear_map.indices)
     return None
 
 
-def _sums(quotients: _Quotients, linear_map: LinearMap) -> _Sums | None:
+def _sums(quotients: Quotients, linear_map: LinearMap) -> _Sums | None:
     """The sums that a matrix makes of quotients, None where it makes no fewer than there are quotients."""
     size, group = linear_map.in_size, quotients.group
     if not isinstance(linear_map, Dense) or linear_map.out_size * size > LARGEST_MATRIX:

@@ -12,6 +12,7 @@ from verifier.errors import ModelError, UsageError
 from verifier.network.graph import Network, Port
 from verifier.network.linear_maps import Identity
 from verifier.network.simplify import simplify as simplified
+from verifier.network.softmax import softmax_by_differences
 from verifier.readers.onnx import lowerings  # noqa: F401 - registers the lowerings
 from verifier.readers.onnx.batches import one_row
 from verifier.readers.onnx.builder import GraphBuilder, NotFinite
@@ -22,6 +23,7 @@ from verifier.readers.onnx.folding import can_fold, fold
 from verifier.readers.onnx.model import initialisers, input_ports, opset, output_dtype, parse_model
 from verifier.readers.onnx.ordering import in_order
 from verifier.readers.onnx.registry import find_lowering
+from verifier.readers.onnx.repeated import Repeated
 from verifier.readers.onnx.schema import attribute_value, schema_of
 from verifier.readers.onnx.standard import MANY, Schema
 from verifier.readers.onnx.tensors import Tensor, Variable
@@ -37,7 +39,8 @@ def load_network(
 
     Args:
         path: the file.
-        simplify: whether affine chains are fused (`verifier.network.simplify`).
+        simplify: whether affine chains are fused (`verifier.network.simplify`), and softmax that is written out is
+            recognised (`verifier.network.softmax`).
         outputs: the names of those outputs that the network has, in this order; by default all of them. Nodes that
             these do not need are not read.
         batch_index: the row of a fixed batch that the network is, where rows do not mix; by default the whole batch.
@@ -51,7 +54,7 @@ def load_network(
     network = _Reader(model, path.name, tuple(outputs)).network(data)
     if batch_index is not None:
         network = one_row(network, batch_index)
-    return simplified(network) if simplify else network
+    return simplified(softmax_by_differences(network)) if simplify else network
 
 
 class _Reader:
@@ -64,6 +67,7 @@ class _Reader:
         self.tensors: dict[str, Tensor] = dict(stored)
         self.builder = GraphBuilder(sum(p.size for p in self.ports))
         self.not_lowered: dict[str, str] = {}
+        self.repeated = Repeated()
         self.outputs = _chosen(self.graph, wanted, name)
 
     def network(self, data: bytes) -> Network:
@@ -127,6 +131,16 @@ class _Reader:
         domain = standard_domain(node.domain)
         if node.op_type == "If" and not domain:
             return self._branch(node, operands, place)
+        known = self.repeated.results(node, operands)
+        if known is None:
+            known = self._lowered(node, domain, operands, place)
+            self.repeated.made(node, operands, known)
+        return known
+
+    def _lowered(
+        self, node: onnx.NodeProto, domain: str, operands: tuple[Tensor | None, ...], place: str
+    ) -> tuple[Tensor, ...]:
+        """What the lowering of a node's operator, or the runtime where all operands are known, makes of it."""
         schema = None if domain else schema_of(node.op_type, self.opset)
         if schema is None:
             raise _unsupported(node, self.opset, place)
