@@ -22,6 +22,8 @@ HAND_MAX = [
     helper.make_node("Add", ["a", "rise"], ["y"]),
 ]
 
+HAND_SWISH = [helper.make_node("Sigmoid", ["x"], ["gate"]), helper.make_node("Mul", ["x", "gate"], ["y"])]
+
 
 def chain_of_pools():
     pool = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
@@ -39,6 +41,9 @@ CASES = {
     "negative slope": (operator("LeakyRelu", (1, 2), alpha=-0.5), (-1, 2), (0, 2)),
     "steep slope": (operator("LeakyRelu", (1, 2), alpha=2.0), (-1, 2), (-2, 2)),
     "slopes": (operator("PRelu", (1, 3), f32(0.25, -3, 2)), (-1, 2), (-2, 3)),
+    "hard swish": (operator("HardSwish", (1, 2), opset=14), (-3, 1), (-0.375, 2 / 3)),
+    "softsign": (operator("Softsign", (1, 2)), (-1, 2), (-0.5, 2 / 3)),
+    "swish": (model_of(HAND_SWISH, {"x": (1, 2)}, ["y"]), (-5, 0), (-0.27846454276107, 0)),
     "by hand": (model_of(HAND_MAX, {"a": (1, 2), "b": (1, 2)}, ["y"]), (-1, 2), (-1, 2)),
 }
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 shares = st.lists(st.floats(0, 1), min_size=4, max_size=4)
 ALL = list(REFERENCES)
-BENT_ONCE = [g for g in ALL if not isinstance(g, f.Gelu | f.Sin | f.Cos | f.StepFunction)]
+BENT_ONCE = [g for g in ALL if not isinstance(g, f.Gelu | f.Swish | f.HardSwish | f.Sin | f.Cos | f.StepFunction)]
 
 
 def array(*x: float) -> np.ndarray:

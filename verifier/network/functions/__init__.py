@@ -10,11 +10,12 @@ if TYPE_CHECKING:
     from verifier.network.functions.clip import Clip
     from verifier.network.functions.elu import Elu, ScaledElu
     from verifier.network.functions.exponential import Exp, Log, Softplus
+    from verifier.network.functions.gated import HardSwish, Swish
     from verifier.network.functions.gelu import Gelu
     from verifier.network.functions.periodic import Cos, Sin
     from verifier.network.functions.powers import Power, Reciprocal, Sqrt
     from verifier.network.functions.relu import Relu
-    from verifier.network.functions.sigmoidal import Erf, Sigmoid, Tanh
+    from verifier.network.functions.sigmoidal import Erf, Sigmoid, Softsign, Tanh
     from verifier.network.functions.steps import Floor, Sign, StepFunction
 
 _HOMES = {
@@ -27,6 +28,8 @@ _HOMES = {
     "Exp": "exponential",
     "Log": "exponential",
     "Softplus": "exponential",
+    "HardSwish": "gated",
+    "Swish": "gated",
     "Gelu": "gelu",
     "Cos": "periodic",
     "Sin": "periodic",
@@ -36,6 +39,7 @@ _HOMES = {
     "Relu": "relu",
     "Erf": "sigmoidal",
     "Sigmoid": "sigmoidal",
+    "Softsign": "sigmoidal",
     "Tanh": "sigmoidal",
     "Floor": "steps",
     "Sign": "steps",
@@ -51,6 +55,7 @@ __all__ = [
     "Exp",
     "Floor",
     "Gelu",
+    "HardSwish",
     "Log",
     "Piece",
     "Power",
@@ -62,8 +67,10 @@ __all__ = [
     "Sign",
     "Sin",
     "Softplus",
+    "Softsign",
     "Sqrt",
     "StepFunction",
+    "Swish",
     "Tanh",
 ]
 

@@ -1,4 +1,4 @@
-"""The S-shaped functions sigmoid, tanh and erf: increasing, bounded, convex up to 0 and concave from there."""
+"""The S-shaped functions sigmoid, tanh, erf, softsign: increasing, bounded, convex up to 0 and concave from there."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 from verifier.arrays import Array, namespace, to_numpy
 from verifier.network.functions.smooth import Smooth
+
+FAR = 1e18
+"""Arguments of softsign are cut here, so that infinity over infinity, and squares that overflow, cannot arise; it is 1
+in floats long before."""
 
 
 def sigmoid(x: Array) -> Array:
@@ -87,3 +91,23 @@ class Erf(Smooth):
 
     def derivative(self, x: Array) -> Array:
         return 2.0 / math.sqrt(math.pi) * gaussian(x)
+
+
+@dataclass(frozen=True)
+class Softsign(Smooth):
+    """x / (1 + |x|)."""
+
+    name = "softsign"
+    inflections = (0.0,)
+    value_range = (-1.0, 1.0)
+    slope_range_bounds = (0.0, 1.0)
+
+    def value(self, x: Array) -> Array:
+        xp = namespace(x)
+        near = xp.where(x < -FAR, -FAR, xp.where(x > FAR, FAR, x))
+        return near / (1.0 + xp.abs(near))
+
+    def derivative(self, x: Array) -> Array:
+        xp = namespace(x)
+        size = xp.abs(x)
+        return 1.0 / (1.0 + xp.where(size > FAR, FAR, size)) ** 2

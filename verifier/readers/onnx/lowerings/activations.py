@@ -158,15 +158,16 @@ def hard_sigmoid(call: Call) -> Tensor:
 
 @lowers("HardSwish", 14, 22)
 def hard_swish(call: Call) -> Tensor:
-    x = call.variable(0)
-    return call.graph.product(x, _hard_sigmoid(call, x, 1.0 / 6.0, 0.5))
+    return call.graph.elementwise(call.variable(0), functions.HardSwish())
 
 
 @lowers("Swish", 24)
 def swish(call: Call) -> Tensor:
-    x = call.variable(0)
-    inner = call.graph.combine([(float(call.attribute("alpha")), x)])
-    return call.graph.product(x, call.graph.elementwise(inner, functions.Sigmoid()))
+    """With the factor alpha inside it is the plain one of alpha * x, over alpha; with 0, half of x."""
+    graph, x, alpha = call.graph, call.variable(0), float(call.attribute("alpha"))
+    if alpha == 0:
+        return graph.combine([(0.5, x)])
+    return graph.combine([(1.0 / alpha, graph.elementwise(graph.combine([(alpha, x)]), functions.Swish()))])
 
 
 @lowers("Mish", 18, 22)
@@ -178,10 +179,7 @@ def mish(call: Call) -> Tensor:
 
 @lowers("Softsign", 1, 22)
 def softsign(call: Call) -> Tensor:
-    """The function x / (1 + |x|)."""
-    x = call.variable(0)
-    below = call.graph.combine([(1.0, magnitude(call, x)), (1.0, np.ones(()))])
-    return call.graph.product(x, call.graph.elementwise(below, functions.Reciprocal()))
+    return call.graph.elementwise(call.variable(0), functions.Softsign())
 
 
 def magnitude(call: Call, x: Variable) -> Variable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from verifier.network.graph import Elementwise
 from verifier.readers.onnx.call import Call
 from verifier.readers.onnx.registry import lowers
 from verifier.readers.onnx.tensors import Tensor, Variable, unmasked, with_mask
@@ -54,8 +55,19 @@ def div(call: Call) -> Tensor:
 
 
 def multiply(call: Call, a: Tensor, b: Tensor) -> Tensor:
-    """The product a * b; a Product node only where both depend on the input."""
+    """The product a * b; a Product node only where both depend on the input, and are not x and its own gate."""
     if isinstance(a, np.ndarray):
         a, b = b, a
     assert isinstance(a, Variable)
-    return call.graph.product(a, b) if isinstance(b, Variable) else call.graph.scale(a, call.weights(b))
+    if not isinstance(b, Variable):
+        return call.graph.scale(a, call.weights(b))
+    return _swish(call, a, b) or _swish(call, b, a) or call.graph.product(a, b)
+
+
+def _swish(call: Call, x: Variable, gate: Variable) -> Variable | None:
+    """The product where the gate is sigmoid(x), as exporters write swish; else None."""
+    from verifier.network.functions import Sigmoid, Swish
+
+    node = call.graph.nodes[gate.node]
+    own = isinstance(node, Elementwise) and isinstance(node.function, Sigmoid) and node.operands == (x.node,)
+    return call.graph.elementwise(x, Swish()) if own and x.shape == gate.shape else None
