@@ -33,8 +33,13 @@ def affine_ends(node: Affine, operands: Sequence[tuple[Array, Array]], count: in
     low, high = xp.broadcast_to(node.bias - slack, shape), xp.broadcast_to(node.bias + slack, shape)
     for linear_map, (lower, upper) in zip(node.maps, operands, strict=True):
         least, greatest = map_ends(linear_map, lower, upper)
-        low, high = _sum_below(low, least), -_sum_below(-high, -greatest)
+        low, high = added(low, high, least, greatest)
     return low, high
+
+
+def added(low: Array, high: Array, least: Array, greatest: Array) -> tuple[Array, Array]:
+    """Sound ends of a sum, from those of its two terms."""
+    return _sum_below(low, least), -_sum_below(-high, -greatest)
 
 
 def map_ends(linear_map: LinearMap, lower: Array, upper: Array) -> tuple[Array, Array]:

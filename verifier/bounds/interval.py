@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from verifier.arrays import Array, namespace, zeros
 from verifier.bounds.enclosure import Interval, intersected, repaired
-from verifier.bounds.ends import affine_ends, moves_entries
-from verifier.network.choices import Form
+from verifier.bounds.ends import added, affine_ends, map_ends, moves_entries
+from verifier.network.affine_forms import Form, Twin
 from verifier.network.graph import Affine, Elementwise, Network, Product
 from verifier.network.linear_maps import LinearMap
 from verifier.relaxations.products import product_interval
@@ -66,7 +66,7 @@ def node_interval(network: Network, k: int, intervals: Sequence[Interval]) -> In
     operands = [intervals[i] for i in node.operands]
     if isinstance(node, Affine):
         found = _affine(node, operands, intervals[0].lower)
-        form = network.choices.get(k)
+        form = network.ranges.get(k)
         return found if form is None else intersected(found, repaired(*form_ends(form, intervals)))
     if isinstance(node, Elementwise):
         return repaired(*node.function.image(operands[0].lower, operands[0].upper))
@@ -84,6 +84,8 @@ def form_ends(form: Form, intervals: Sequence[Interval]) -> tuple[Array, Array]:
     for operand, error in form.errors:
         slack = _magnitude(error, intervals[operand].magnitude) * (1 + gamma(error.terms))
         low, high = low - slack, high + slack
+    for twin in form.twins:
+        low, high = added(low, high, *map_ends(twin.weights, *_difference_ends(twin, intervals)))
     for choice in form.choices:
         (first_low, first_high), (second_low, second_high) = (
             form_ends(part, intervals) for part in (choice.first, choice.second)
@@ -93,6 +95,19 @@ def form_ends(form: Form, intervals: Sequence[Interval]) -> tuple[Array, Array]:
         low = xp.maximum(low, xp.where(choice.rising, larger[0], smaller[0]))
         high = xp.minimum(high, xp.where(choice.rising, larger[1], smaller[1]))
     return low, high
+
+
+def _difference_ends(twin: Twin, intervals: Sequence[Interval]) -> tuple[Array, Array]:
+    """Sound ends of the difference of two nodes: that of their operands times a slope, and that of their intervals."""
+    low, high = form_ends(twin.gap, intervals)
+    xp = namespace(low)
+    if twin.function is not None:
+        u, v = (intervals[i] for i in twin.sources)
+        slopes = twin.function.slope_range(xp.minimum(u.lower, v.lower), xp.maximum(u.upper, v.upper))
+        low, high = product_interval(*slopes, low, high)
+    first, second = intervals[twin.first], intervals[twin.second]
+    apart = added(first.lower, first.upper, -second.upper, -second.lower)
+    return xp.maximum(low, apart[0]), xp.minimum(high, apart[1])
 
 
 def affine_magnitude(node: Affine, operands: Sequence[Interval]) -> Array:

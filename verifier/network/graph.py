@@ -19,7 +19,7 @@ from verifier.network.functions.base import ScalarFunction
 from verifier.network.linear_maps import LinearMap
 
 if TYPE_CHECKING:
-    from verifier.network.choices import Form
+    from verifier.network.affine_forms import Form
 
 
 @dataclass(frozen=True)
@@ -144,11 +144,11 @@ class Network:
         return self.nodes[-1].size
 
     @cached_property
-    def choices(self) -> dict[int, Form]:
-        """The affine nodes that are maxima and minima of affine forms, by index (`network.choices`)."""
-        from verifier.network.choices import choices_of
+    def ranges(self) -> dict[int, Form]:
+        """What more is known of affine nodes, by index, than intervals of their operands tell (`network.ranges`)."""
+        from verifier.network.ranges import ranges_of
 
-        return choices_of(self)
+        return ranges_of(self)
 
     def values(self, x: Array) -> list[Array]:
         """The value of every node at the inputs `x` of shape (N, input_size); each of shape (N, node.size)."""
