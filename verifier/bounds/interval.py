@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from verifier.arrays import Array, namespace, zeros
+import numpy as np
+
+from verifier.arrays import Array, convert_like, namespace, zeros
 from verifier.bounds.enclosure import Interval, intersected, repaired
 from verifier.bounds.ends import added, affine_ends, map_ends, moves_entries
 from verifier.network.affine_forms import Form, Twin
@@ -72,8 +74,15 @@ def node_interval(network: Network, k: int, intervals: Sequence[Interval]) -> In
         return repaired(*node.function.image(operands[0].lower, operands[0].upper))
     if isinstance(node, Product):
         (x, y) = operands
-        return repaired(*product_interval(x.lower, x.upper, y.lower, y.upper))
+        found = repaired(*product_interval(x.lower, x.upper, y.lower, y.upper))
+        return _within(found, network.limits[k]) if k in network.limits else found
     raise TypeError(f"an Input has no rule of propagation: {node}")
+
+
+def _within(found: Interval, limit: np.ndarray) -> Interval:
+    """The interval cut to [-limit, limit], shape (size,), which is known to hold all values."""
+    xp, most = namespace(found.lower), convert_like(found.lower)(limit)
+    return intersected(found, Interval(xp.zeros_like(found.lower) - most, xp.zeros_like(found.upper) + most))
 
 
 def form_ends(form: Form, intervals: Sequence[Interval]) -> tuple[Array, Array]:

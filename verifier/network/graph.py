@@ -150,6 +150,13 @@ class Network:
 
         return ranges_of(self)
 
+    @cached_property
+    def limits(self) -> dict[int, np.ndarray]:
+        """What entries of product nodes, by index, never exceed in absolute value (`network.normalised`)."""
+        from verifier.network.normalised import limits_of
+
+        return limits_of(self)
+
     def values(self, x: Array) -> list[Array]:
         """The value of every node at the inputs `x` of shape (N, input_size); each of shape (N, node.size)."""
         values = [x]
