@@ -273,6 +273,17 @@ def test_no_inputs_no_outputs_no_graph(tmp_path):
     _fault(onnx.ModelProto(ir_version=8), tmp_path, "not an ONNX model")
 
 
+def test_a_constant_has_one_value_and_that_a_number(tmp_path):
+    for values in (
+        {"value_int": 1, "value_string": "one"},
+        {"value_string": "one"},
+        {"value_float": 1.0, "value_int": 1},
+    ):
+        constant = helper.make_node("Constant", [], ["c"], name="c", **values)
+        model = model_of([constant, helper.make_node("Mul", ["x", "c"], ["y"])], {"x": (3,)}, ["y"])
+        _fault(model, tmp_path, "exactly one numeric value")
+
+
 def test_names_that_are_made_twice_never_or_in_a_circle(tmp_path):
     def model(*nodes):
         return model_of([helper.make_node(op, ins, outs, name=outs[0]) for op, ins, outs in nodes], {"x": (3,)}, ["y"])

@@ -10,12 +10,13 @@ from verifier.readers.onnx.registry import lowers
 from verifier.readers.onnx.tensors import Tensor
 
 NUMBERS = {"value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64}
+OTHERS = ("sparse_value", "value_string", "value_strings")
 
 
 @lowers("Constant", 1, 9, 11, 12, 13, 19, 21, 23, 24, 25, takes_constants=True)
 def constant(call: Call) -> Tensor:
-    given = [name for name in ("value", *NUMBERS) if call.attribute(name) is not None]
-    if len(given) != 1:
+    given = [name for name in ("value", *NUMBERS, *OTHERS) if call.attribute(name) is not None]
+    if len(given) != 1 or given[0] in OTHERS:
         raise call.error("a Constant needs exactly one numeric value")
     value = call.attribute(given[0])
     return tensor_array(value, call.place) if given[0] == "value" else np.asarray(value, NUMBERS[given[0]])
