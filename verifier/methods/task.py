@@ -124,7 +124,7 @@ class Task:
         self.margins = np.full(count, -math.inf)
         self.open = np.ones(count, bool)
         self.witness: Witness | None = None
-        self.notes: list[str] = [self.query.note] if self.query.note else []
+        self.notes: list[str] = [note for note in (self.network.note, self.query.note) if note]
         self.on_stage: Callable[[str], None] = lambda name: None
         self.explanation: list[str] = []
         self.history: list[Progress] = []
@@ -323,7 +323,8 @@ class Task:
     def _proof_notes(self) -> list[str]:
         """What to know of a proof."""
         widened = max((d.box.widened for d in self.query.disjuncts), default=0)
-        remarks = [self.query.note, f"{_fixed(widened)}; proved for the nearest that it can as well" if widened else ""]
+        nearest = f"{_fixed(widened)}; proved for the nearest that it can as well" if widened else ""
+        remarks = [self.network.note, self.query.note, nearest]
         return [remark for remark in remarks if remark]
 
 
