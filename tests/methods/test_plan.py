@@ -9,9 +9,10 @@ import pytest
 
 from tests.networks import random_relu_network
 from tests.search.test_neurons import query_of
+from verifier.methods.options import Options
 from verifier.methods.plan import FEW_DEEP_INPUTS, FEW_INPUTS, PLAN, SMALL, Features, auto, features_of, sequence, turns
 from verifier.methods.registry import METHODS, Method, run
-from verifier.methods.task import Options, Task
+from verifier.methods.task import Task
 from verifier.network.functions import Relu
 from verifier.network.graph import Affine, Elementwise, Input, Network
 from verifier.network.linear_maps import Dense

@@ -35,7 +35,7 @@ def test_margins_rise(method: str, prop: str) -> None:
     assert {loose.status, tight.status} != {"sat", "unsat"}
     assert loose.status != "unsat" or tight.status == "unsat"  # a witness, though, may be met with by luck
     box = sharp.query.disjuncts[0].box
-    before, after = (int(undecided(t.forms, t.enclosure(box))[0]) for t in (task(prop), sharp))
+    before, after = (int(undecided(t.forms, t.enclosures.of(box))[0]) for t in (task(prop), sharp))
     assert f"bounds sharpened by lp: {before} open neurons before, " in sharp.explanation[0]
     assert after <= before
 
@@ -59,9 +59,9 @@ def test_exact_programs_sharpen_most_and_processes_change_nothing() -> None:
     for options in ({"tighten": "lp"}, {"tighten": "lp", "threads": 1}, {"tighten": "milp"}):
         one = task("moons_everywhere", tighten_share=1.0, **options)
         (box, _) = one.open_conjunctions()[0]
-        loose = one.enclosure(box)
+        loose = one.enclosures.of(box)
         tighten(one)
-        sharp = one.enclosure(box)
+        sharp = one.enclosures.of(box)
         left.append((undecided(one.forms, sharp)[0], host(sharp)))
         for (low, high), (known_low, known_high) in zip(host(sharp), host(loose), strict=True):
             assert (low >= known_low).all()

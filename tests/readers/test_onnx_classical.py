@@ -171,7 +171,7 @@ def test_what_is_not_supported(tmp_path, model, pattern):
 def test_maps_stand_for_the_tensor_under_them(tmp_path):
     model = as_maps(classifier((1, 3), 4, 4, "SOFTMAX", "L1"), 4)
     network = load(model, tmp_path)
-    assert network.note == "of the outputs only 'maps' is read: 'label' is a label"
+    assert network.note == "only output 'maps' is read: 'label' is a label"
     x = draw(3)
     session = onnx_session(model)
     (maps,) = session.run(["maps"], {"x": x[None]})
@@ -210,7 +210,7 @@ def labelled(*, two: bool = False) -> onnx.ModelProto:
 def test_scores_are_read_without_their_labels(tmp_path):
     network = load(labelled(), tmp_path)
     assert [port.name for port in network.outputs] == ["s"]
-    assert network.note == "of the outputs only 's' is read: 'label', 'least' are labels"
+    assert network.note == "only output 's' is read: 'label', 'least' are labels"
     assert [(label.name, label.start, label.size) for label in network.labels] == [("label", 0, 1), ("least", 4, 1)]
     x = draw(2)
     assert network.forward(x[None].astype(float))[0] == pytest.approx(Replay(network).run(x), abs=1e-6)

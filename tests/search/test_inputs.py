@@ -12,8 +12,9 @@ import pytest
 from tests.networks import random_box, random_dag, random_relu_network, samples
 from tests.vnncomp import root
 from verifier.deadline import Deadline
+from verifier.methods.options import Options
 from verifier.methods.split_inputs import split_inputs
-from verifier.methods.task import Options, Task
+from verifier.methods.task import Task
 from verifier.network.graph import Network
 from verifier.property.forms import with_forms
 from verifier.property.query import Box, Disjunct, LinearConstraint, Query

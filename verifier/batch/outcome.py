@@ -77,7 +77,7 @@ class Outcome:
         history = tuple(history_records(task.history))
         declared = tuple(task.query.declarations)
         told = tuple(task.explanation)
-        return cls(verdict, Fault.NONE, told, history, shapes, declared, undecided=task.undecided)
+        return cls(verdict, Fault.NONE, told, history, shapes, declared, undecided=task.enclosures.undecided)
 
     @classmethod
     def failed(cls, fault: Fault, detail: str, method: str, seconds: float = 0.0) -> Outcome:

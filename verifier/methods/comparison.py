@@ -14,8 +14,9 @@ from functools import cached_property
 
 from verifier.deadline import Deadline
 from verifier.errors import VerifierError
+from verifier.methods.options import Options
 from verifier.methods.registry import METHODS, Method, check_solver, method_named, run
-from verifier.methods.task import Options, Task
+from verifier.methods.task import Task
 from verifier.network.graph import Network
 from verifier.property.query import Query
 from verifier.verdict import Status, Verdict
@@ -162,6 +163,6 @@ def compared(network: Network, query: Query, methods: Sequence[str], options: Op
 
 def _answer(task: Task, method: Method) -> Answer:
     try:
-        return Answer(method.name, run(task, method), task.undecided)
+        return Answer(method.name, run(task, method), task.enclosures.undecided)
     except VerifierError as error:
         return Answer(method.name, Verdict(Status.ERROR, method.name, detail=str(error)))

@@ -55,7 +55,7 @@ def _ran_out_of_time(task: Task, d: int, seconds: float) -> bool:
 
     patterns, box, share = task.query.patterns, task.query.disjuncts[d].box, task.deadline.within(seconds)
     conjunction = (patterns.rows[d], patterns.thresholds[d])
-    bounds = host(task.enclosure(box))
+    bounds = host(task.enclosures.of(box))
     margin_of = exact_optimum if thorough else exact_margin
     outcome = margin_of(task.forms, box, bounds, conjunction, share, accepted, solver=task.solver)
     task.margin_bounded(d, outcome.bound)

@@ -28,7 +28,7 @@ def interval(task: Task) -> None:
         if known is None and inputs.ball is not None:
             known = intervals_within(task.forms, inputs)
         intervals = interval_bounds(task.forms, lower, upper, known)
-        task.enclosed([box for box, _ in group], intervals)
+        task.enclosures.count([box for box, _ in group], intervals)
         _take_note(task, group, intervals[-1].lower)
 
 
@@ -38,10 +38,10 @@ def crown(task: Task) -> None:
         if task.deadline.expired:
             return
         if len(group) == 1:
-            intervals = task.enclosure(group[0][0])
+            intervals = task.enclosures.of(group[0][0])
         else:
             intervals = linear_bounds(task.forms, lower, upper, task.deadline)
-        task.enclosed([box for box, _ in group], intervals)
+        task.enclosures.count([box for box, _ in group], intervals)
         _take_note(task, group, rows_minimum(task.forms, intervals))
 
 
@@ -59,7 +59,7 @@ def dual(task: Task) -> None:
         sharpened = _sharpened(task, group)
         known = None if sharpened is None else placed(sharpened, network, place)
         intervals = bounds_within(network, _inputs(group, lower, upper), task.deadline, known, DualNetwork)
-        task.enclosed([box for box, _ in group], [intervals[k] for k in place])
+        task.enclosures.count([box for box, _ in group], [intervals[k] for k in place])
         _take_note(task, group, outputs_minimum(DualNetwork(network, intervals), intervals[-1].lower))
 
 
@@ -71,7 +71,7 @@ def lp(task: Task) -> None:
     note_multipliers(task)
     for box, disjuncts in task.open_conjunctions():
         conjunctions = [(patterns.rows[d], patterns.thresholds[d]) for d in disjuncts]
-        bounds = host(task.enclosure(box))
+        bounds = host(task.enclosures.of(box))
         outcomes = relaxed_margins(task.forms, box, bounds, conjunctions, task.deadline, solver=task.solver)
         for d, outcome in zip(disjuncts, outcomes, strict=True):
             task.margin_bounded(d, outcome.bound)

@@ -32,7 +32,7 @@ def alpha(task: Task, share: float = 0.3) -> None:
         if task.witness is not None or task.deadline.expired:
             return
         _tighten(task, box, Deadline(task.deadline.remaining * share / (len(boxes) - count)))
-        task.bounded(disjuncts, np.asarray(rows_minimum(task.forms, task.enclosure(box)))[0])
+        task.bounded(disjuncts, np.asarray(rows_minimum(task.forms, task.enclosures.of(box)))[0])
         still = np.array([d for d in disjuncts if task.open[d] or task.options.thorough], np.int64)
         if len(still):
             _bound(task, question_of(task, box), still)
@@ -40,13 +40,13 @@ def alpha(task: Task, share: float = 0.3) -> None:
 
 def _tighten(task: Task, box: Box, deadline: Deadline) -> None:
     """Optimises the bounds of every open pre-activation over a box."""
-    intervals = task.enclosure(box)
+    intervals = task.enclosures.of(box)
     small = reduced(task.forms, intervals)
     work = Tightening(_engines(task, small.network), INTERMEDIATE, deadline)
     with Crew((work.bounds_of,), processes(task)) as crew:
         tight = work.of_box(small.taken(intervals), crew.map)
     note_lost(task, crew.lost)
-    task.tightened(box, small.restored(tight, intervals))
+    task.enclosures.keep(box, small.restored(tight, intervals))
 
 
 def _bound(task: Task, question: Question, disjuncts: np.ndarray) -> None:
@@ -88,7 +88,7 @@ def split_neurons(task: Task, seconds: float = math.inf) -> None:
 
 def question_of(task: Task, box: Box) -> Question:
     """What is asked of a box, about no more of the network than matters there."""
-    intervals = task.enclosure(box)
+    intervals = task.enclosures.of(box)
     small = reduced(task.forms, intervals)
     return Question.over(_engines(task, small.network), box, small.taken(intervals), task.query.patterns)
 

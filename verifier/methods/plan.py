@@ -202,7 +202,7 @@ def is_small(task: Task) -> bool:
     able = task.solver is None or task.solver.capabilities.milp
     if not able or int(task.open.sum()) > FEW_BOXES or not _piecewise_linear(task.forms):
         return False
-    return all(int(undecided(task.forms, task.enclosure(box))[0]) <= FEW_OPEN for box, _ in task.open_boxes())
+    return all(int(undecided(task.forms, task.enclosures.of(box))[0]) <= FEW_OPEN for box, _ in task.open_boxes())
 
 
 def _piecewise_linear(network: Network) -> bool:

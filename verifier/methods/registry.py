@@ -15,8 +15,9 @@ import numpy as np
 from verifier.arguments import of_type
 from verifier.errors import Argument, UsageError
 from verifier.methods import stages, unconstrained
+from verifier.methods.options import Options
 from verifier.methods.plan import auto, sequence
-from verifier.methods.task import Options, Stage, Task
+from verifier.methods.task import Stage, Task
 from verifier.network.graph import Network
 from verifier.programs.solvers.registry import DEFAULT, solver_named
 from verifier.property.query import Query

@@ -20,7 +20,7 @@ def sdp(task: Task) -> None:
     patterns, boxes = task.query.patterns, task.open_conjunctions()
     for count, (box, disjuncts) in enumerate(boxes):
         conjunctions = [(patterns.rows[d], patterns.thresholds[d]) for d in disjuncts]
-        known = task.enclosure(box)
+        known = task.enclosures.of(box)
         intervals = interval_bounds(network, known[0].lower, known[0].upper, placed(known, network, place))
         share = task.deadline.within(task.deadline.remaining / (len(boxes) - count))
         outcomes = semidefinite_margins(network, box, host(intervals), conjunctions, share)

@@ -3,93 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verifier.arguments import TIMEOUT, of_type, real, whole
 from verifier.arrays import Array, convert_like, to_numpy
 from verifier.bounds.enclosure import Interval
 from verifier.deadline import Deadline
-from verifier.errors import Argument, UsageError, missing_package
 from verifier.evidence.replay import Replay
+from verifier.methods.enclosures import Enclosures
+from verifier.methods.options import Options, example_array
+from verifier.methods.remarks import fixed, of_classes, of_proof
 from verifier.network.graph import Network
 from verifier.network.quotients import centred_quotients
 from verifier.programs.solvers.registry import DEFAULT, solver_named
 from verifier.property.forms import with_forms
 from verifier.property.nearest import with_nearest
-from verifier.property.query import BY_NETWORK, Box, Query
+from verifier.property.query import Box, Query
 from verifier.verdict import Progress, Status, Verdict, Witness
 
 if TYPE_CHECKING:
     from verifier.programs.solvers.backend import Backend
-
-FORWARD_INPUTS = 32
-"""Varying inputs up to which forward linear bounds come first: they leave fewer entries to bound backward. In deep
-networks zonotopes leave fewer still: CROWN of cifar_biasfield 24 takes 7.3 s of CPU after them, 21.5 s otherwise."""
-
-
-TIGHTEN = ("none", "lp", "milp")
-"""The programs by which the bounds of all neurons may be sharpened before a method uses them."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a user may set for any method.
-
-    Attributes:
-        timeout: wall time allowed, seconds; `math.inf` for no limit.
-        seed: of every random choice.
-        device: where arrays live: ``"cpu"`` (NumPy), or a torch device such as ``"torch:cpu"`` or ``"cuda"``.
-        witness_tolerance: how far a witness may lie outside the box and exceed the rows; 0.0 is exact.
-        memory: what a search may keep, in megabytes; it narrows before it would take more.
-        threads: processor cores that a search works on, with a process each.
-        solver: of linear and mixed-integer programs, as `verifier solvers` lists them.
-        tighten: whether, and by which programs, bounds of neurons are sharpened first.
-        tighten_share: the part of the time that this may take, above 0 and at most 1.
-        thorough: whether bounds are taken as far as a method can rather than until they decide, and what comparisons
-            want besides is taken note of.
-    """
-
-    timeout: float = TIMEOUT
-    seed: int = 0
-    device: str = "cpu"
-    witness_tolerance: float = 0.0
-    memory: float = 4000.0
-    threads: int = 2
-    solver: str = DEFAULT
-    tighten: str = "none"
-    tighten_share: float = 0.3
-    thorough: bool = False
-
-    def __post_init__(self) -> None:
-        """Checks the values.
-
-        Raises:
-            UsageError: one is out of range or no number.
-        """
-        if not real(self.timeout, "timeout") > 0:
-            raise UsageError(f"a timeout of {self.timeout} s", Argument("timeout"), "give a positive number of seconds")
-        if whole(self.seed, "seed") < 0:
-            raise UsageError(f"a seed of {self.seed}", Argument("seed"), "give a whole number from 0 on")
-        of_type(self.device, str, "device", "give a name, such as 'cpu'")
-        if not 0 <= real(self.witness_tolerance, "witness_tolerance") < math.inf:
-            cause = f"a tolerance of {self.witness_tolerance}"
-            raise UsageError(cause, Argument("witness_tolerance"), "give a number from 0 on")
-        if not real(self.memory, "memory") > 0:
-            raise UsageError(f"a memory of {self.memory} MB", Argument("memory"), "give a positive number of megabytes")
-        if whole(self.threads, "threads") < 1:
-            raise UsageError(f"{self.threads} threads", Argument("threads"), "give a whole number from 1 on")
-        of_type(self.solver, str, "solver", "give a name, such as 'highs'")
-        if self.tighten not in TIGHTEN:
-            cause = f"tightening by {self.tighten!r}"
-            raise UsageError(cause, Argument("tighten"), f"choose one of {', '.join(TIGHTEN)}")
-        if not 0 < real(self.tighten_share, "tighten_share") <= 1:
-            cause = f"a share of {self.tighten_share}"
-            raise UsageError(cause, Argument("tighten_share"), "give a number above 0, at most 1")
 
 
 @dataclass(eq=False)
@@ -109,8 +46,6 @@ class Task:
         history: how the searches went, in order of time.
         on_progress: called with every new entry of the history.
         reached: the smallest margin that an input is known to reach; looked for in thorough tasks only.
-        undecided: entries on whose bounds some function is not linear, over all boxes, as the method ended with them;
-            None where nobody counted.
     """
 
     network: Network
@@ -130,8 +65,6 @@ class Task:
         self.history: list[Progress] = []
         self.on_progress: Callable[[Progress], None] = lambda progress: None
         self.reached = math.inf
-        self._undecided: dict[int, int] = {}
-        self._enclosures: dict[int, list[Interval]] = {}
         self._seeds = np.random.SeedSequence(self.options.seed)
 
     @cached_property
@@ -157,6 +90,11 @@ class Task:
         """The network with the query's linear forms as outputs, quotients centred, on the task's device."""
         forms = with_forms(self.network, self.query.patterns)
         return centred_quotients(forms, lambda: self.query.centre).like(self.example)
+
+    @cached_property
+    def enclosures(self) -> Enclosures:
+        """The bounds of every node of `forms` over boxes; in thorough tasks it is counted how open they are."""
+        return Enclosures(self.forms, self.example, self.deadline, self.options.thorough)
 
     @property
     def tightens(self) -> bool:
@@ -219,7 +157,7 @@ class Task:
         if witness is not None:
             self.witness = witness
             if widened := self.query.disjuncts[disjunct].box.widened:
-                self.notes.append(f"{_fixed(widened)}; the counterexample has the nearest that it can")
+                self.notes.append(f"{fixed(widened)}; the counterexample has the nearest that it can")
             if self.options.thorough and witness.distance == 0:
                 self.reaches(disjunct, witness.x.astype(np.float64))
             if self.options.witness_tolerance > 0:
@@ -241,47 +179,9 @@ class Task:
             self.reached = min(self.reached, margin)
         return margin
 
-    def enclosed(self, boxes: Sequence[Box], intervals: Sequence[Interval]) -> None:
-        """Takes note of how open the bounds of all nodes over boxes are, shape (N, size), where that is wanted."""
-        if self.options.thorough:
-            from verifier.bounds.layout import undecided
-
-            counts = undecided(self.forms, intervals)
-            self._undecided.update((id(box), int(n)) for box, n in zip(boxes, counts, strict=True))
-
-    @property
-    def undecided(self) -> int | None:
-        for box in {id(d.box): d.box for d in self.query.disjuncts}.values():
-            if self.options.thorough and id(box) not in self._undecided and id(box) in self._enclosures:
-                self.enclosed([box], self._enclosures[id(box)])
-        return sum(self._undecided.values()) if self._undecided else None
-
-    def enclosure(self, box: Box) -> list[Interval]:
-        """Linear bounds of every node of `forms` over one box, made once; arrays of shape (1, size) on the host."""
-        if id(box) not in self._enclosures:
-            self._enclosures[id(box)] = self._enclosed(box)
-        return self._enclosures[id(box)]
-
-    def _enclosed(self, box: Box) -> list[Interval]:
-        from verifier.bounds import forward
-        from verifier.bounds.linear import bounds_within
-        from verifier.bounds.zonotope import zonotope_bounds
-
-        convert = convert_like(self.example)
-        ends = convert(box.lower[None, :]), convert(box.upper[None, :])
-        known = None
-        if int((box.lower < box.upper).sum()) <= FORWARD_INPUTS:
-            deep = sum(node.size for node in self.forms.nodes) > forward.FORWARD_VALUES
-            known = (zonotope_bounds if deep else forward.forward_bounds)(self.forms, *ends)
-        return bounds_within(self.forms, Interval(*ends, box.ball), self.deadline, known)
-
-    def tightened(self, box: Box, intervals: list[Interval]) -> None:
-        """Takes note of better bounds of every node over one box."""
-        self._enclosures[id(box)] = intervals
-
     def sharpened(self, box: Box) -> list[Interval] | None:
         """The bounds of every node over one box where programs have sharpened them, else None."""
-        return self._enclosures.get(id(box)) if self.tightens else None
+        return self.enclosures.known(box) if self.tightens else None
 
     def verdict(self, method: str) -> Verdict:
         """The answer as it stands."""
@@ -295,61 +195,11 @@ class Task:
         if bound == -math.inf:
             bound = None
         # Why a witness could not be found is of no interest once there is a proof that there is none.
-        notes = [*self._classes(), *(self._proof_notes() if status is Status.UNSAT else self.notes)]
+        notes = of_classes(self.query, self.witness, self.replay) if self.query.kept else []
+        notes += of_proof(self.network, self.query) if status is Status.UNSAT else self.notes
         reached = self.reached if math.isfinite(self.reached) else None
         detail = "; ".join(dict.fromkeys(notes))
         return Verdict(status, method, bound, self.witness, self.deadline.elapsed, detail, reached)
-
-    def _classes(self) -> list[str]:
-        """Which classes are spoken of, where one is asked to be kept."""
-        kept, witness = self.query.kept, self.witness
-        if kept is None:
-            return []
-        told = [f"the sample's class is {kept.label}, as {kept.source} says"]
-        if witness is None:
-            return told
-        leading = np.flatnonzero(witness.y == witness.y.max()).tolist()
-        if len(leading) > 1:
-            told.append(f"classes {' and '.join(map(str, leading))} tie at the counterexample")
-        else:
-            told.append(f"the counterexample's is {leading[0]}" if leading else "the counterexample has none")
-        if kept.source != BY_NETWORK:
-            with np.errstate(over="ignore"):
-                own = int(np.argmax(self.replay.run(kept.sample.astype(np.float32))))
-            if own != kept.label:
-                told.append(f"the network gives the sample itself class {own}, which label={own} asks about")
-        return told
-
-    def _proof_notes(self) -> list[str]:
-        """What to know of a proof."""
-        widened = max((d.box.widened for d in self.query.disjuncts), default=0)
-        nearest = f"{_fixed(widened)}; proved for the nearest that it can as well" if widened else ""
-        remarks = [self.network.note, self.query.note, nearest]
-        return [remark for remark in remarks if remark]
-
-
-def _fixed(count: int) -> str:
-    what = "an input is" if count == 1 else f"{count} inputs are"
-    return f"{what} fixed to a number that the network's input type cannot hold"
-
-
-def example_array(device: str) -> Array:
-    """An empty float64 array on a device, `Options.device`.
-
-    Raises:
-        UsageError: there is no such device here.
-    """
-    if device == "cpu":
-        return np.zeros(0)
-    try:
-        import torch
-    except ImportError as error:
-        raise missing_package(error) or error from error
-    try:
-        return torch.zeros(0, dtype=torch.float64, device=device.removeprefix("torch:"))
-    except (RuntimeError, AssertionError) as error:  # torch raises either for a missing device
-        cause = str(error).partition("\n")[0]
-        raise UsageError(f"device {device!r} is not usable ({cause})", Argument("device"), "use cpu") from error
 
 
 def host(intervals: list[Interval]) -> list[tuple[np.ndarray, np.ndarray]]:

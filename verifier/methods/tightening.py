@@ -31,9 +31,9 @@ def tighten(task: Task) -> None:
         if deadline.expired:
             return
         share = deadline.within(deadline.remaining / (len(boxes) - count))
-        before = task.enclosure(box)
+        before = task.enclosures.of(box)
         after = _Layers(task, box, share).tightened(list(before))
-        task.tightened(box, after)
+        task.enclosures.keep(box, after)
         counts = [int(undecided(task.forms, intervals)[0]) for intervals in (before, after)]
         told = f"{counts[0]} open neurons before, {counts[1]} after"
         task.explain(f"bounds sharpened by {task.options.tighten}: {told}")

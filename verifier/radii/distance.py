@@ -75,7 +75,7 @@ class _Programs:
         classes = list(range(self.question.network.output_size - 1))
         while classes:
             task = Task(self.question.network, self.question.query(self.ball), self._options())
-            bounds, patterns = host(task.enclosure(task.query.disjuncts[0].box)), task.query.patterns
+            bounds, patterns = host(task.enclosures.of(task.query.disjuncts[0].box)), task.query.patterns
             slacks = {d: bounds[-1][0][patterns.rows[d][0]] - patterns.thresholds[d][0] for d in classes}
             ball = self.ball
             while classes and self.ball == ball:

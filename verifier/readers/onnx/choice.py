@@ -70,7 +70,7 @@ def _can_read(name: str, read: Read) -> bool:
 
 def _note(name: str, labels: Sequence[onnx.ValueInfoProto]) -> str:
     others = ", ".join(f"'{value.name}'" for value in labels)
-    return f"of the outputs only '{name}' is read: {others} {'is a label' if len(labels) == 1 else 'are labels'}"
+    return f"only output '{name}' is read: {others} {'is a label' if len(labels) == 1 else 'are labels'}"
 
 
 def _places(graph: onnx.GraphProto, network: Network) -> tuple[Label, ...]:
