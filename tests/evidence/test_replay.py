@@ -66,7 +66,7 @@ def replayed(network: Network, node: onnx.NodeProto, *constants: onnx.TensorProt
         [node],
         "other",
         [helper.make_tensor_value_info("X", TensorProto.FLOAT, [1, 2])],
-        [helper.make_tensor_value_info("Y", TensorProto.FLOAT, None)],
+        [helper.make_empty_tensor_value_info("Y")],
         list(constants),
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
@@ -79,6 +79,8 @@ def test_a_model_that_fails_in_the_runtime_is_one_line(tmp_path) -> None:  # typ
         (replayed(network, helper.make_node("Concat", ["X", "X"], ["Y"], axis=1)), r"output 'Y' has shape \(1, 4\)"),
         (replayed(network, helper.make_node("GatherElements", ["X", "i"], ["Y"], axis=1), beyond), "cannot run it"),
         (replayed(network, helper.make_node("Relu", ["Z"], ["Y"])), "does not accept the model"),
+        (replayed(network, helper.make_node("Cast", ["X"], ["Y"], to=TensorProto.STRING)), "no tensor of numbers"),
+        (replayed(network, helper.make_node("SequenceConstruct", ["X"], ["Y"])), "no tensor of numbers"),
         (Replay(replace(network, model=b"no model")), "does not accept the model"),
     ):
         with pytest.raises(ModelError, match=pattern) as caught:

@@ -257,3 +257,20 @@ def test_a_property_may_count_the_labels_or_not(tmp_path):
             load_property(property_of(tmp_path, 5, f"(<= Y_{entry} 1)"), network)
     with pytest.raises(VerifierError, match="declares 4 outputs"):
         load_property(property_of(tmp_path, 4, "(<= Y_1 1)"), network)
+
+
+def test_a_property_of_version_2_declares_the_scores_alone(tmp_path):
+    network = load(labelled(), tmp_path)
+    path = tmp_path / "p.vnnlib"
+    box = "".join(f"(assert (>= X[0,{i}] -1.0))(assert (<= X[0,{i}] 1.0))" for i in range(2))
+    for labels, right in (("", True), ("(declare-output A int64 [1])(declare-output B int64 [1,1])", False)):
+        outputs = f"(declare-output Y float32 [1,3]){labels}"
+        path.write_text(
+            f"(vnnlib-version <2.0>)(declare-network f (declare-input X float32 [1,2]){outputs}){box}"
+            "(assert (<= Y[0,0] Y[0,1]))"
+        )
+        if right:
+            assert load_property(path, network).output_size == 3
+        else:
+            with pytest.raises(PropertyError, match=r"declares 3 output tensors, but only output 's' is read"):
+                load_property(path, network)

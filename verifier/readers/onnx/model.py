@@ -50,12 +50,11 @@ def parse_model(data: bytes, path: Path) -> tuple[onnx.ModelProto, bytes]:
         data = _load_external(model, path)
     if _give_empty_batches_an_entry(model.graph):
         data = model.SerializeToString()
-    data = with_tensors_for_maps(model) or data
     if model.functions:
         from onnx import inliner
 
         model = inliner.inline_local_functions(model)
-    return model, data
+    return model, with_tensors_for_maps(model) or data
 
 
 def _give_empty_batches_an_entry(graph: onnx.GraphProto) -> bool:
