@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import signal
 from dataclasses import dataclass
 
 from verifier.cli.main import run
@@ -27,6 +28,7 @@ class Done:
 def within(*arguments: object) -> Done:
     """Runs `verifier ARGUMENTS`; what is wrong with it is kept."""
     stdout, stderr = io.StringIO(), io.StringIO()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     raised: VerifierError | None = None
     with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
         try:
@@ -35,4 +37,7 @@ def within(*arguments: object) -> Done:
             status = int(end.code or 0)
         except VerifierError as error:
             status, raised = EXIT_USAGE, error
+        finally:  # a command that has answered leaves signals ignored to the end of its process, and to all it starts
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
     return Done(status, stdout.getvalue(), stderr.getvalue(), raised)

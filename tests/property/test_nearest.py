@@ -31,11 +31,11 @@ def negated(folder: Path, kind: int = TensorProto.FLOAT) -> Network:
     return verifier.load_network(folder / "net.onnx")
 
 
-def asked(folder: Path, network: Network, *assertions: str) -> verifier.Verdict:
+def asked(folder: Path, network: Network, *assertions: str, timeout: float = 20.0) -> verifier.Verdict:
     declared = "".join(f"(declare-const {name} Real)\n" for name in ("X_0", "X_1", "Y_0", "Y_1"))
     (folder / "p.vnnlib").write_text(declared + "".join(f"(assert {a})\n" for a in assertions))
     query = verifier.load_property(folder / "p.vnnlib", network)
-    return verifier.verify(network, query, options=verifier.Options(timeout=20))
+    return verifier.verify(network, query, options=verifier.Options(timeout=timeout))
 
 
 FIXED = ("(>= X_0 0.1)", "(<= X_0 0.1)", "(>= X_1 0)", "(<= X_1 1)")
@@ -76,7 +76,8 @@ def test_a_float32_written_with_too_few_digits_is_meant(tmp_path: Path) -> None:
 
 
 def test_what_a_strict_bound_excludes_is_not_used(tmp_path: Path) -> None:
-    verdict = asked(tmp_path, negated(tmp_path), "(> X_0 0.5)", "(< X_0 0.5000000001)", *FIXED[2:], "(<= Y_1 -0.5)")
+    between = "(> X_0 0.5)", "(< X_0 0.5000000001)"
+    verdict = asked(tmp_path, negated(tmp_path), *between, *FIXED[2:], "(<= Y_1 -0.5)", timeout=2)
     assert verdict.status is not Status.SAT
 
 
@@ -110,4 +111,4 @@ def test_a_ball_stays_exact(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", ["1e39", "-1e39"])
 def test_beyond_float32_there_is_no_nearest(tmp_path: Path, value: str) -> None:
     fixed = (f"(>= X_0 {value})", f"(<= X_0 {value})", *FIXED[2:])
-    assert asked(tmp_path, negated(tmp_path), *fixed, "(<= Y_1 -0.5)").status is not Status.SAT
+    assert asked(tmp_path, negated(tmp_path), *fixed, "(<= Y_1 -0.5)", timeout=2).status is not Status.SAT

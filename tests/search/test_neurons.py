@@ -147,7 +147,7 @@ def test_disjuncts_are_told_one_by_one_and_only_when_closed() -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_no_domain_is_left_that_can_neither_be_cut_nor_closed(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    network, box = random_relu_network(rng, (3, 6, 5, 2)), Box.exact(-np.ones(3), np.ones(3))
+    network, box = random_relu_network(rng, (3, 5, 4, 2)), Box.exact(-np.ones(3), np.ones(3))
     least = [exact_minimum(network, box.lower, box.upper, np.array([k]), np.zeros(1)) for k in range(2)]
     query = query_of(network, box, [(np.array([k]), np.array([least[k] - 0.001])) for k in range(2)])
     done, recorder = search(network, query)
