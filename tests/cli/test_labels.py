@@ -49,24 +49,24 @@ def model(tmp_path: Path) -> Path:
 
 
 def asked(folder: Path, outputs: int, assertion: str) -> Path:
-    path = folder / "p.vnnlib"
+    path = folder / f"p{outputs}.vnnlib"
     names = ["X_0", "X_1", *(f"Y_{k}" for k in range(outputs))]
     box = "".join(f"(assert (>= X_{i} 0))(assert (<= X_{i} 1))" for i in range(2))
     path.write_text("".join(f"(declare-const {name} Real)" for name in names) + f"{box}(assert {assertion})")
     return path
 
 
-@pytest.mark.parametrize(("outputs", "first"), [(3, 0), (4, 1)])
+@pytest.mark.parametrize(("outputs", "first", "options"), [(3, 0, ("--output", "probabilities")), (4, 1, ())])
 def test_a_property_of_probabilities_with_and_without_the_label(
-    model: Path, tmp_path: Path, outputs: int, first: int
+    model: Path, tmp_path: Path, outputs: int, first: int, options: tuple[str, ...]
 ) -> None:
     """Of the classes at (0, 1) the second has e^1.5 / (1 + e^1.5 + e^-1) = 0.766."""
     result = tmp_path / "r.txt"
     for least, status in (("0.77", 0), ("0.76", 1)):
         prop = asked(tmp_path, outputs, f"(>= Y_{first + 1} {least})")
-        done = within("verify", str(model), str(prop), "--result", str(result))
+        done = within("verify", str(model), str(prop), "--result", str(result), *options)
         assert done.exit_code == status, done.output
-        assert READ in done.output
+        assert (READ in done.output) == (not options)
     lines = result.read_text().splitlines()
     assert [line.strip("()").split()[0] for line in lines[3:]] == [f"Y_{first + k}" for k in range(3)]
     values = [float(line.strip("()").split()[1]) for line in lines[3:]]
@@ -79,6 +79,7 @@ def test_what_is_asked_about_the_label_is_an_error(model: Path, tmp_path: Path) 
     data.write_text("0.0,1.0,1\n")
     for arguments, said in (
         (("verify", model, asked(tmp_path, 4, "(>= Y_0 1)")), "Y_0 is an entry of the label 'label'"),
+        (("verify", model, asked(tmp_path, 3, "(>= Y_0 1)")), "or give --output probabilities"),
         (("info", model, "--output", "label"), "read --output probabilities alone"),
         (
             ("accuracy", model, "--data", data, "--epsilons", "0.1", "--model-output", "label"),

@@ -11,16 +11,21 @@ from verifier.property.query import Declaration, LinearConstraint, Query
 
 
 def without_labels(query: Query, network: Network) -> Query:
-    """The query on the outputs that the network has; the query itself where it has as many already.
+    """The query on the outputs that the network has: where the model has labels, the property counts their entries.
 
     Args:
         query: of a property that numbers its outputs through.
         network: of a model that may have labels among its outputs.
 
     Raises:
-        PropertyError: the property asks about a label.
+        PropertyError: the property asks about a label, or leaves the labels out, so that Y_0 could be either's.
     """
-    if not network.labels or query.output_size != network.output_size + sum(label.size for label in network.labels):
+    count = sum(label.size for label in network.labels)
+    if count and query.output_size == network.output_size:
+        cause = f"the property has {query.output_size} outputs, the model {query.output_size + count} with its labels"
+        chosen = ",".join(port.name for port in network.outputs)
+        raise PropertyError(cause, query.name, f"count the labels' entries too, or give outputs={chosen}")
+    if not network.labels or query.output_size != network.output_size + count:
         return query
     names = {j: label.name for label in network.labels for j in range(label.start, label.start + label.size)}
     numbers = {j: k for k, j in enumerate(j for j in range(query.output_size) if j not in names)}
