@@ -91,6 +91,19 @@ class Port:
         return int(np.prod(self.shape, dtype=np.int64))
 
 
+@dataclass(frozen=True)
+class Label:
+    """An output of the model that its network lacks: it says which class, and nothing is asked about it.
+
+    Attributes:
+        start: where its entries begin among those of all outputs of the model.
+    """
+
+    name: str
+    size: int
+    start: int
+
+
 @dataclass(frozen=True, eq=False)
 class Network:
     """An immutable network; what every method verifies.
@@ -101,6 +114,8 @@ class Network:
         name: for messages.
         model: the serialised ONNX model that the network was read from, for replays; empty for a network made in
             memory.
+        labels: outputs of the model that the network lacks.
+        note: what a user should know of how the model was read, e.g. which of its outputs were.
 
     Raises:
         ValueError: on construction, where an invariant is broken.
@@ -111,6 +126,8 @@ class Network:
     outputs: tuple[Port, ...] = ()
     name: str = "network"
     model: bytes = field(default=b"", repr=False)
+    labels: tuple[Label, ...] = ()
+    note: str = ""
 
     def __post_init__(self) -> None:
         if not self.nodes or not isinstance(self.nodes[0], Input):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from verifier.network.functions.exponential import Exp, Log, Softplus
     from verifier.network.functions.gelu import Gelu
     from verifier.network.functions.periodic import Cos, Sin
-    from verifier.network.functions.powers import Power, Reciprocal, Sqrt
+    from verifier.network.functions.powers import Power, Reciprocal, ReciprocalOrOne, Sqrt
     from verifier.network.functions.relu import Relu
     from verifier.network.functions.sigmoidal import Erf, Sigmoid, Tanh
     from verifier.network.functions.steps import Floor, Sign, StepFunction
@@ -32,6 +32,7 @@ _HOMES = {
     "Sin": "periodic",
     "Power": "powers",
     "Reciprocal": "powers",
+    "ReciprocalOrOne": "powers",
     "Sqrt": "powers",
     "Relu": "relu",
     "Erf": "sigmoidal",
@@ -55,6 +56,7 @@ __all__ = [
     "Piece",
     "Power",
     "Reciprocal",
+    "ReciprocalOrOne",
     "Relu",
     "ScalarFunction",
     "ScaledElu",
