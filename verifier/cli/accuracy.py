@@ -236,8 +236,10 @@ def _write(folder: Path, done: Accuracy, title: str) -> None:
     from verifier.evaluation.files import record, rows_csv
     from verifier.evidence.result_files import write_whole
     from verifier.pictures.curves import accuracy_picture
+    from verifier.pictures.style import range_name
 
     write_whole(folder / "samples.csv", rows_csv(done.answers, done.asked, done.options))
     summary = record(done.summary, done.asked, done.claim)
     write_whole(folder / "summary.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
-    write_whole(folder / "curve.png", accuracy_picture(done.answers, done.options, title, ".png"))
+    drawn = title + range_name(done.options.clip)
+    write_whole(folder / "curve.png", accuracy_picture(done.answers, done.options, drawn, ".png"))
