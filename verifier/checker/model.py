@@ -563,6 +563,29 @@ def _maximum(call: Call, parts: list[Tensor]) -> Tensor:
     return parts[0]
 
 
+def _largest(call: Call) -> Value:
+    return _maximum(call, _broadcast([call.reader.tensor(v) for v in call.operands]))
+
+
+def _smallest(call: Call) -> Value:
+    """-max(-x, -y, ...)."""
+    minus = np.array(-1.0)
+    parts = _broadcast([call.reader.tensor(v) for v in call.operands])
+    return call.reader.moved(_maximum(call, [call.reader.moved(x, minus, None) for x in parts]), minus, None)
+
+
+def _broadcast(parts: list[Tensor]) -> list[Tensor]:
+    shape = np.broadcast_shapes(*(x.shape for x in parts))
+    return [Tensor(x.node, np.broadcast_to(x.index, shape)) for x in parts]
+
+
+def _abs(call: Call) -> Value:
+    """relu(x) + relu(-x)."""
+    x = call.tensor(0)
+    opposite = call.reader.moved(x, np.array(-1.0), None)
+    return call.reader.sum(_relu_of(call, x, "operand"), _relu_of(call, opposite, "opposite"))
+
+
 def _batch_normalization(call: Call) -> Value:
     x = call.tensor(0)
     scale, shift, mean, variance = (_shaped(call.constant(k)) for k in range(1, 5))
@@ -645,6 +668,7 @@ def _softmax(call: Call) -> Value:
 
 
 OPERATORS: dict[str, Callable[[Call], Any]] = {
+    "Abs": _abs,
     "Add": _add,
     "AveragePool": _average_pool,
     "BatchNormalization": _batch_normalization,
@@ -667,7 +691,9 @@ OPERATORS: dict[str, Callable[[Call], Any]] = {
     "Identity": _moving(lambda call, x: x),
     "LeakyRelu": _leaky_relu,
     "MatMul": _matmul,
+    "Max": _largest,
     "MaxPool": _max_pool,
+    "Min": _smallest,
     "Mod": _mod,
     "Mul": _mul,
     "Neg": _neg,
