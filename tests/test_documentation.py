@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import os
 import re
 import shlex
 import subprocess
@@ -31,10 +32,19 @@ def test_readme_library_example(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.failed == 0
 
 
-@pytest.mark.parametrize(("command", "verdict"), re.findall(r"\$ (verifier verify [^\n]+)\n\s+(\w+)", README))
-def test_readme_shell_examples(command: str, verdict: str) -> None:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the README's commands are run, in its order: our own properties are there."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "vnnlib_specs").symlink_to(ROOT / "vnnlib_specs")
+    return folder
+
+
+@pytest.mark.parametrize(("command", "verdict"), re.findall(r"\$ (verifier (?:verify|check) [^\n]+)\n\s+(\w+)", README))
+def test_readme_shell_examples(command: str, verdict: str, folder: Path) -> None:
     arguments = [sys.executable, "-m", "verifier.cli.main", *shlex.split(command)[1:]]
-    done = subprocess.run(arguments, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    paths = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(arguments, capture_output=True, text=True, cwd=folder, timeout=120, env=paths)
     assert done.stdout.split()[0] == verdict
 
 

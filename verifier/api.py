@@ -39,8 +39,8 @@ def load_network(path: str | Path, outputs: Sequence[str] = (), batch_index: int
 
     Args:
         path: the file.
-        outputs: names of those outputs that the network has, in this order; all by default. What they do not need is
-            not read.
+        outputs: names of those outputs that the network has, in this order; by default all, but for labels that cannot
+            be read. What they do not need is not read.
         batch_index: the row of a fixed batch that the network is, where rows do not mix; by default the whole batch.
 
     Raises:

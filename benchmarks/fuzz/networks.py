@@ -24,7 +24,11 @@ from benchmarks.fuzz import exact
 from benchmarks.fuzz.exact import Form, Region, TooMany
 from benchmarks.fuzz.harness import Case, fuzz
 from verifier import Ball, Options, Verdict, VerifierError, load_network, load_property, verify
+from verifier.checker.main import check
+from verifier.deadline import Deadline
 from verifier.methods import METHODS
+from verifier.proofs.neurons import GivenUp
+from verifier.proofs.write import proof_of
 from verifier.property.query import Box, Disjunct, LinearConstraint, Query
 
 TIMEOUT, SHORT = 2.0, 1.0
@@ -345,6 +349,23 @@ def work(case: Case) -> None:
     case.count(f"truth {truth}" + ("" if attained or truth == "unsat" else ", perhaps at no float"))
     for method in ("auto", *case.rng.choice(OTHERS, 2, replace=False).tolist()):
         judge(case, network, query, method, truth, attained, model, disjuncts)
+    if (case.folder / "prop.vnnlib").exists():
+        prove(case, truth)
+
+
+def prove(case: Case, truth: str) -> None:
+    """Asks for a proof, which nobody can have of what is violated; one that there is is accepted both ways."""
+    files = case.folder / "net.onnx", case.folder / "prop.vnnlib"
+    try:
+        (case.folder / "proof.npz").write_bytes(proof_of(*files, Deadline(SHORT)))
+    except GivenUp as why:
+        case.count(f"no proof of {truth}: {str(why)[:60]}")
+        return
+    for exactly in (False, True):
+        said, why = check(*files, case.folder / "proof.npz", exactly)
+        case.count(f"proof of {truth}: {said}{' exactly' if exactly else ''}")
+        if (said == "accepted") != (truth == "unsat"):
+            case.blame("WRONG proof", f"{said} of {truth} {why}, in rational numbers: {exactly}")
 
 
 def judge(case: Case, network, query, method: str, truth: str, attained: bool, model: Model, disjuncts) -> None:

@@ -15,7 +15,7 @@ from verifier.bounds.ends import affine_ends
 from verifier.bounds.interval import affine_magnitude, interval_bounds
 from verifier.network.functions import Exp, Power, Reciprocal, Relu, Sqrt
 from verifier.network.graph import Affine, Elementwise, Input, Network
-from verifier.network.linear_maps import Composition, Dense, LinearMap, Scaling, Selection
+from verifier.network.linear_maps import Adjoint, Composition, Dense, LinearMap, Scaling, Selection
 from verifier.property.query import SMALLEST_MARGIN, gaps
 
 NUMBERS = st.floats(-1e6, 1e6, allow_subnormal=False)
@@ -77,6 +77,14 @@ def test_steps_without_rounding_keep_ends_to_the_bit(linear_map: LinearMap) -> N
     matrix = linear_map.to_sparse().toarray()
     assert low.tolist() == np.minimum(matrix @ lower[0], matrix @ upper[0])[None].tolist()
     assert high.tolist() == np.maximum(matrix @ lower[0], matrix @ upper[0])[None].tolist()
+
+
+def test_the_adjoint_of_a_composition_is_that_of_its_factors_in_turn() -> None:
+    composed = Composition(Scaling(np.array([-1.0, 2.0, -3.0])), Selection(np.array([1, 0, 1]), 2))
+    lower, upper = np.array([[0.1, -0.7, -math.inf]]), np.array([[0.3, 1.0, 5.0]])
+    low, high = affine_ends(Affine((0,), (Adjoint(composed),), np.zeros(2)), [(lower, upper)], 1)
+    assert low[0] == pytest.approx([-1.4, -15.3])
+    assert high[0] == pytest.approx([2.0, math.inf])
 
 
 def test_weights_that_may_be_results_of_rounding_are_not_taken_for_exact() -> None:

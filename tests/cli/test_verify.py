@@ -170,6 +170,8 @@ def faults(folder: Path) -> dict[str, tuple[Path, Path]]:
         "empty model": (written(folder / "c.onnx", b""), prop),
         "nan weights": (nan_model(folder / "d.onnx"), prop),
         "wrong shapes": (wrong_shape_model(folder / "e.onnx"), prop),
+        "a model that does not run": (unrunnable_model(folder / "f.onnx"), property_of_two(folder / "f.vnnlib")),
+        "an index out of range": (unrunnable_model(folder / "g.onnx", label=False), prop),
         "missing model": (folder / "none.onnx", prop),
         "model is a folder": (folder, prop),
         "truncated property": (net, written(folder / "a.vnnlib", text[: len(text) // 2].encode())),
@@ -183,7 +185,35 @@ def faults(folder: Path) -> dict[str, tuple[Path, Path]]:
     }
 
 
+def unrunnable_model(path: Path, label: bool = True) -> Path:
+    """An index that is out of range: in the label, which is not read, or in the scores."""
+    info, types = onnx.helper.make_tensor_value_info, onnx.TensorProto
+    nodes = [
+        onnx.helper.make_node("Relu", ["X"], ["scores"]),
+        onnx.helper.make_node("GatherElements", ["X", "i"], ["entry"], axis=1),
+        onnx.helper.make_node("ArgMax", ["entry"], ["label"], axis=1),
+    ]
+    scores, entry = info("scores", types.FLOAT, [1, 2]), info("entry", types.FLOAT, None)
+    graph = onnx.helper.make_graph(
+        nodes,
+        "unrunnable",
+        [info("X", types.FLOAT, [1, 2])],
+        [scores, info("label", types.INT64, [1, 1])] if label else [entry],
+        [onnx.numpy_helper.from_array(np.array([[5]]), "i")],
+    )
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8), path)
+    return path
+
+
+def property_of_two(path: Path) -> Path:
+    names = "".join(f"(declare-const {name} Real)" for name in ("X_0", "X_1", "Y_0", "Y_1"))
+    box = "".join(f"(assert (>= X_{k} 0))(assert (<= X_{k} 1))" for k in range(2))
+    return written(path, f"{names}{box}(assert (>= Y_0 2))".encode())
+
+
 FAULTS = (
+    "a model that does not run",
+    "an index out of range",
     "truncated model",
     "corrupt model",
     "empty model",

@@ -36,6 +36,7 @@ REFERENCES: dict[f.ScalarFunction, Reference] = {
     f.Log(): mpmath.log,
     f.Sqrt(): mpmath.sqrt,
     f.Reciprocal(): lambda x: 1 / x,
+    f.ReciprocalOrOne(): lambda x: 1 / x if x else mpmath.mpf(1),
     f.Sin(): mpmath.sin,
     f.Cos(): mpmath.cos,
     f.Elu(): _elu(1.0, 1.0),

@@ -5,11 +5,12 @@ import onnx
 import pytest
 from onnx import helper
 
-from tests.readers.onnx_models import draw, f32, i64, model_of, operator
+from tests.readers.onnx_models import assert_agrees, draw, f32, i64, model_of, operator
 from verifier.errors import ModelError, UsageError, VerifierError
 from verifier.evidence.replay import Replay
 from verifier.readers.onnx import load_network
 from verifier.readers.vnnlib import load_property
+from verifier.runtime import run, session_of
 
 
 def _saved(model: onnx.ModelProto, folder):
@@ -23,8 +24,8 @@ def test_nodes_that_the_chosen_outputs_do_not_need_are_not_read(tmp_path):
     model = model_of(nodes, {"x": (1, 3)}, ["scores", "label"])
     model.graph.output[1].type.tensor_type.elem_type = onnx.TensorProto.INT64
     path = _saved(model, tmp_path)
-    with pytest.raises(ModelError, match="ArgMax"):
-        load_network(path)
+    with pytest.raises(ModelError, match=r"ArgMax.*read outputs=scores alone"):
+        load_network(path, outputs=("label",))
     network = load_network(path, outputs=("scores",))
     x = f32(-1, 2, 3)
     assert np.array_equal(network.forward(x[None].astype(float))[0], Replay(network).run(x))
@@ -55,6 +56,7 @@ def test_rows_that_mix_are_refused(tmp_path):
         (operator("MaxPool", (1, 1, 5, 5), kernel_shape=[2, 2], dilations=[2, 2], auto_pad="SAME_UPPER"), "dilations"),
         (operator("AveragePool", (1, 1, 2, 6), kernel_shape=[2, 2], strides=[1, 3], auto_pad="SAME_UPPER"), "negative"),
         (operator("Slice", (1, 4), i64(3), i64(2**31 - 1), i64(1), i64(-1)), "INT_MAX"),
+        (operator("Slice", (1, 4), i64(3), i64(2**63 - 1), i64(1), i64(-1)), "INT_MAX"),
         (operator("Slice", (1, 4), i64(0, 1), i64(2, 3), i64(1, -1)), "twice"),
         (operator("GatherElements", (1, 3), np.array([[5]]), axis=1), "index 5 is outside"),
     ],
@@ -62,6 +64,76 @@ def test_rows_that_mix_are_refused(tmp_path):
 def test_operators_that_the_runtime_computes_otherwise(tmp_path, model, pattern):
     with pytest.raises(ModelError, match=pattern):
         load_network(_saved(model, tmp_path))
+
+
+def _twice() -> onnx.ModelProto:
+    model = operator("LeakyRelu", (1, 2), alpha=0.5)
+    model.graph.node[0].attribute.append(helper.make_attribute("alpha", 0.25))
+    return model
+
+
+def _declared_otherwise() -> onnx.ModelProto:
+    model = operator("Add", (1, 2), draw(2))
+    model.graph.input.append(helper.make_tensor_value_info("in1", onnx.TensorProto.FLOAT, [3]))
+    return model
+
+
+SAME = {"auto_pad": "SAME_UPPER", "dilations": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("model", "pattern"),
+    [
+        (_twice(), "node 'it' .* attribute 'alpha' is given twice"),
+        (_declared_otherwise(), "initialiser 'in1' has another shape"),
+        (operator("Clip", (1, 2), opset=7, min=2.0, max=1.0), "node 'it' .* its min 2 is above its max 1"),
+        (operator("Conv", (1, 1, 5, 5), draw(1, 1, 1, 2), **SAME), "node 'it' .* SAME_UPPER with dilations"),
+        (operator("Conv", (1, 1, 5, 5), draw(1, 1, 1, 1), **SAME), "node 'it' .* SAME_UPPER with dilations"),
+    ],
+)
+def test_models_that_the_runtime_refuses(tmp_path, model, pattern):
+    with pytest.raises(ModelError, match=pattern):
+        load_network(_saved(model, tmp_path))
+    feed = {
+        value.name: np.zeros([d.dim_value for d in value.type.tensor_type.shape.dim], np.float32)
+        for value in model.graph.input
+    }
+    with pytest.raises(ModelError, match="ONNX Runtime"):
+        run(session_of(model.SerializeToString(), "it"), [value.name for value in model.graph.output], feed, "it")
+
+
+def _branching(shape: tuple[int, ...], condition: str = "is one") -> onnx.ModelProto:
+    """Negates where the last axis has one entry, or where another condition holds; otherwise leaves x alone."""
+    branches = {
+        name: helper.make_graph(
+            [helper.make_node(op, ["x"], [name])],
+            name,
+            [],
+            [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)],
+        )
+        for name, op in (("negated", "Neg"), ("same", "Identity"))
+    }
+    nodes = [
+        helper.make_node("Shape", ["x"], ["shape"]),
+        helper.make_node("Gather", ["shape", "last"], ["size"]),
+        helper.make_node("Equal", ["size", "one"], ["is one"]),
+        helper.make_node(
+            "If", [condition], ["z"], name="it", then_branch=branches["negated"], else_branch=branches["same"]
+        ),
+        helper.make_node("Relu", ["z"], ["y"]),
+    ]
+    constants = {"last": i64(-1), "one": i64(1)}
+    return model_of(nodes, {"x": shape}, ["y"], constants)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 1), (2, 3)])
+def test_a_branch_that_shapes_decide(tmp_path, shape):
+    assert_agrees(_branching(shape), tmp_path)
+
+
+def test_a_branch_that_the_input_decides(tmp_path):
+    with pytest.raises(ModelError, match=r"node 'it' .* its condition depends on the network's inputs"):
+        load_network(_saved(_branching((1, 1), "x"), tmp_path))
 
 
 def test_nested_functions_are_counted_before_they_are_unfolded(tmp_path):

@@ -27,6 +27,14 @@ def test_conv(tmp_path, attributes, groups):
         assert_agrees(model, tmp_path, points=1)
 
 
+@pytest.mark.parametrize("mode", ["SAME_UPPER", "SAME_LOWER"])
+def test_conv_with_a_stride_beyond_its_kernel_is_not_padded(tmp_path, mode):
+    for size, strides in (((5, 6), [3, 4]), ((6, 7), [4, 2]), ((9, 8), [4, 3])):
+        kernel = draw(1, 1, 1, 2)
+        model = operator("Conv", (1, 1, *size), kernel, auto_pad=mode, strides=strides)
+        assert_agrees(model, tmp_path)
+
+
 def test_conv_of_one_and_three_dimensions(tmp_path):
     assert_agrees(operator("Conv", (1, 2, 9), draw(3, 2, 4), strides=[2], pads=[1, 2]), tmp_path)
     assert_agrees(operator("Conv", (1, 2, 4, 5, 3), draw(3, 2, 2, 3, 2), pads=[1, 0, 0, 1, 1, 0]), tmp_path)

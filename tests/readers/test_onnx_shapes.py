@@ -83,6 +83,15 @@ def test_slice_by_attributes_and_without_axes(tmp_path):
     assert_agrees(operator("Slice", (2, 3, 6), i64(1, 1), i64(2, 3)), tmp_path)
 
 
+@pytest.mark.parametrize("largest", [2**31 - 1, 2**63 - 1])
+def test_slice_to_the_end(tmp_path, largest):
+    assert_agrees(operator("Slice", (2, 6), i64(1), i64(largest), i64(1), i64(2)), tmp_path)
+    assert_agrees(operator("Slice", (2, 6), i64(-4), i64(largest), i64(-1)), tmp_path)
+    assert_agrees(operator("Slice", (2, 6), opset=9, starts=[3], ends=[largest], axes=[1]), tmp_path)
+    assert_agrees(operator("Slice", (2, 6), i64(largest), i64(-largest), i64(1), i64(-2)), tmp_path)
+    assert_agrees(operator("Slice", (2, 6), i64(4), i64(-largest - 1), i64(1), i64(-1)), tmp_path)
+
+
 def test_split(tmp_path):
     for opset in (7, 11):
         assert_agrees(operator("Split", (2, 6), opset=opset, outputs=2, axis=1, split=[2, 4]), tmp_path)

@@ -7,7 +7,7 @@ from verifier.readers.onnx import lowerings  # noqa: F401 - registers the loweri
 from verifier.readers.onnx.model import OLDEST_OPSET
 from verifier.readers.onnx.registry import find_lowering, supported_operators
 from verifier.readers.onnx.schema import library_schema, schema_of
-from verifier.readers.onnx.standard import NEWEST, standard_schema
+from verifier.readers.onnx.standard import CLASSICAL, NEWEST, NEWEST_OF, standard_schema
 
 OPSETS = range(OLDEST_OPSET, min(NEWEST, onnx.defs.onnx_opset_version()) + 1)
 
@@ -22,6 +22,15 @@ def test_every_operator_has_a_lowering_for_some_version():
     for op in supported_operators():
         schemas = [schema_of(op, opset) for opset in OPSETS]
         assert any(s is not None and find_lowering("", op, s.since) is not None for s in schemas), op
+
+
+@pytest.mark.parametrize("op", supported_operators(CLASSICAL))
+def test_table_of_the_other_domain_is_the_standard(op):
+    for opset in range(1, NEWEST_OF[CLASSICAL] + 1):
+        schema = standard_schema(op, opset, CLASSICAL)
+        assert schema == library_schema(op, opset, CLASSICAL)
+        assert schema is not None
+        assert find_lowering(CLASSICAL, op, schema.since) is not None
 
 
 def test_unknown_operators_have_no_schema():

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from verifier.arrays import Array, namespace
 from verifier.network.graph import Affine
-from verifier.network.linear_maps import Composition, Identity, LinearMap, Scaling, Selection
+from verifier.network.linear_maps import Adjoint, Composition, Identity, LinearMap, Scaling, Selection
 from verifier.tolerances import UNDERFLOW, UNIT_ROUNDOFF, gamma
 
 
@@ -46,6 +46,8 @@ def map_ends(linear_map: LinearMap, lower: Array, upper: Array) -> tuple[Array, 
     """Sound ends of a linear map's value, from those of its operand."""
     if isinstance(linear_map, Composition):
         return map_ends(linear_map.outer, *map_ends(linear_map.inner, lower, upper))
+    if isinstance(linear_map, Adjoint) and isinstance(linear_map.of, Composition):
+        return map_ends(Adjoint(linear_map.of.inner), *map_ends(Adjoint(linear_map.of.outer), lower, upper))
     if isinstance(linear_map, (Identity, Selection)):
         return linear_map.apply(lower), linear_map.apply(upper)
     if isinstance(linear_map, Scaling):

@@ -17,7 +17,7 @@ from verifier.cli.output import complain, plain_table, say, say_table
 from verifier.cli.part import Part
 from verifier.cli.smoothing import Noise
 from verifier.cli.statuses import EXIT_CONTRADICTION, EXIT_INTERRUPTED, write_or_exit
-from verifier.errors import UsageError
+from verifier.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from verifier.evaluation.evaluate import Accuracy
     from verifier.evaluation.options import AccuracyOptions
     from verifier.evaluation.summary import Share
+    from verifier.network.graph import Network
 
 
 def sizes(text: str) -> list[float]:
@@ -94,7 +95,9 @@ def accuracy(question: Question, effort: Effort, answer: Answer, noise: Noise) -
 
     options = _options(question, effort, noise)
     check_writable(answer.evidence, "--evidence")
-    model = Part(output=question.model_output, batch_index=question.batch_index).of(question.network)
+    model = _model(question)
+    if model.note:
+        say(model.note)
     found = load_data(question.data, model, question.channels)
     chosen = chosen_samples(question.samples or f"0-{len(found.x) - 1}", len(found.x))
     output, resume = answer.output, answer.resume
@@ -117,6 +120,18 @@ def accuracy(question: Question, effort: Effort, answer: Answer, noise: Noise) -
     if output is not None:
         write_or_exit(status, partial(_write, output, done, question.network.name))
     return status
+
+
+def _model(question: Question) -> Network:
+    """The network; `--output` is a folder here, so that errors say what the option for outputs is called.
+
+    Raises:
+        VerifierError: it cannot be read.
+    """
+    try:
+        return Part(output=question.model_output, batch_index=question.batch_index).of(question.network)
+    except ModelError as error:
+        raise ModelError(error.cause, error.place, error.fix.replace("outputs=", "model_output=")) from None
 
 
 def _options(question: Question, effort: Effort, noise: Noise) -> AccuracyOptions:
@@ -221,8 +236,10 @@ def _write(folder: Path, done: Accuracy, title: str) -> None:
     from verifier.evaluation.files import record, rows_csv
     from verifier.evidence.result_files import write_whole
     from verifier.pictures.curves import accuracy_picture
+    from verifier.pictures.style import range_name
 
     write_whole(folder / "samples.csv", rows_csv(done.answers, done.asked, done.options))
     summary = record(done.summary, done.asked, done.claim)
     write_whole(folder / "summary.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
-    write_whole(folder / "curve.png", accuracy_picture(done.answers, done.options, title, ".png"))
+    drawn = title + range_name(done.options.clip)
+    write_whole(folder / "curve.png", accuracy_picture(done.answers, done.options, drawn, ".png"))

@@ -100,8 +100,12 @@ def _shout(comparison: Comparison, text: str, evidence: Path) -> int:
 
 def _draw(comparison: Comparison, job: Job, path: Path) -> None:
     from verifier.pictures.bounds import bounds_picture
+    from verifier.pictures.style import norm_name, range_name
 
-    write_whole(path, bounds_picture(comparison, f"{job.network.name}, {job.asked.name}", path.suffix))
+    title, near = f"{job.network.name}, {job.asked.name}", job.around
+    if near is not None:
+        title += f", {norm_name(near.norm)} at most {float(near.epsilon):g}{range_name(near.clip)}"
+    write_whole(path, bounds_picture(comparison, title, path.suffix))
 
 
 def _require_readable(job: Job) -> None:

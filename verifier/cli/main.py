@@ -18,6 +18,7 @@ from verifier.errors import EXIT_DEFECT, EXIT_USAGE, UsageError, VerifierError, 
 
 COMMANDS = {
     "verify": "decide whether a property of a network holds",
+    "check": "check a proof that `verify --proof` wrote",
     "bench": "verify whole benchmarks, several instances at a time",
     "compare": "ask all methods the same question, side by side",
     "compare-runs": "what changed from one run to another",

@@ -17,7 +17,10 @@ class Part:
     """What of the model is asked about."""
 
     output: tuple[str, ...] = option(
-        listed, (), "Names of outputs, with commas; all if not given. What they do not need is not read.", "NAMES"
+        listed,
+        (),
+        "Names of outputs, with commas; otherwise all, or all but labels. What they do not need is not read.",
+        "NAMES",
     )
     batch_index: int | None = option(whole(0), None, "The row of a fixed batch, where rows do not mix.", "ROW")
 

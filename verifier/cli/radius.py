@@ -95,6 +95,8 @@ def radius(question: Question, part: Part, effort: Effort, answer: Answer, noise
         if path is not None:
             check_writable(path, name)
     model = part.of(question.network)
+    if model.note:
+        say(model.note)
     found = load_data(question.data, model, question.channels)
     chosen = chosen_samples(question.samples, len(found.x))
     pictures = Pictures(answer.picture, answer.regions, answer.images, answer.shape, effort.seed)

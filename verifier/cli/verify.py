@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from verifier.arguments import TIMEOUT
 from verifier.batch.job import Job, decide
+from verifier.batch.proving import prove
 from verifier.batch.watchdog import Watchdog
 from verifier.cli.around import Neighbourhood, described
 from verifier.cli.live import LiveLine
@@ -80,6 +81,7 @@ class Answer:
 
     result: Path | None = option(Path, None, "Write the verdict and counterexample in VNN-COMP's form.")
     json: Path | None = option(Path, None, "Write the verdict with bound, time and witness as JSON.")
+    proof: Path | None = option(Path, None, "For unsat, write a proof that `verifier check` checks.")
     explain: bool = flag("Say what auto chose, and why.")
 
 
@@ -106,11 +108,14 @@ def verify(question: Question, part: Part, effort: Effort, answer: Answer, near:
 
     verifier verify net.onnx prop.vnnlib --output probabilities --batch-index 0
 
+    verifier verify net.onnx prop.vnnlib --proof proof.npz
+
     verifier verify net.onnx --data digits:test --samples 3 --epsilon 8/255
     """
     job = _job(question, part, effort, near)
     watchdog = Watchdog(effort.timeout, complain)
-    report = Report(answer.result, answer.json, job, answer.explain, LiveLine(lambda: watchdog.elapsed), watchdog)
+    line = LiveLine(lambda: watchdog.elapsed)
+    report = Report(answer.result, answer.json, answer.proof, job, answer.explain, line, watchdog)
     report.check()
     with watchdog:
         report.line.start()
@@ -124,8 +129,9 @@ def verify(question: Question, part: Part, effort: Effort, answer: Answer, near:
             report.failed(
                 UsageError("out of memory", str(job.network), "use a machine with more, or a smaller network")
             )
+        proven = "" if answer.proof is None else prove(job, answer.proof, verdict, watchdog.remaining)
         watchdog.claim()
-        sys.exit(report.finish(verdict, task))  # within, so that a signal does not change the status any more
+        sys.exit(report.finish(verdict, task, proven))  # within, so that a signal does not change the status any more
 
 
 def _job(question: Question, part: Part, effort: Effort, near: Neighbourhood) -> Job:
@@ -166,6 +172,7 @@ class Report:
     Attributes:
         result: VNN-COMP's result file, or None.
         json: the JSON file, or None.
+        proof: the proof's file, or None.
         job: the question, for the JSON file.
         explain: whether to print what a plan chose.
         line: shown on a terminal until the verdict is.
@@ -174,6 +181,7 @@ class Report:
 
     result: Path | None
     json: Path | None
+    proof: Path | None
     job: Job
     explain: bool
     line: LiveLine
@@ -188,7 +196,7 @@ class Report:
         taken = {self.job.network.resolve(): "NET", self.job.asked.resolve(): "PROPERTY"}
         if self.job.around is not None:
             taken[self.job.around.sample.resolve()] = "--around"
-        for path, name in ((self.result, "--result"), (self.json, "--json")):
+        for path, name in ((self.result, "--result"), (self.json, "--json"), (self.proof, "--proof")):
             if path is None:
                 continue
             check_writable(path, name)
@@ -196,8 +204,8 @@ class Report:
             if other != name and (path.is_file() or not path.exists()):
                 raise UsageError(f"{path} is also {other}", name, "give each its own file")
 
-    def finish(self, verdict: Verdict, task: Task | None) -> int:
-        """Prints the verdict, writes the files; the exit status.
+    def finish(self, verdict: Verdict, task: Task | None, proven: str = "") -> int:
+        """Prints the verdict, writes the files; the exit status. `proven` is what became of the proof.
 
         Raises:
             UsageError: a file cannot be written after all; the other is, and the verdict has been printed.
@@ -210,6 +218,8 @@ class Report:
         say(f"{verdict.status.value}  {how}{margin}, {verdict.seconds:.2f} s")
         if verdict.detail:
             say(as_options(verdict.detail))
+        if proven:
+            say(proven)
         if self.explain and task is not None:
             for line in task.explanation or ["nothing was left to plan: the first attack or bounds decided"]:
                 say(line)

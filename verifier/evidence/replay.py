@@ -62,7 +62,9 @@ class Replay:
         return np.concatenate([self._entries(port, y) for port, y in zip(ports, values, strict=True)])
 
     def _entries(self, port: Port, y: object) -> np.ndarray:
-        value = np.asarray(y, np.float64)
+        if not isinstance(y, np.ndarray) or y.dtype.kind not in "fiub":
+            raise ModelError(f"output '{port.name}' is no tensor of numbers in ONNX Runtime", self.network.name)
+        value = y.astype(np.float64)
         if value.size != port.size * port.batch:
             cause = (
                 f"output '{port.name}' has shape {value.shape} in ONNX Runtime, and {port.size * port.batch} entries"

@@ -77,19 +77,34 @@ def result_text(status: str, witness: Witness | None, declarations: Sequence[Dec
 def counterexample(witness: Witness, declarations: Sequence[Declaration] = ()) -> str:
     """The counterexample as text; every float reads back the same.
 
-    Without declarations VNN-COMP's form, ``((X_0 v) (X_1 v) ... (Y_0 v) ...)``, a pair a line. With those of a VNN-LIB
-    2.0 property the standard's: for each tensor a line ``name type [dimensions]``, then its values, one a line.
+    Without declarations, or with those of version 1.0, VNN-COMP's form, ``((X_0 v) (X_1 v) ... (Y_0 v) ...)``, a pair a
+    line. With those of a VNN-LIB 2.0 property the standard's: for each tensor a line ``name type [dimensions]``, then
+    its values, one a line.
     """
-    if not declarations:
-        pairs = [f"(X_{i} {shown(v)})" for i, v in enumerate(witness.x)]
-        pairs += [f"(Y_{j} {shown(v)})" for j, v in enumerate(witness.y)]
+    if not any(tensor.dtype for tensor in declarations):
+        pairs = [
+            f"({name}_{first + k} {shown(v)})"
+            for name, first, values in _named(witness, declarations)
+            for k, v in enumerate(values)
+        ]
         return "(" + "\n".join(pairs) + ")"
     lines = []
     for tensor in declarations:
         lines.append(f"{tensor.name} {tensor.dtype} [{','.join(map(str, tensor.shape))}]")
-        values = witness.y if tensor.is_output else witness.x
-        lines += [shown(v) for v in values[tensor.start : tensor.start + math.prod(tensor.shape)]]
+        lines += [shown(v) for v in _values(witness, tensor)]
     return "\n".join(lines)
+
+
+def _named(witness: Witness, declarations: Sequence[Declaration]) -> list[tuple[str, int, np.ndarray]]:
+    """Letters, numbers of the first entries, and values."""
+    if not declarations:
+        return [("X", 0, witness.x), ("Y", 0, witness.y)]
+    return [(tensor.name, tensor.first, _values(witness, tensor)) for tensor in declarations]
+
+
+def _values(witness: Witness, tensor: Declaration) -> np.ndarray:
+    values = witness.y if tensor.is_output else witness.x
+    return values[tensor.start : tensor.start + math.prod(tensor.shape)]
 
 
 def shown(value: float | np.floating[Any]) -> str:

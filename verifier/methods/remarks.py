@@ -10,6 +10,7 @@ from verifier.property.query import BY_NETWORK, Query
 
 if TYPE_CHECKING:
     from verifier.evidence.replay import Replay
+    from verifier.network.graph import Network
     from verifier.verdict import Witness
 
 
@@ -34,10 +35,11 @@ def of_classes(query: Query, witness: Witness | None, replay: Replay) -> list[st
     return told
 
 
-def of_proof(query: Query) -> list[str]:
+def of_proof(network: Network, query: Query) -> list[str]:
     """What to know of a proof."""
     widened = max((d.box.widened for d in query.disjuncts), default=0)
-    remarks = [query.note, f"{fixed(widened)}; proved for the nearest that it can as well" if widened else ""]
+    nearest = f"{fixed(widened)}; proved for the nearest that it can as well" if widened else ""
+    remarks = [network.note, query.note, nearest]
     return [remark for remark in remarks if remark]
 
 

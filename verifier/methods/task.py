@@ -59,7 +59,7 @@ class Task:
         self.margins = np.full(count, -math.inf)
         self.open = np.ones(count, bool)
         self.witness: Witness | None = None
-        self.notes: list[str] = [self.query.note] if self.query.note else []
+        self.notes: list[str] = [note for note in (self.network.note, self.query.note) if note]
         self.on_stage: Callable[[str], None] = lambda name: None
         self.explanation: list[str] = []
         self.history: list[Progress] = []
@@ -196,7 +196,7 @@ class Task:
             bound = None
         # Why a witness could not be found is of no interest once there is a proof that there is none.
         notes = of_classes(self.query, self.witness, self.replay) if self.query.kept else []
-        notes += of_proof(self.query) if status is Status.UNSAT else self.notes
+        notes += of_proof(self.network, self.query) if status is Status.UNSAT else self.notes
         reached = self.reached if math.isfinite(self.reached) else None
         detail = "; ".join(dict.fromkeys(notes))
         return Verdict(status, method, bound, self.witness, self.deadline.elapsed, detail, reached)

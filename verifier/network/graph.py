@@ -95,6 +95,19 @@ class Port:
         return int(np.prod(self.shape, dtype=np.int64))
 
 
+@dataclass(frozen=True)
+class Label:
+    """An output of the model that its network lacks: it says which class, and nothing is asked about it.
+
+    Attributes:
+        start: where its entries begin among those of all outputs of the model.
+    """
+
+    name: str
+    size: int
+    start: int
+
+
 @dataclass(frozen=True, eq=False)
 class Network:
     """An immutable network; what every method verifies.
@@ -107,6 +120,8 @@ class Network:
             memory.
         may_overflow: whether the model, as it is written, may come to infinity or NaN in floats where this network, the
             same function of real numbers, does not.
+        labels: outputs of the model that the network lacks.
+        note: what a user should know of how the model was read, e.g. which of its outputs were.
 
     Raises:
         ValueError: on construction, where an invariant is broken.
@@ -118,6 +133,8 @@ class Network:
     name: str = "network"
     model: bytes = field(default=b"", repr=False)
     may_overflow: bool = False
+    labels: tuple[Label, ...] = ()
+    note: str = ""
 
     def __post_init__(self) -> None:
         if not self.nodes or not isinstance(self.nodes[0], Input):

@@ -143,12 +143,13 @@ class Disjunct:
 
 @dataclass(frozen=True)
 class Declaration:
-    """A tensor that a VNN-LIB 2.0 property declares, and its part of the vector of all inputs, or of all outputs.
+    """A tensor that a property declares, and its part of the vector of all inputs, or of all outputs.
 
     Attributes:
-        name, dtype, shape: as declared; row-major.
+        name, dtype, shape: as declared; row-major. Version 1.0 of VNN-LIB has no types: there `dtype` is empty.
         is_output: whether it belongs to the outputs.
         start: where it begins in that vector.
+        first: the number of its first entry in the names of version 1.0, such as 1 for Y_1.
     """
 
     name: str
@@ -156,6 +157,7 @@ class Declaration:
     shape: tuple[int, ...]
     is_output: bool
     start: int
+    first: int = 0
 
 
 BY_NETWORK, BY_DATA, BY_LABEL = "the network", "the data", "label="
@@ -189,7 +191,8 @@ class Query:
         empty: what leaves no input at all, where that looks like a mistake: bounds that cross, a ball away from the
             box. Empty for all other queries.
         kept: the class that is asked to be kept around a sample, for messages.
-        declarations: the tensors of a VNN-LIB 2.0 property in its order; none for version 1.0.
+        declarations: the tensors of a VNN-LIB 2.0 property in its order; for version 1.0 none, but where the outputs
+            are not numbered from 0 on.
     """
 
     disjuncts: tuple[Disjunct, ...]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from verifier.network.functions.gated import HardSwish, Swish
     from verifier.network.functions.gelu import Gelu
     from verifier.network.functions.periodic import Cos, Sin
-    from verifier.network.functions.powers import Power, Reciprocal, Sqrt
+    from verifier.network.functions.powers import Power, Reciprocal, ReciprocalOrOne, Sqrt
     from verifier.network.functions.relu import Relu
     from verifier.network.functions.sigmoidal import Erf, Sigmoid, Softsign, Tanh
     from verifier.network.functions.steps import Floor, Sign, StepFunction
@@ -35,6 +35,7 @@ _HOMES = {
     "Sin": "periodic",
     "Power": "powers",
     "Reciprocal": "powers",
+    "ReciprocalOrOne": "powers",
     "Sqrt": "powers",
     "Relu": "relu",
     "Erf": "sigmoidal",
@@ -60,6 +61,7 @@ __all__ = [
     "Piece",
     "Power",
     "Reciprocal",
+    "ReciprocalOrOne",
     "Relu",
     "ScalarFunction",
     "ScaledElu",

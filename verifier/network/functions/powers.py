@@ -1,4 +1,4 @@
-"""x**p for a constant p, with the square root and the reciprocal as special cases."""
+"""x**p for a constant p, with the square root and reciprocals as special cases."""
 
 from __future__ import annotations
 
@@ -97,6 +97,18 @@ class Reciprocal(Power):
     exponent: float = field(default=-1.0, init=False)
 
     name = "reciprocal"
+
+
+@dataclass(frozen=True)
+class ReciprocalOrOne(Power):
+    """1 / x, and 1 at x = 0; for intervals on one side of 0."""
+
+    exponent: float = field(default=-1.0, init=False)
+
+    name = "reciprocal or one"
+
+    def value(self, x: Array) -> Array:
+        return namespace(x).where(x == 0, 1.0, power(x, self.exponent))
 
 
 def power(x: Array, exponent: float) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from verifier.readers.onnx.batches import one_row
 from verifier.readers.onnx.builder import GraphBuilder, NotFinite
 from verifier.readers.onnx.call import Call
 from verifier.readers.onnx.checks import standard_domain
+from verifier.readers.onnx.choice import with_outputs
 from verifier.readers.onnx.files import read_model_bytes
 from verifier.readers.onnx.folding import can_fold, fold
 from verifier.readers.onnx.model import initialisers, input_ports, opset, output_dtype, parse_model
@@ -25,7 +27,7 @@ from verifier.readers.onnx.ordering import in_order
 from verifier.readers.onnx.registry import find_lowering
 from verifier.readers.onnx.repeated import Repeated
 from verifier.readers.onnx.schema import attribute_value, schema_of
-from verifier.readers.onnx.standard import MANY, Schema
+from verifier.readers.onnx.standard import MANY, TABLES, Schema
 from verifier.readers.onnx.tensors import Tensor, Variable
 
 TAKE_MASKS = frozenset({"Softmax", "Add", "Where"})
@@ -41,8 +43,8 @@ def load_network(
         path: the file.
         simplify: whether affine chains are fused (`verifier.network.simplify`), and softmax that is written out is
             recognised (`verifier.network.softmax`).
-        outputs: the names of those outputs that the network has, in this order; by default all of them. Nodes that
-            these do not need are not read.
+        outputs: the names of those outputs that the network has, in this order; by default all of them, without
+            labels that cannot be read (`choice`). Nodes that these do not need are not read.
         batch_index: the row of a fixed batch that the network is, where rows do not mix; by default the whole batch.
 
     Raises:
@@ -51,7 +53,8 @@ def load_network(
     """
     path = Path(path)
     model, data = parse_model(read_model_bytes(path), path)
-    network = _Reader(model, path.name, tuple(outputs)).network(data)
+    names = (outputs,) if isinstance(outputs, str) else tuple(outputs)
+    network = with_outputs(model.graph, names, lambda wanted: _Reader(model, path.name, wanted).network(data))
     if batch_index is not None:
         network = one_row(network, batch_index)
     return simplified(softmax_by_differences(network)) if simplify else network
@@ -61,7 +64,8 @@ class _Reader:
     """Lowers one model; `tensors` holds what is known of every tensor name so far."""
 
     def __init__(self, model: onnx.ModelProto, name: str, wanted: tuple[str, ...] = ()) -> None:
-        self.graph, self.opset, self.name = model.graph, opset(model), name
+        self.graph, self.name = model.graph, name
+        self.opsets = {domain: opset(model, domain) for domain in TABLES}
         stored = initialisers(self.graph, name)
         self.ports = input_ports(self.graph, set(stored), name)
         self.tensors: dict[str, Tensor] = dict(stored)
@@ -123,11 +127,15 @@ class _Reader:
             raise ModelError(f"its operands, of shapes {shapes}, do not fit: {error}", place) from None
         except MemoryError:
             raise ModelError("its result does not fit in memory", place, "check the sizes in the model") from None
-        self.tensors.update((name, result) for name, result in zip(node.output, results, strict=False) if name)
-        self.not_lowered.update((name, label) for name in node.output[len(results) :])
+        made = zip_longest(node.output, results[: len(node.output)])
+        known = {name: result for name, result in made if name and result is not None}
+        self.tensors.update(known)
+        self.not_lowered.update((name, label) for name in node.output if name not in known)
 
-    def _outputs(self, node: onnx.NodeProto, operands: tuple[Tensor | None, ...], place: str) -> tuple[Tensor, ...]:
-        """The node's first outputs, as many as its lowering knows."""
+    def _outputs(
+        self, node: onnx.NodeProto, operands: tuple[Tensor | None, ...], place: str
+    ) -> tuple[Tensor | None, ...]:
+        """The node's first outputs, as many as its lowering knows; None for one that it does not."""
         domain = standard_domain(node.domain)
         if node.op_type == "If" and not domain:
             return self._branch(node, operands, place)
@@ -139,18 +147,19 @@ class _Reader:
 
     def _lowered(
         self, node: onnx.NodeProto, domain: str, operands: tuple[Tensor | None, ...], place: str
-    ) -> tuple[Tensor, ...]:
+    ) -> tuple[Tensor | None, ...]:
         """What the lowering of a node's operator, or the runtime where all operands are known, makes of it."""
-        schema = None if domain else schema_of(node.op_type, self.opset)
+        version = self.opsets.get(domain, 0)
+        schema = schema_of(node.op_type, version, domain) if domain in TABLES else None
         if schema is None:
-            raise _unsupported(node, self.opset, place)
+            raise _unsupported(node, version, place)
         attributes = _attributes(node, schema, place)
         _check_operands(schema, operands, place)
         lowering = find_lowering(domain, node.op_type, schema.since)
         if can_fold(node, operands) and not (lowering and lowering.takes_constants):
-            return tuple(fold(node, operands, self.opset))
+            return tuple(fold(node, operands, version))
         if lowering is None:
-            raise _unsupported(node, self.opset, place)
+            raise _unsupported(node, version, place)
         if node.op_type not in TAKE_MASKS and any(isinstance(o, Variable) and o.masked is not None for o in operands):
             raise ModelError("minus infinity as an entry is read before Softmax only", place, "use a finite number")
         call = Call(self.builder, node.op_type, schema.since, operands, attributes, len(node.output), place)
@@ -216,7 +225,8 @@ def _attributes(node: onnx.NodeProto, schema: Schema, place: str) -> dict[str, o
 
 def _unsupported(node: onnx.NodeProto, version: int, place: str) -> ModelError:
     domain = node.domain or "ai.onnx"
-    cause = f"operator {node.op_type} (domain {domain}, operator set {version}) is not supported"
+    which = f"operator set {version}" if version else "no operator set"
+    cause = f"operator {node.op_type} (domain {domain}, {which}) is not supported"
     return ModelError(cause, place, "export the model without it")
 
 

@@ -14,8 +14,9 @@ from onnx import TensorProto, external_data_helper, numpy_helper
 
 from verifier.errors import ModelError
 from verifier.network.graph import Port
-from verifier.readers.onnx.checks import check_model
+from verifier.readers.onnx.checks import check_model, standard_domain
 from verifier.readers.onnx.external import refusal
+from verifier.readers.onnx.maps import with_tensors_for_maps
 
 OLDEST_OPSET = 7
 LARGEST_INPUT = 1 << 28
@@ -42,7 +43,7 @@ def parse_model(data: bytes, path: Path) -> tuple[onnx.ModelProto, bytes]:
         raise ModelError("not an ONNX model", place, "give a file exported to the ONNX format")
     check_model(model, path.name)
     version = opset(model)
-    if version < OLDEST_OPSET:
+    if 0 < version < OLDEST_OPSET:
         fix = f"convert it with onnx.version_converter to opset {OLDEST_OPSET} or newer"
         raise ModelError(f"operator set {version} is older than {OLDEST_OPSET}", place, fix)
     if any(t.data_location == TensorProto.EXTERNAL for t in stored_tensors(model)):
@@ -53,7 +54,7 @@ def parse_model(data: bytes, path: Path) -> tuple[onnx.ModelProto, bytes]:
         from onnx import inliner
 
         model = inliner.inline_local_functions(model)
-    return model, data
+    return model, with_tensors_for_maps(model) or data
 
 
 def _give_empty_batches_an_entry(graph: onnx.GraphProto) -> bool:
@@ -105,9 +106,9 @@ def _load_external(model: onnx.ModelProto, path: Path) -> bytes:
         raise ModelError(f"its external tensors cannot be read ({error})", str(path), fix) from None
 
 
-def opset(model: onnx.ModelProto) -> int:
-    """The version of the standard operator set that the model imports; 0 for none."""
-    return max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
+def opset(model: onnx.ModelProto, domain: str = "") -> int:
+    """The version of the domain's operator set that the model imports; 0 for none."""
+    return max((o.version for o in model.opset_import if standard_domain(o.domain) == domain), default=0)
 
 
 def initialisers(graph: onnx.GraphProto, place: str) -> dict[str, np.ndarray]:

@@ -13,8 +13,8 @@ from typing import TypeAlias
 from verifier.readers.onnx.call import Call
 from verifier.readers.onnx.tensors import Tensor
 
-Lower: TypeAlias = Callable[[Call], Tensor | tuple[Tensor, ...]]
-"""Returns the operator's output, or its first few."""
+Lower: TypeAlias = Callable[[Call], Tensor | tuple[Tensor | None, ...]]
+"""Returns the operator's output, or its first few; None stands for one that is not supported."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,6 @@ def find_lowering(domain: str, op: str, since: int) -> Lowering | None:
     return _LOWERINGS.get((domain, op, since))
 
 
-def supported_operators() -> list[str]:
-    """The names of the operators with a lowering, sorted."""
-    return sorted({op for _, op, _ in _LOWERINGS})
+def supported_operators(domain: str = "") -> list[str]:
+    """The names of a domain's operators with a lowering, sorted."""
+    return sorted({op for of, op, _ in _LOWERINGS if of == domain})

@@ -17,22 +17,23 @@ import onnx
 from verifier.readers.onnx.tensors import Tensor, Variable
 
 Operands: TypeAlias = Sequence[Tensor | None]
+Results: TypeAlias = tuple[Tensor | None, ...]
 
 
 class Repeated:
     """What nodes read so far have made."""
 
     def __init__(self) -> None:
-        self._known: dict[Hashable, list[tuple[Operands, tuple[Tensor, ...]]]] = {}
+        self._known: dict[Hashable, list[tuple[Operands, Results]]] = {}
 
-    def results(self, node: onnx.NodeProto, operands: Operands) -> tuple[Tensor, ...] | None:
+    def results(self, node: onnx.NodeProto, operands: Operands) -> Results | None:
         """What an earlier node made that does the same with the same operands; None where there was none."""
         for known, results in self._known.get(_sketch(node, operands), ()):
             if all(map(_same, known, operands)):
                 return results
         return None
 
-    def made(self, node: onnx.NodeProto, operands: Operands, results: tuple[Tensor, ...]) -> None:
+    def made(self, node: onnx.NodeProto, operands: Operands, results: Results) -> None:
         """Takes note of what a node has made."""
         self._known.setdefault(_sketch(node, operands), []).append((operands, results))
 

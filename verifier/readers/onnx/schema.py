@@ -16,15 +16,15 @@ from verifier.readers.onnx.standard import Schema, standard_schema
 
 
 @lru_cache(maxsize=512)
-def schema_of(op: str, opset: int) -> Schema | None:
-    """The schema of a standard operator as `opset` knows it, or None where it knows none."""
-    return standard_schema(op, opset) or library_schema(op, opset)
+def schema_of(op: str, opset: int, domain: str = "") -> Schema | None:
+    """The schema of an operator of the standard's domains as `opset` knows it, or None where it knows none."""
+    return standard_schema(op, opset, domain) or library_schema(op, opset, domain)
 
 
-def library_schema(op: str, opset: int) -> Schema | None:
+def library_schema(op: str, opset: int, domain: str = "") -> Schema | None:
     """The same from the onnx library's own registry, which takes a while to load."""
     try:
-        found = onnx.defs.get_schema(op, opset, "")
+        found = onnx.defs.get_schema(op, opset, domain)
     except (onnx.defs.SchemaError, TypeError):  # a name that is no UTF-8 is read as bytes
         return None
     attributes = found.attributes

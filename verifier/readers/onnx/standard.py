@@ -13,6 +13,12 @@ from typing import Any
 NEWEST = 28
 """The newest operator set whose operators this table holds."""
 
+CLASSICAL = "ai.onnx.ml"
+"""The domain of what scikit-learn and the like are converted to."""
+
+NEWEST_OF = {"": NEWEST, CLASSICAL: 5}
+"""The same for each domain that has a table."""
+
 MANY = 2**31 - 1
 """Operands of an operator that takes any number."""
 
@@ -40,18 +46,18 @@ class Schema:
     required: frozenset[str] = frozenset()
 
 
-def standard_schema(op: str, opset: int) -> Schema | None:
+def standard_schema(op: str, opset: int, domain: str = "") -> Schema | None:
     """The schema that the table has for an operator in an operator set; None where it has none."""
-    versions = _versions().get(op, {})
+    versions = _versions(domain).get(op, {})
     since = max((v for v in versions if v <= opset), default=0)
-    return _parsed(since, versions[since]) if since and opset <= NEWEST else None
+    return _parsed(since, versions[since]) if since and opset <= NEWEST_OF[domain] else None
 
 
-@lru_cache(maxsize=1)
-def _versions() -> dict[str, dict[int, str]]:
-    """For every operator its versions and their signatures."""
+@lru_cache(maxsize=2)
+def _versions(domain: str) -> dict[str, dict[int, str]]:
+    """For every operator of a domain its versions and their signatures."""
     found: dict[str, dict[int, str]] = {}
-    for line in TABLE.strip().replace("\n    ", " ").splitlines():
+    for line in TABLES.get(domain, "").strip().replace("\n    ", " ").splitlines():
         op, versions, signature = line.split(" ", 2)
         found.setdefault(op, {}).update((int(v), signature) for v in versions.split(","))
     return found
@@ -210,3 +216,16 @@ Upsample 9,10 2-2 mode:string=nearest
 Where 9,16 3-3
 """
 """Operator, versions, operands, and attributes as name:type, ! where required, = a default."""
+
+CLASSICAL_TABLE = """
+ArrayFeatureExtractor 1 2-2
+LinearClassifier 1 1-1 classlabels_ints:ints classlabels_strings:strings coefficients:floats! intercepts:floats
+    multi_class:int=0 post_transform:string=NONE
+LinearRegressor 1 1-1 coefficients:floats intercepts:floats post_transform:string=NONE targets:int=1
+Normalizer 1 1-1 norm:string=MAX
+Scaler 1 1-1 offset:floats scale:floats
+ZipMap 1 1-1 classlabels_int64s:ints classlabels_strings:strings
+"""
+"""The same of the domain `CLASSICAL`."""
+
+TABLES = {"": TABLE, CLASSICAL: CLASSICAL_TABLE}

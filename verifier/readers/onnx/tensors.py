@@ -16,11 +16,15 @@ class Variable:
     Attributes:
         masked: entries that are minus infinity, whatever the node's value, booleans of shape `shape`; None without any.
             Attention is masked so; Softmax, whose exponentials are 0 there, is the one operator that takes them.
+        positive: whether every entry is known to be above 0.
+        shares: whether, besides, every row (along the last axis) is known to add up to 1.
     """
 
     node: int
     shape: tuple[int, ...]
     masked: np.ndarray | None = field(default=None, compare=False, repr=False)
+    positive: bool = field(default=False, compare=False)
+    shares: bool = field(default=False, compare=False)
 
     @property
     def size(self) -> int:

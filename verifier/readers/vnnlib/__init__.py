@@ -9,6 +9,7 @@ from pathlib import Path
 from verifier.errors import PropertyError, missing_package
 from verifier.network.graph import Network
 from verifier.property.query import Query
+from verifier.readers.vnnlib.labels import without_labels
 from verifier.readers.vnnlib.source import Source
 from verifier.readers.vnnlib.version1 import read_version1
 
@@ -38,6 +39,7 @@ def load_property(path: str | PathLike[str], network: Network | None = None, all
         return read_version2(source, network).not_empty(allow_empty)
     query = read_version1(source)
     if network is not None:
+        query = without_labels(query, network)
         _check_sizes(query, network)
     return query.not_empty(allow_empty)
 

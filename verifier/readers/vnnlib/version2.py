@@ -66,6 +66,7 @@ def read_version2(source: Source, network: Network | None) -> Query:
         raise source.error_at_line(
             f"the hidden node {declared.hidden[0].name} is not supported", None, "constrain inputs and outputs"
         )
+    _check_labels(source, declared.outputs, network)
     inputs = _Layout(source, "input", declared.inputs, network.inputs if network else None)
     outputs = _Layout(source, "output", declared.outputs, network.outputs if network else None)
     walk = _Walk(source, inputs, outputs)
@@ -82,6 +83,13 @@ def read_version2(source: Source, network: Network | None) -> Query:
         raise source.error_at_line(
             f"input {element} has no {side} bound in some disjunct", None, "bound every input on both sides"
         ) from None
+
+
+def _check_labels(source: Source, outputs: Sequence[_Definition], network: Network | None) -> None:
+    """Says what to do about a property that declares labels, which the network lacks."""
+    if network is not None and network.labels and len(outputs) == len(network.outputs) + len(network.labels):
+        cause = f"the property declares {len(outputs)} output tensors, but {network.note}"
+        raise source.error_at_line(cause, None, "declare that one alone")
 
 
 def _check_depth(source: Source) -> None:

@@ -112,6 +112,8 @@ def _reduce(call: Call, sign: float) -> Tensor:
 @lowers("Clip", 6)
 def clip_by_attributes(call: Call) -> Tensor:
     low, high = float(call.attribute("min")), float(call.attribute("max"))
+    if low > high:
+        raise call.error(f"its min {low:g} is above its max {high:g}, which ONNX Runtime refuses", "mend its bounds")
     return clip(call.graph, call.variable(0), *_bounding(low, high, np.dtype(np.float32)))
 
 

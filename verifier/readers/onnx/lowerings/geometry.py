@@ -103,9 +103,10 @@ def _padding(
     if mode == "NOTSET":
         return explicit_pads(call, len(spatial))
     if mode in ("SAME_UPPER", "SAME_LOWER") and max(ones_or(call, "dilations", len(spatial))) > 1:
-        raise call.error(f"{mode} with dilations, which ONNX Runtime pads otherwise than the standard", STATE_PADS)
+        does = "refuses" if call.op == "Conv" else "pads otherwise than the standard"
+        raise call.error(f"{mode} with dilations, which ONNX Runtime {does}", STATE_PADS)
     totals = [(-(-n // s) - 1) * s + span - n for n, span, s in zip(spatial, spans, strides, strict=True)]
-    if min(totals) < 0 and call.op != "Conv":
+    if min(totals) < 0 and call.op != "Conv":  # a Conv has none then, as the standard says
         raise call.error(f"{mode} padding that would be negative, for which ONNX Runtime crops", STATE_PADS)
     return same_pads(call, [max(0, t) for t in totals])
 

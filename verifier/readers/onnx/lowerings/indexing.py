@@ -8,7 +8,7 @@ from verifier.readers.onnx.call import Call
 from verifier.readers.onnx.registry import lowers
 from verifier.readers.onnx.tensors import Tensor, unmasked, with_mask
 
-INT_MAX = 2**31 - 1
+LARGEST_INTEGERS = (2**31 - 1, 2**63 - 1)
 
 
 @lowers("Slice", 1, 10, 11, 13, takes_constants=True)
@@ -26,8 +26,8 @@ def slice_(call: Call) -> Tensor:
         raise call.error("starts, ends, axes and steps have different lengths")
     if len({call.axis(axis, len(x.shape)) for axis in axes}) < len(axes):
         raise call.error("an axis is given twice")
-    if any(step < 0 and end >= INT_MAX for end, step in zip(ends, steps, strict=True)):
-        # Runtimes take it for "to the front" here, the standard for "from the last entry on", which is nothing.
+    if any(step < 0 and end in LARGEST_INTEGERS for end, step in zip(ends, steps, strict=True)):
+        # Runtimes take them for "to the front" here, the standard for "from the last entry on", which is nothing.
         raise call.error("a backward slice that ends at INT_MAX", "write -INT_MAX where it goes on to the front")
     picked = [slice(None)] * len(x.shape)
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):

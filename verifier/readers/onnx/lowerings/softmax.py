@@ -19,27 +19,37 @@ from verifier.readers.onnx.tensors import Tensor, Variable
 
 @lowers("Softmax", 1, 11, 13)
 def softmax(call: Call) -> Tensor:
+    x = call.variable(0)
+    axis, end = _axes(call, x)
+    result = softmax_along(call, x, axis, end)
+    return result if x.masked is None else call.graph.scale(result, np.where(x.masked, 0.0, 1.0))
+
+
+def softmax_along(call: Call, x: Variable, axis: int, end: int) -> Variable:
+    """The softmax of x over the axes from `axis` up to, but without, `end`."""
     from verifier.network.functions import Reciprocal
 
-    result = call.graph.elementwise(_sum_of_exponentials(call), Reciprocal())
-    masked = call.variable(0).masked
-    return result if masked is None else call.graph.scale(result, np.where(masked, 0.0, 1.0))
+    return call.graph.elementwise(_sum_of_exponentials(call, x, axis, end), Reciprocal())
 
 
 @lowers("LogSoftmax", 1, 11, 13)
 def log_softmax(call: Call) -> Tensor:
     from verifier.network.functions import Log
 
-    return call.graph.combine([(-1.0, call.graph.elementwise(_sum_of_exponentials(call), Log()))])
+    x = call.variable(0)
+    return call.graph.combine([(-1.0, call.graph.elementwise(_sum_of_exponentials(call, x, *_axes(call, x)), Log()))])
 
 
-def _sum_of_exponentials(call: Call) -> Variable:
+def _axes(call: Call, x: Variable) -> tuple[int, int]:
+    """The axes over which the operator sums: from the first up to, but without, the second."""
+    axis = call.axis(call.attribute("axis", 1 if call.since < 13 else -1), x.ndim)
+    return axis, axis + 1 if call.since >= 13 else x.ndim  # before 13, all axes from `axis` on are one
+
+
+def _sum_of_exponentials(call: Call, x: Variable, axis: int, end: int) -> Variable:
     """For every entry i, the sum over the entries j of its group of exp(x_j - x_i)."""
     from verifier.network.functions import Exp
 
-    x = call.variable(0)
-    axis = call.axis(call.attribute("axis", 1 if call.since < 13 else -1), x.ndim)
-    end = axis + 1 if call.since >= 13 else x.ndim  # before 13, all axes from `axis` on are one
     groups = (math.prod(x.shape[:axis]), math.prod(x.shape[axis:end]), math.prod(x.shape[end:]))
     before, count, following = groups
     numbers = np.arange(x.size).reshape(groups)

@@ -1,0 +1,65 @@
+"""The command: `verifier check NET PROPERTY PROOF`, or `verifier-check`.
+
+It says `accepted` and exits with 0; or `rejected` and the first place that does not hold, with 1; or, where a file
+cannot be read, or the model or property has something that the checker does not know, `error`, with 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from verifier.checker.bounds import Weak
+from verifier.checker.check import Check
+from verifier.checker.claim import read_property
+from verifier.checker.graph import Unreadable
+from verifier.checker.model import read_model
+from verifier.checker.proof import digest, read_proof
+
+STATUS = {"accepted": 0, "rejected": 1, "error": 2}
+
+
+def check(
+    network: Path, prop: Path, proof: Path, exact: bool = False, progress: Callable[[int], None] = lambda done: None
+) -> tuple[str, str]:
+    """What is said of a proof: accepted, rejected or error, and why."""
+    try:
+        hints = read_proof(proof)
+        for name, path, recorded in (("model", network, hints.model), ("property", prop, hints.property)):
+            if digest(path) != recorded:
+                return "rejected", f"it is a proof about another {name} than {path}"
+        Check(read_model(network), read_property(prop), hints, exact, progress).run()
+    except Weak as weak:
+        return "rejected", str(weak)
+    except (Unreadable, OSError) as error:
+        return "error", str(error)
+    return "accepted", ""
+
+
+def main() -> None:
+    """Runs the command line."""
+    parser = argparse.ArgumentParser("verifier-check", description="Check a proof that a property holds.")
+    parser.add_argument("network", type=Path, metavar="NET", help="ONNX model.")
+    parser.add_argument("property", type=Path, metavar="PROPERTY", help="VNN-LIB property.")
+    parser.add_argument("proof", type=Path, metavar="PROOF", help="What `verifier verify --proof` wrote.")
+    parser.add_argument("--exact", action="store_true", help="In rational numbers; for small networks.")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="Also write what is said as JSON.")
+    asked = parser.parse_args()
+    started = time.monotonic()
+    said, why = check(asked.network, asked.property, asked.proof, asked.exact)
+    seconds = time.monotonic() - started
+    print(said)
+    if why:
+        print(f"verifier-check: {why}", file=sys.stderr)
+    if asked.json:
+        record = {"verdict": said, "reason": why, "seconds": round(seconds, 3), "exact": asked.exact}
+        asked.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    sys.exit(STATUS[said])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Writes proofs that `verifier.checker` accepts."""

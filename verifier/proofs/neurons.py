@@ -1,0 +1,192 @@
+"""Cases at relus: the engine's optimised bounds look for lines and multipliers, the checker's decide.
+
+The same search as `search.neurons`, but for what a proof would have to say more of: bounds between the root and a
+leaf are not tightened, so that a leaf is the root's bounds, its cuts, and the choice that closes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from verifier.bounds.enclosure import Interval
+from verifier.bounds.intermediate import Engines
+from verifier.bounds.layout import layout
+from verifier.bounds.optimise import AscentOptions
+from verifier.checker.bounds import Bounder, Hints, State
+from verifier.checker.check import places_of, rounded
+from verifier.checker.claim import Disjunct
+from verifier.checker.graph import Function, Graph, Linear
+from verifier.deadline import Deadline
+from verifier.proofs.bridge import network_of
+from verifier.proofs.draft import Draft, Leaf
+from verifier.property.query import Box
+from verifier.search import bounding
+from verifier.search.branching import children, chosen
+from verifier.search.domains import Domains
+from verifier.search.neurons import roots
+
+ROOT = AscentOptions(steps=40, decay=0.95)
+STEP = AscentOptions(steps=12, place_rate=0.05, multiplier_rate=0.2)
+RESERVE = 1e-9
+"""By which a bound exceeds its threshold, relatively: the checker may add up in another order."""
+BATCH = 128
+
+
+class GivenUp(Exception):
+    """There is no proof, for want of time or room; the text says why."""
+
+
+def relus_only(graph: Graph) -> bool:
+    """Whether all that is not linear is a relu."""
+    return all(not isinstance(n, Function) or n.kind == "relu" for n in graph.nodes) and all(
+        isinstance(n, Function | Linear) for n in graph.nodes[1:]
+    )
+
+
+class Neurons:
+    """Closes disjuncts below one root.
+
+    Args:
+        graph, disjuncts: the claim.
+        draft: to write to.
+        deadline: when to give up.
+    """
+
+    def __init__(self, graph: Graph, disjuncts: Sequence[Disjunct], draft: Draft, deadline: Deadline) -> None:
+        self.graph, self.disjuncts, self.draft, self.deadline = graph, disjuncts, draft, deadline
+        self.checker = Bounder(graph)
+        self.places = places_of(graph)
+        self.names = {node: name for name, node in graph.quantities.items()}
+        self.batch = max(2, min(BATCH, (1 << 21) // sum(node.size for node in graph.nodes)))
+
+    def prove(self, root: int, state: State, which: Sequence[int]) -> set[int]:
+        """Closes disjuncts on a root with these bounds; those that it could not close (none).
+
+        Raises:
+            GivenUp: some cannot be closed, or the time ran out.
+        """
+        self.root, self.state, self.which = root, state, list(which)
+        question = self._question()
+        first, step = (bounding.Bounder(question, options, 1) for options in (ROOT, STEP))
+        domains = roots(first, np.arange(len(which)))
+        domains.leaf[:] = root
+        waiting = self._open(question, first.bound(domains).domains)
+        while len(waiting):
+            if self.deadline.expired:
+                raise GivenUp("the time ran out")
+            order = np.argsort(waiting.bound)
+            now, waiting = waiting.take(order[: self.batch]), waiting.take(order[self.batch :])
+            positions = chosen(step, now)
+            cuts = step.cuts(now)[np.arange(len(now)), positions]
+            halves = children(step, now, positions)
+            halves.leaf[:] = self._split(question, now, positions, cuts)
+            waiting = Domains.joined([waiting, self._open(question, step.bound(halves).domains)])
+        return set()
+
+    def _question(self) -> bounding.Question:
+        network = network_of(self.graph)
+        engines = Engines(network, network.like(np.zeros(0, np.float32)), np.zeros(0, np.float32))
+        ends = list(zip(self.state.lower, self.state.upper, strict=True))[: len(network.nodes)]
+        intervals = [Interval(low, high) for low, high in ends]
+        most = max(len(self.disjuncts[d].rows) for d in self.which)
+        rows = np.zeros((len(self.which), most, network.output_size))
+        thresholds = np.full((len(self.which), most), np.inf)
+        for n, d in enumerate(self.which):
+            for r, row in enumerate(self.disjuncts[d].rows):
+                for j, value in row.coefficients:
+                    rows[n, r, j] = float(value)
+                thresholds[n, r] = rounded(np.array([row.threshold], object), np.inf)[0]
+        box = Box.exact(self.state.lower[0][0], self.state.upper[0][0])
+        return bounding.Question(engines, box, intervals, layout(network, intervals), rows, thresholds)
+
+    def _split(
+        self, question: bounding.Question, parents: Domains, positions: np.ndarray, cuts: np.ndarray
+    ) -> np.ndarray:
+        """New nodes of the draft: all lower halves, then all upper ones."""
+        pairs = []
+        for leaf, position, cut in zip(parents.leaf.tolist(), positions.tolist(), cuts.tolist(), strict=True):
+            k, entry = question.shape.entry(position)
+            pairs.append(self.draft.split(leaf, self.names[k], entry, cut))
+        return np.array([below for below, _ in pairs] + [above for _, above in pairs])
+
+    def _open(self, question: bounding.Question, domains: Domains) -> Domains:
+        """Those that the checker's bounds do not close; leaves for the others."""
+        hopeful = np.flatnonzero(domains.bound > 0)
+        closed = np.zeros(len(domains), bool)
+        for start in range(0, len(hopeful), self.batch):
+            some = hopeful[start : start + self.batch]
+            closed[some] = self._close(question, domains.take(some))
+        left = domains.take(~closed)
+        if not (left.candidates[:, 0] >= 0).all():
+            raise GivenUp("nothing is left to cut where a bound does not suffice")
+        return left
+
+    def _close(self, question: bounding.Question, domains: Domains) -> np.ndarray:
+        """Adds leaves for the domains that the checker's bounds close; which they are."""
+        translated = Translated.of(self, question, domains)
+        lower, upper = list(self.state.lower), list(self.state.upper)
+        for k, slot in question.shape.operands.items():
+            for ends, values in ((lower, domains.lower), (upper, domains.upper)):
+                ends[k] = np.repeat(ends[k], len(domains), 0)
+                ends[k][:, slot.columns] = values[:, slot.part]
+        part = State(lower, upper)
+        weights = translated.weights
+        rows = np.einsum("nr,nrj->nj", weights, question.rows[domains.disjunct])[:, None]
+        thresholds = np.where(np.isinf(question.thresholds), 0.0, question.thresholds)[domains.disjunct]
+        limit = (weights * thresholds).sum(1)
+        least = self.checker.least(part, self.graph.output, rows, translated.hints)[:, 0]
+        closed = least - limit > RESERVE * (np.abs(least) + np.abs(limit)) + 1e-12
+        for n in np.flatnonzero(closed):
+            d = self.which[domains.disjunct[n]]
+            own = tuple(weights[n, : len(self.disjuncts[d].rows)].tolist())
+            leaf = Leaf(int(domains.leaf[n]), d, own, translated.pressures[n], translated.places[n])
+            self.draft.leaves.append(leaf)
+        return closed
+
+
+@dataclass(frozen=True, eq=False)
+class Translated:
+    """What domains chose, as a proof writes it and as the checker reads that."""
+
+    weights: np.ndarray
+    pressures: list[tuple[float, ...]]
+    places: np.ndarray
+    hints: Hints
+
+    @classmethod
+    def of(cls, search: Neurons, question: bounding.Question, domains: Domains) -> Translated:
+        """Rounded to bytes and to float32."""
+        count, shape = len(domains), question.shape
+        hints, parts = Hints(), []
+        for k, size in search.places.items():
+            place = np.zeros((count, size), np.uint8)
+            slot = shape.lower_places.get(k)
+            if slot is not None:
+                place[:, slot.columns] = np.rint(255 * np.clip(domains.places[:, slot.part], 0, 1))
+            parts.append(place)
+            hints.places[k] = place.astype(float) / 255
+        given = {}
+        for n, c in zip(*np.nonzero(domains.cuts >= 0), strict=True):
+            k, entry = shape.entry(int(domains.cuts[n, c]))
+            given[int(n), k, entry] = float(domains.multipliers[n, c])
+            hints.pressures.setdefault(k, np.zeros((count, search.graph.nodes[k].size)))[n, entry] = given[
+                int(n), k, entry
+            ]
+        pressures = [cls._on_path(search, n, int(domains.leaf[n]), given) for n in range(count)]
+        weights = domains.weights.astype(float)
+        weights = np.where(np.isfinite(question.thresholds[domains.disjunct]), np.maximum(weights, 0.0), 0.0)
+        return cls(weights.astype(np.float32).astype(float), pressures, np.concatenate(parts, 1), hints)
+
+    @staticmethod
+    def _on_path(search: Neurons, n: int, node: int, given: dict[tuple[int, int, int], float]) -> tuple[float, ...]:
+        """The multipliers of a leaf's cuts, from the root on; each quantity's once."""
+        draft, path = search.draft, []
+        left = dict(given)
+        while draft.parent[node] >= 0:
+            key = n, search.graph.quantities[draft.quantity[node]], draft.entry[node]
+            path.append(left.pop(key, 0.0))
+            node = draft.parent[node]
+        return tuple(path[::-1])

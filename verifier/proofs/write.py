@@ -1,0 +1,45 @@
+"""From a question that was answered `unsat` to a file that shows why."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+from verifier.checker.bounds import Weak
+from verifier.checker.claim import read_property
+from verifier.checker.graph import Unreadable
+from verifier.checker.model import read_model
+from verifier.checker.proof import digest, write_proof
+from verifier.deadline import Deadline
+from verifier.proofs.draft import Draft
+from verifier.proofs.neurons import GivenUp
+from verifier.proofs.refine import Refiner
+
+
+def proof_of(network: Path, prop: Path, deadline: Deadline, progress: Callable[[int], None] = lambda n: None) -> bytes:
+    """The contents of a proof's file.
+
+    Args:
+        network: ONNX model.
+        prop: VNN-LIB property, answered `unsat`.
+        deadline: when to give up.
+        progress: is told of the cases so far.
+
+    Raises:
+        GivenUp: there is none, for want of time or because the checker does not know something.
+    """
+    try:
+        graph, disjuncts = read_model(network), read_property(prop)
+        boxes: dict[tuple[object, object], list[int]] = defaultdict(list)
+        for d, disjunct in enumerate(disjuncts):
+            boxes[disjunct.lower, disjunct.upper].append(d)
+        draft = Draft()
+        for which in boxes.values():
+            Refiner(graph, disjuncts, draft, deadline).prove(which)
+            progress(len(draft.parent))
+    except Unreadable as error:
+        raise GivenUp(f"the checker does not know all of it ({error})") from error
+    except Weak as error:
+        raise GivenUp(str(error)) from error
+    return write_proof(draft.proof(digest(network), digest(prop)))
