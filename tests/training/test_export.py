@@ -55,7 +55,9 @@ def test_a_model_that_says_something_else_is_refused(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize("norm", ["2", "inf"])
 def test_a_folder_has_it_all(norm: str, tmp_path: Path) -> None:
     asked = recipe("noise", norm=norm) if norm == "2" else recipe("interval")
-    card = running.train(asked, tmp_path / "net")
+    stages: list[str] = []
+    card = running.train(asked, tmp_path / "net", observer=running.Observer(on_stage=stages.append))
+    assert [stages[0], stages[-1]] == ["exporting", "measuring, 20 of 20 samples"]
     names = {path.name for path in (tmp_path / "net").iterdir()}
     assert names == {"model.onnx", "recipe.toml", "card.json", "card.md", "checkpoint.pt", "log.csv"}
     record = json.loads((tmp_path / "net/card.json").read_text())

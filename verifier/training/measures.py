@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from verifier.attacks.minimal.registry import ATTACKS
 from verifier.errors import UsageError
+from verifier.evaluation.answers import SampleAnswers
 from verifier.evaluation.evaluate import Accuracy, evaluate
 from verifier.evaluation.options import AccuracyOptions
 from verifier.evidence.replay import Replay
@@ -93,7 +94,13 @@ def card_options(recipe: Recipe, clip: tuple[float, float] | None) -> AccuracyOp
         raise UsageError(error.cause, "[card], methods", error.fix) from None
 
 
-def robust_accuracy(recipe: Recipe, network: Network, split: Split, workers: int = 1) -> Accuracy | None:
+def robust_accuracy(
+    recipe: Recipe,
+    network: Network,
+    split: Split,
+    workers: int = 1,
+    on_sample: Callable[[SampleAnswers], None] = lambda answers: None,
+) -> Accuracy | None:
     """By the card's perturbations, norm, methods and number of samples; None where it names no perturbation.
 
     Args:
@@ -101,12 +108,14 @@ def robust_accuracy(recipe: Recipe, network: Network, split: Split, workers: int
         network: as read from its model.
         split: the data it was trained and is tested on.
         workers: processes that ask about samples at the same time.
+        on_sample: is told of every sample.
     """
     options = card_options(recipe, split.clip)
     if options is None:
         return None
     data = LabelledData(recipe.data.set, split.test_x.astype(np.float64), split.test_y)
-    return evaluate(network, data, range(min(recipe.card.samples, len(split.test_x))), options, workers)
+    samples = range(min(recipe.card.samples, len(split.test_x)))
+    return evaluate(network, data, samples, options, workers, None, on_sample)
 
 
 def clean_accuracy(network: Network, x: np.ndarray, y: np.ndarray) -> float:

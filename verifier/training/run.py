@@ -66,16 +66,30 @@ def train(
     observer.on_stage("exporting")
     model = export(network, split.test_x[:COMPARED], folder / MODEL)
     observer.on_stage("measuring")
-    card = measured_card(recipe, model, split, training.seconds, workers)
+    card = measured_card(recipe, model, split, training.seconds, workers, observer.on_stage)
     write_whole(folder / "card.json", card.json())
     write_whole(folder / "card.md", card.markdown())
     return card
 
 
-def measured_card(recipe: Recipe, network: Network, split: Split, seconds: float, workers: int = 1) -> Card:
-    """The card of an exported network."""
+def measured_card(
+    recipe: Recipe,
+    network: Network,
+    split: Split,
+    seconds: float,
+    workers: int = 1,
+    on_stage: Callable[[str], None] = lambda stage: None,
+) -> Card:
+    """The card of an exported network; `on_stage` is told how many samples are measured."""
     clean = clean_accuracy(network, split.test_x, split.test_y)
-    found = robust_accuracy(recipe, network, split, workers)
+    wanted, done = min(recipe.card.samples, len(split.test_x)), 0
+
+    def on_sample(_: object) -> None:
+        nonlocal done
+        done += 1
+        on_stage(f"measuring, {done} of {wanted} samples")
+
+    found = robust_accuracy(recipe, network, split, workers, on_sample)
     samples = 0 if found is None else len(found.answers)
     shares, wrong = ([], []) if found is None else (measured(found), contradictions(found))
     return Card(recipe, clean, len(split.test_x), samples, shares, seconds, wrong)
