@@ -13,8 +13,9 @@ demo: $(READY)
 	@echo "A property that fails (exit status 1), with its counterexample:"
 	$(BIN)/verifier verify vnnlib_specs/onnx/moons.onnx vnnlib_specs/vnnlib/moons_everywhere.vnnlib || test $$? -eq 1
 
+# Two files at a time: most tests use one core, and those of one file share what they prepare.
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow

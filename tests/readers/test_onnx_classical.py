@@ -241,10 +241,13 @@ def property_of(folder, outputs: int, assertion: str):
     return path
 
 
-def test_a_property_may_count_the_labels_or_not(tmp_path):
+def test_a_property_counts_the_labels_unless_the_scores_are_chosen(tmp_path):
     network = load(labelled(), tmp_path)
+    chosen = load_network(tmp_path / "model.onnx", outputs=["s"])
     counted = load_property(property_of(tmp_path, 5, "(<= (+ Y_1 (* 2 Y_3)) Y_2)"), network)
-    plain = load_property(property_of(tmp_path, 3, "(<= (+ Y_0 (* 2 Y_2)) Y_1)"), network)
+    plain = load_property(property_of(tmp_path, 3, "(<= (+ Y_0 (* 2 Y_2)) Y_1)"), chosen)
+    with pytest.raises(PropertyError, match=r"3 outputs, the model 5 with its labels.*outputs=s"):
+        load_property(property_of(tmp_path, 3, "(<= Y_0 Y_1)"), network)
     assert [d.rows for d in counted.disjuncts] == [d.rows for d in plain.disjuncts]
     assert counted.output_size == plain.output_size == 3
     witness = Witness(f32(0.5, 0.25), np.array([1.0, 2.0, 3.0]))
