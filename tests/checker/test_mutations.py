@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from tests.checker.claims import claim, proof, read, said, with_array
-from verifier.checker.proof import ARRAYS, Proof
+from verifier.checker.graph import Unreadable
+from verifier.checker.lines import relu_lines
+from verifier.checker.proof import ARRAYS, Proof, write_proof
 
 COUNT = 25
 """Mutations of each proof."""
@@ -39,3 +41,13 @@ def mutated(good: Proof, rng: np.random.Generator) -> Proof:
     else:
         array[at] = rng.integers(-1, max(2, int(array.max()) + 2)) % 256
     return with_array(good, name, array)
+
+
+def test_places_beyond_a_byte_are_no_proof(tmp_path: Path) -> None:
+    """A place above 1 would be a slope above 1, whose line is not below a relu."""
+    good = read(proof("digits_dense", "close"), tmp_path)
+    wide = with_array(good, "choice_places", good["choice_places"].astype(np.uint16) + 300)
+    with pytest.raises(Unreadable, match="choice_places"):
+        read(write_proof(wide), tmp_path)
+    beyond = relu_lines(np.array([[-1.0]]), np.array([[2.0]]), np.array([[1.5]]), 2.0**-53)
+    assert beyond.below[0][0, 0] == 1.0

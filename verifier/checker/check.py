@@ -60,6 +60,10 @@ class Check:
         Raises:
             Weak: something does not hold; the text says what and where.
         """
+        for d, disjunct in enumerate(self.disjuncts):
+            if len(disjunct.lower) != self.graph.nodes[0].size:
+                told = f"{len(disjunct.lower)} inputs, the model {self.graph.nodes[0].size}"
+                raise Weak(f"disjunct {d} has {told}")
         self._look_at_the_tree()
         self._covered()
         for node in np.flatnonzero(self.proof["tree_parent"] < 0):

@@ -40,7 +40,7 @@ def relu_lines(lower: Array, upper: Array, place: Array | None, unit: float) -> 
     """Below with slope `place`, in [0, 1], where the sign is open; above through both ends."""
     one, zero = np.ones_like(lower), np.zeros_like(lower)
     is_open, active = (lower < 0) & (upper > 0), lower >= 0
-    wanted = np.where(upper > -lower, one, zero) if place is None else place
+    wanted = np.where(upper > -lower, one, zero) if place is None else np.minimum(np.maximum(place, zero), one)
     low_slope = np.where(is_open, wanted, np.where(active, one, zero))
     width = np.where(is_open, upper - lower, one)
     high_slope = np.where(is_open, upper / width, np.where(active, one, zero))

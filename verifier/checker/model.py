@@ -18,6 +18,8 @@ from onnx import numpy_helper
 from verifier.checker.graph import Function, Graph, Input, Linear, Product, Unreadable
 from verifier.checker.linear import Adjoint, Array, Convolution, Dense, Map, move
 
+OLDEST, NEWEST = 7, 25
+"""Versions of the standard's operators."""
 HALF_UNIT = 2.0**-52
 """More than one rounding of a weight."""
 
@@ -62,7 +64,12 @@ class Reader:
     """Reads one model; `graph` is the result."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
-        self.version = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 1)
+        versions = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
+        if len(versions) != 1 or not OLDEST <= versions[0] <= NEWEST:
+            raise Unreadable(f"operator sets {versions}: one from {OLDEST} to {NEWEST} is known to the checker")
+        if model.functions or model.graph.sparse_initializer:
+            raise Unreadable("local functions and sparse tensors are not known to the checker")
+        self.version = versions[0]
         self.values: dict[str, Value] = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
         self.graph = Graph([])
         inputs = [i for i in model.graph.input if i.name not in self.values]
@@ -81,8 +88,8 @@ class Reader:
         if node.domain not in ("", "ai.onnx") or node.op_type not in OPERATORS:
             raise Unreadable(f"{where}: this operator is not known to the checker")
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-        operands = [self.values[name] if name else None for name in node.input]
         try:
+            operands = [self.values[name] if name else None for name in node.input]
             results = OPERATORS[node.op_type](Call(self, node.output[0], operands, attributes))
         except (ValueError, IndexError, KeyError, TypeError) as error:
             raise Unreadable(f"{where}: {error}") from error
@@ -421,6 +428,12 @@ def _cast(call: Call) -> Value:
     return cast
 
 
+def _dropout(call: Call, x: Array) -> Array:
+    if call.has(2) and np.any(call.constant(2)):
+        raise ValueError("in training")
+    return x
+
+
 def _neg(call: Call) -> Value:
     return call.reader.moved(call.tensor(0), np.array(-1.0), None)
 
@@ -588,6 +601,8 @@ def _abs(call: Call) -> Value:
 
 def _batch_normalization(call: Call) -> Value:
     x = call.tensor(0)
+    if call.attributes.get("training_mode", 0) or not call.attributes.get("spatial", 1):
+        raise ValueError("in training, or for each entry")
     scale, shift, mean, variance = (_shaped(call.constant(k)) for k in range(1, 5))
     epsilon = float(np.float32(call.attributes.get("epsilon", 1e-5)))
     along = (-1, *(1,) * (len(x.shape) - 2))
@@ -600,7 +615,9 @@ def _reduced(mean: bool) -> Callable[[Call], Value]:
     def read(call: Call) -> Value:
         x = call.tensor(0)
         axes = _axes(call, 1)
-        along = tuple(range(len(x.shape))) if axes is None else tuple(a % len(x.shape) for a in axes)
+        if axes == () and call.attributes.get("noop_with_empty_axes", 0):
+            raise ValueError("without axes, and with noop_with_empty_axes")
+        along = tuple(range(len(x.shape))) if not axes else tuple(a % len(x.shape) for a in axes)
         kept = [k for k in range(len(x.shape)) if k not in along]
         index = x.index.transpose(*kept, *along).reshape(int(np.prod([x.shape[k] for k in kept])), -1)
         count = index.shape[1]
@@ -681,7 +698,7 @@ OPERATORS: dict[str, Callable[[Call], Any]] = {
     "ConvTranspose": _conv_transpose,
     "Cos": _smooth("cos"),
     "Div": _div,
-    "Dropout": _moving(lambda call, x: x),
+    "Dropout": _moving(_dropout),
     "Exp": _smooth("exp"),
     "Expand": _moving(_expand),
     "Flatten": _moving(_flatten),
@@ -716,4 +733,4 @@ OPERATORS: dict[str, Callable[[Call], Any]] = {
     "Transpose": _moving(_transpose),
     "Unsqueeze": _moving(_unsqueeze),
 }
-"""What is known, by the names of the standard (opset 6 to 23)."""
+"""What is known, by the names of the standard."""

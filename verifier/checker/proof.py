@@ -82,10 +82,12 @@ def read_proof(path: Path) -> Proof:
 def _check(proof: Proof, path: Path) -> None:
     for name, (kind, dimensions) in ARRAYS.items():
         array = proof[name]
-        if array.dtype.kind != kind or array.ndim != dimensions:
+        if array.dtype.kind != kind or array.ndim != dimensions or array.dtype.itemsize > (1 if kind == "u" else 8):
             raise Unreadable(f"{path}: {name} is of type {array.dtype} with {array.ndim} dimensions")
         if kind == "f" and not np.isfinite(array).all():
             raise Unreadable(f"{path}: {name} has numbers that are not finite")
+    if not isinstance(proof.quantities, list) or not all(isinstance(name, str) for name in proof.quantities):
+        raise Unreadable(f"{path}: its quantities are no names")
     nodes, leaves = len(proof["tree_parent"]), len(proof["leaf_node"])
     for group, length in (("tree_", nodes), ("_end", leaves)):
         for name in ARRAYS:
