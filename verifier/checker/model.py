@@ -64,7 +64,7 @@ class Reader:
     """Reads one model; `graph` is the result."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
-        versions = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
+        versions = sorted({o.version for o in model.opset_import if o.domain in ("", "ai.onnx")})
         if len(versions) != 1 or not OLDEST <= versions[0] <= NEWEST:
             raise Unreadable(f"operator sets {versions}: one from {OLDEST} to {NEWEST} is known to the checker")
         if model.functions or model.graph.sparse_initializer:
