@@ -18,6 +18,9 @@ scaling), each a relative error of one unit roundoff; no chain of the reader's h
 UNDERFLOW = 1e-290
 """Absolute error that covers gradual underflow, which the relative bound of `gamma` does not see."""
 
+SMALLEST = 5e-324
+"""The smallest positive double."""
+
 TINY_NORM = 1e-150
 """Added to norms whose squares may have underflowed."""
 

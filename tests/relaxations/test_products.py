@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from verifier.relaxations.policy import Policy
@@ -59,6 +59,7 @@ def height(plane: Plane, x: float, y: float) -> Fraction | float:
 
 
 @settings(max_examples=300, deadline=None)
+@example((0.0, 5e-324, 0.0, 1e50), [(0.0, 0.0), (1.0, 1.0), (1.0, 0.0)], Policy.ADAPTIVE)
 @given(boxes, shares, st.sampled_from(list(Policy)))
 def test_planes_enclose_all_products(box, shares, policy):
     planes = product_planes(*arrays(box))

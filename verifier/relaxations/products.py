@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from verifier.arrays import Array, namespace
 from verifier.relaxations.policy import Policy
-from verifier.tolerances import LARGEST_VALUE, UNDERFLOW, UNIT_ROUNDOFF
+from verifier.tolerances import LARGEST_VALUE, SMALLEST, UNDERFLOW, UNIT_ROUNDOFF
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,11 +89,12 @@ def _average(one: Plane, other: Plane, x_size: Array, y_size: Array, outwards: f
     """The plane halfway, moved outwards by what rounding its slopes can change within |x| <= x_size, |y| <= y_size."""
     xp = namespace(one.intercept)
     x_slope, y_slope = 0.5 * (one.x_slope + other.x_slope), 0.5 * (one.y_slope + other.y_slope)
-    sloped = (x_slope != 0) | (y_slope != 0)
+    sloped = (one.x_slope != 0) | (other.x_slope != 0) | (one.y_slope != 0) | (other.y_slope != 0)
     sizes = [xp.where(sloped & (size <= LARGEST_VALUE), size, 0.0) for size in (x_size, y_size)]
     intercept = 0.5 * one.intercept + 0.5 * other.intercept
     rounding = xp.abs(x_slope) * sizes[0] + xp.abs(y_slope) * sizes[1] + xp.abs(intercept)
-    margin = xp.where(xp.isfinite(intercept), 4.0 * UNIT_ROUNDOFF * rounding + UNDERFLOW, 0.0)
+    underflow = UNDERFLOW + SMALLEST * (sizes[0] + sizes[1])  # half of the smallest slope there is may be rounded to 0
+    margin = xp.where(xp.isfinite(intercept), 4.0 * UNIT_ROUNDOFF * rounding + underflow, 0.0)
     return Plane(x_slope, y_slope, intercept + outwards * margin)
 
 
