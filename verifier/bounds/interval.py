@@ -92,7 +92,7 @@ def form_ends(form: Form, intervals: Sequence[Interval]) -> tuple[Array, Array]:
     xp = namespace(low)
     for operand, error in form.errors:
         slack = _magnitude(error, intervals[operand].magnitude) * (1 + gamma(error.terms))
-        low, high = low - slack, high + slack
+        low, high = added(low, high, -slack, slack)
     for twin in form.twins:
         low, high = added(low, high, *map_ends(twin.weights, *_difference_ends(twin, intervals)))
     for choice in form.choices:

@@ -19,7 +19,7 @@ from verifier.checker.bounds import UNIT, Bounder, Hints, State, Weak
 from verifier.checker.claim import Disjunct
 from verifier.checker.graph import Function, Graph, Linear, Product
 from verifier.checker.linear import Adjoint, Array, Convolution, Dense, Map, Move
-from verifier.checker.lines import exactly
+from verifier.checker.lines import TINY, exactly
 from verifier.checker.proof import Proof
 
 VALUES = 1 << 22
@@ -214,7 +214,7 @@ class Check:
         if not self.exact:  # the row's coefficients are rounded
             k = self.graph.output
             size = np.maximum(abs(part.lower[k]), abs(part.upper[k]))
-            least = np.nextafter(least - 4 * UNIT * (abs(coefficients[:, 0]) * size).sum(-1), -np.inf)
+            least = np.nextafter(least - 4 * UNIT * (abs(coefficients[:, 0]) * size).sum(-1) - TINY, -np.inf)
         holds = (least > limit) | (np.array(strict) & (least >= limit))
         if not holds.all():
             n = int(np.flatnonzero(~holds)[0])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from verifier.arguments import TIMEOUT
 from verifier.batch.job import Job, decide
-from verifier.batch.proving import prove
+from verifier.batch.proving import OUT_OF_TIME, prove
 from verifier.batch.watchdog import Watchdog
 from verifier.cli.around import Neighbourhood, described
 from verifier.cli.live import LiveLine
@@ -31,7 +31,7 @@ from verifier.evidence.result_files import (
 from verifier.verdict import Status, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from verifier.methods import Task
     from verifier.property.query import Declaration
@@ -129,9 +129,12 @@ def verify(question: Question, part: Part, effort: Effort, answer: Answer, near:
             report.failed(
                 UsageError("out of memory", str(job.network), "use a machine with more, or a smaller network")
             )
-        proven = "" if answer.proof is None else prove(job, answer.proof, verdict, watchdog.remaining)
+        watchdog.on_timeout(lambda: report.finish(verdict, task, "" if answer.proof is None else OUT_OF_TIME))
+        proven, contents = ("", None) if answer.proof is None else prove(job, verdict, watchdog.remaining)
         watchdog.claim()
-        sys.exit(report.finish(verdict, task, proven))  # within, so that a signal does not change the status any more
+        sys.exit(
+            report.finish(verdict, task, proven, contents)
+        )  # within, so that a signal does not change the status any more
 
 
 def _job(question: Question, part: Part, effort: Effort, near: Neighbourhood) -> Job:
@@ -204,8 +207,10 @@ class Report:
             if other != name and (path.is_file() or not path.exists()):
                 raise UsageError(f"{path} is also {other}", name, "give each its own file")
 
-    def finish(self, verdict: Verdict, task: Task | None, proven: str = "") -> int:
-        """Prints the verdict, writes the files; the exit status. `proven` is what became of the proof.
+    def finish(self, verdict: Verdict, task: Task | None, proven: str = "", contents: bytes | None = None) -> int:
+        """Prints the verdict, writes the files; the exit status.
+
+        `proven` is what became of the proof, `contents` what its file is to hold, if there is one.
 
         Raises:
             UsageError: a file cannot be written after all; the other is, and the verdict has been printed.
@@ -229,12 +234,19 @@ class Report:
         if self.watchdog.interrupted and status == EXIT_STATUS[Status.UNKNOWN]:
             say("interrupted: this is what was known")
             status = EXIT_INTERRUPTED
-        self._write(verdict, declarations, task)
+        self._write(verdict, declarations, task, contents)
         return status
 
-    def _write(self, verdict: Verdict, declarations: Sequence[Declaration] = (), task: Task | None = None) -> None:
+    def _write(
+        self,
+        verdict: Verdict,
+        declarations: Sequence[Declaration] = (),
+        task: Task | None = None,
+        proof: bytes | None = None,
+    ) -> None:
         run = {} if task is None else {"explanation": task.explanation, "history": history_records(task.history)}
-        texts = (
+        texts: tuple[tuple[Path | None, Callable[[], str | bytes]], ...] = (
+            (None if proof is None else self.proof, lambda: proof or b""),
             (self.result, lambda: result_text(verdict.status, verdict.witness, declarations)),
             (self.json, lambda: verdict_json(verdict, self._asked() | run)),
         )

@@ -179,6 +179,7 @@ class Crew:
 
 def _serve(pipe: Connection, not_ours: Sequence[Connection], functions: Sequence[Work]) -> None:
     """The life of a process: does what it is given until the other end of its pipe is closed."""
+    signal.set_wakeup_fd(-1)  # the parent's, whose watchdog is not to hear of this process's signals
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for other in not_ours:  # or this process would keep the pipes of others open after the end of their owner
