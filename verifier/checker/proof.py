@@ -126,6 +126,8 @@ def digest(path: Path) -> str:
     data = path.read_bytes()
     total = hashlib.sha256(gzip.decompress(data) if path.suffix == ".gz" else data)
     for name in sorted(_external(path, data)):
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise Unreadable(f"{path}: tensors outside its folder ({name})")
         total.update(name.encode() + b"\0" + (path.parent / name).read_bytes())
     return total.hexdigest()
 
