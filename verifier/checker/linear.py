@@ -7,6 +7,7 @@ the weights themselves, where they are rounded values of what the model means (a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,31 +23,37 @@ class Move:
     size: int
     factor: Array | None = None
     slack: float = 0.0
-    terms: int = 1
+
+    @cached_property
+    def terms(self) -> int:
+        """How often one entry is taken at most."""
+        return int(np.bincount(self.index[self.index >= 0], minlength=1).max())
+
+    @cached_property
+    def _still(self) -> bool:
+        return len(self.index) == self.size and bool((self.index == np.arange(self.size)).all())
 
     def apply(self, x: Array) -> Array:
-        y = np.where(self.index >= 0, x[..., self.index], 0)
+        y = x if self._still else np.where(self.index >= 0, x[..., self.index], 0)
         return y if self.factor is None else y * self.factor
 
     def adjoint(self, row: Array) -> Array:
         if self.factor is not None:
             row = row * self.factor
+        if self._still:
+            return row
         flat = row.reshape(-1, row.shape[-1])
         used = np.flatnonzero(self.index >= 0)
         total = np.zeros((len(flat), self.size), row.dtype)
-        np.add.at(total.T, self.index[used], flat[:, used].T)
+        if self.terms <= 1:
+            total[:, self.index[used]] = flat[:, used]
+        else:
+            np.add.at(total.T, self.index[used], flat[:, used].T)
         return total.reshape(*row.shape[:-1], self.size)
 
     @property
     def absolute(self) -> Move:
         return self if self.factor is None else replace(self, factor=abs(self.factor))
-
-
-def move(index: Array, size: int, factor: Array | None = None, slack: float = 0.0) -> Move:
-    """A move with its terms counted: how often one entry is taken."""
-    used = index[index >= 0]
-    most = int(np.bincount(used, minlength=1).max()) if used.size else 1
-    return Move(index, size, factor, slack, most)
 
 
 @dataclass(frozen=True, eq=False)

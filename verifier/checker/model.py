@@ -16,7 +16,7 @@ import onnx
 from onnx import numpy_helper
 
 from verifier.checker.graph import Function, Graph, Input, Linear, Product, Unreadable
-from verifier.checker.linear import Adjoint, Array, Convolution, Dense, Map, move
+from verifier.checker.linear import Adjoint, Array, Convolution, Dense, Map, Move
 
 OLDEST, NEWEST = 7, 25
 """Versions of the standard's operators."""
@@ -118,7 +118,7 @@ class Reader:
         size = self.graph.nodes[tensor.node].size
         if index.size == size and (index == np.arange(size)).all():
             return tensor.node
-        return self.graph.add(Linear((tensor.node,), (move(index, size),), np.zeros(index.size)))
+        return self.graph.add(Linear((tensor.node,), (Move(index, size),), np.zeros(index.size)))
 
     def linear(self, parts: list[tuple[int, Map]], bias: Array, shape: tuple[int, ...], slack: float = 0.0) -> Tensor:
         """The value of a new linear node."""
@@ -132,7 +132,7 @@ class Reader:
         index = tensor.index.ravel()
         by = None if factor is None else np.broadcast_to(_shaped(factor), tensor.shape).ravel()
         add = np.zeros(index.size) if bias is None else np.broadcast_to(_shaped(bias), tensor.shape).ravel()
-        return self.linear([(tensor.node, move(index, size, by, slack))], add, tensor.shape)
+        return self.linear([(tensor.node, Move(index, size, by, slack))], add, tensor.shape)
 
     def function(self, kind: str, tensor: Tensor, name: str) -> Tensor:
         """A function of every entry; `name` is how proofs call what it is taken of."""
@@ -157,8 +157,8 @@ class Reader:
         a, b = self.broadcast(a, b)
         nodes = self.graph.nodes
         minus = None if sign == 1.0 else np.full(b.index.size, sign)
-        left = move(a.index.ravel(), nodes[a.node].size)
-        right = move(b.index.ravel(), nodes[b.node].size, minus)
+        left = Move(a.index.ravel(), nodes[a.node].size)
+        right = Move(b.index.ravel(), nodes[b.node].size, minus)
         return self.linear([(a.node, left), (b.node, right)], np.zeros(a.index.size), a.shape)
 
     @staticmethod
@@ -176,7 +176,7 @@ class Reader:
         maps: list[tuple[int, Map]] = []
         for k, part in enumerate(parts):
             own = np.where(number == k, index, -1).ravel()
-            maps.append((part.node, move(own, self.graph.nodes[part.node].size)))
+            maps.append((part.node, Move(own, self.graph.nodes[part.node].size)))
         return self.linear(maps, np.zeros(index.size), index.shape)
 
 
