@@ -218,7 +218,7 @@ def test_the_tree_lists_every_part() -> None:
     rng = np.random.default_rng(3)
     network = random_relu_network(rng, [2, 8, 8, 2])
     _, search = searched(network, random_query(rng, network, boxes=3))
-    tree = search.tree
+    tree = search.cuts.tree
     assert (tree.parent[:3] == -1).all()
     assert (tree.parent[3:] < np.arange(3, len(tree))).all()
     assert (tree.parent[3:] >= 0).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from verifier.batch.job import Job
 from verifier.deadline import Deadline
+from verifier.methods import Task
 from verifier.verdict import Status, Verdict
 
 SPARE = 0.5
@@ -11,7 +12,7 @@ SPARE = 0.5
 OUT_OF_TIME = "no proof: the time ran out"
 
 
-def prove(job: Job, verdict: Verdict, seconds: float) -> tuple[str, bytes | None]:
+def prove(job: Job, verdict: Verdict, task: Task, seconds: float) -> tuple[str, bytes | None]:
     """The proof of a verdict, if it is `unsat`, made in so many seconds: a line that tells of it, and the contents.
 
     The verdict stays, whatever goes wrong here.
@@ -25,7 +26,7 @@ def prove(job: Job, verdict: Verdict, seconds: float) -> tuple[str, bytes | None
 
     deadline = Deadline(max(0.001, seconds - SPARE))
     try:
-        contents = proof_of(job.network, job.prop, deadline)
+        contents = proof_of(job.network, job.prop, deadline, task.trails)
     except (GivenUp, MemoryError, RecursionError) as why:
         return f"no proof: {str(why) or type(why).__name__}", None
     return f"proof: {len(contents) / 1000:.1f} kB, {deadline.elapsed:.2f} s", contents

@@ -20,8 +20,10 @@ from verifier.checker.lines import TINY, Lines, interval, product_lines, relu_li
 UNIT = 2.0**-53
 LARGEST = 1e150
 """Values beyond are refused, so that underflow costs next to nothing."""
-ROOM = 1 << 23
-"""Entries of the largest array of rows."""
+ROOM = 1 << 16
+"""Entries of an array of rows: as many as stay in a processor's cache."""
+FEWEST = 16
+"""Rows that are bounded together at least."""
 
 
 class Weak(Exception):
@@ -223,15 +225,17 @@ class Bounder:
             return [(i, m.adjoint(row)) for i, m in zip(node.operands, node.maps, strict=True)]
         assert not isinstance(node, Input)
         lines = self.lines(k, state, hints)
-        positive = row > 0
-        pairs = zip(lines.below, lines.above, strict=True)
-        slopes = [np.where(positive, low[:, None], high[:, None]) for low, high in pairs]
-        intercept = np.where(positive, lines.low[:, None], lines.high[:, None])
+        above_zero = np.maximum(row, 0)
+        below_zero = row - above_zero
         size = np.maximum(abs(lines.low), abs(lines.high))
         for low, high, i in zip(lines.below, lines.above, node.operands, strict=True):
             size = size + np.maximum(abs(low), abs(high)) * self._size(state, i)
-        tally.add((row * intercept).sum(-1), self.gamma(row.shape[-1]), abs(row), size)
-        return [(i, row * slope) for slope, i in zip(slopes, node.operands, strict=True)]
+        value = _dot(above_zero, lines.low) + _dot(below_zero, lines.high)
+        tally.add(value, self.gamma(2 * row.shape[-1]), above_zero - below_zero, size)
+        pairs = zip(lines.below, lines.above, strict=True)
+        # One of the two summands is zero.
+        parts = [above_zero * low[:, None] + below_zero * high[:, None] for low, high in pairs]
+        return list(zip(node.operands, parts, strict=True))
 
     # Sharpening.
 
@@ -255,7 +259,7 @@ class Bounder:
                 continue
             is_open = state.lower[k] < state.upper[k] if k in others else (state.lower[k] < 0) & (state.upper[k] > 0)
             assert k in others or k in relus
-            self._sharpen(state, k, np.flatnonzero(is_open.any(0)), hints)
+            self._sharpen(state, k, np.broadcast_to(is_open, (state.count, len(is_open[0]))), hints)
             stale = True
         return state
 
@@ -264,20 +268,25 @@ class Bounder:
         node = self.graph.nodes[k]
         return isinstance(node, Input) or (isinstance(node, Linear) and set(node.operands) <= {0})
 
-    def _sharpen(self, state: State, k: int, entries: Array, hints: Hints | None) -> None:
+    def _sharpen(self, state: State, k: int, is_open: Array, hints: Hints | None) -> None:
+        """Bounds the open entries of a node, a mask of shape (N, size), from both sides."""
         size, count = self.graph.nodes[k].size, state.count
         widest = max(node.size for node in self.graph.nodes[: k + 1])
-        chunk = max(1, ROOM // (2 * count * widest))
+        chunk = max(FEWEST, ROOM // (2 * count * widest))
         low, high = (np.array(np.broadcast_to(a[k], (count, size))) for a in (state.lower, state.upper))
-        for start in range(0, len(entries), chunk):
+        entries = np.argsort(~is_open, axis=1, kind="stable")[:, : int(is_open.sum(1).max(initial=0))]
+        each = np.arange(len(entries))[:, None]
+        for start in range(0, entries.shape[1], chunk):
             self.between()
-            part = entries[start : start + chunk]
-            rows = np.zeros((1, 2 * len(part), size), low.dtype)
-            number = np.arange(len(part))
-            rows[0, number, part], rows[0, len(part) + number, part] = 1, -1
+            part = entries[:, start : start + chunk]
+            half = part.shape[1]
+            rows, number = np.zeros((len(part), 2 * half, size), low.dtype), np.arange(half)
+            rows[each, number, part], rows[each, half + number, part] = 1, -1
             least = self.minimum(state, k, rows, hints)[0]
-            low[:, part] = np.maximum(low[:, part], least[:, : len(part)])
-            high[:, part] = np.minimum(high[:, part], -least[:, len(part) :])
+            # Not for the others, so that a part's bounds do not depend on those beside it.
+            wanted = np.take_along_axis(is_open, part, 1)
+            low[each, part] = np.where(wanted, np.maximum(low[each, part], least[:, :half]), low[each, part])
+            high[each, part] = np.where(wanted, np.minimum(high[each, part], -least[:, half:]), high[each, part])
         state.lower[k], state.upper[k] = low, high
 
 

@@ -66,9 +66,12 @@ class Check:
                 raise Weak(f"disjunct {d} has {told}")
         self._look_at_the_tree()
         self._covered()
-        for node in np.flatnonzero(self.proof["tree_parent"] < 0):
-            box = self.disjuncts[self.root_disjunct[int(node)]]
-            self._descend([int(node)], self.state_of(box, bool(self.proof["tree_sharpened"][node])))
+        sharpened = self.proof["tree_sharpened"]
+        roots = np.flatnonzero(self.proof["tree_parent"] < 0)
+        for group in (roots[~sharpened[roots]], roots[sharpened[roots]]):
+            for start in range(0, len(group), self.batch):
+                some = group[start : start + self.batch].tolist()
+                self._descend(some, self.state_of([self.disjuncts[self.root_disjunct[k]] for k in some]))
 
     # The tree.
 
@@ -146,13 +149,12 @@ class Check:
 
     # States.
 
-    def state_of(self, box: Disjunct, sharpened: bool) -> State:
-        """What is known over a whole box."""
-        lower, upper = (np.array(ends, object)[None] for ends in (box.lower, box.upper))
+    def state_of(self, boxes: Sequence[Disjunct]) -> State:
+        """What intervals say over whole boxes."""
+        lower, upper = (np.array([getattr(box, end) for box in boxes], object) for end in ("lower", "upper"))
         if not self.exact:
             lower, upper = rounded(lower, -np.inf), rounded(upper, np.inf)
-        state = self.bounder.propagated(lower, upper)
-        return self.bounder.sharpened(state) if sharpened else state
+        return self.bounder.propagated(lower, upper)
 
     def _cut(self, state: State, paths: list[list[int]]) -> State:
         """A state of as many parts as paths, each narrowed by the cuts of its path."""
@@ -174,23 +176,27 @@ class Check:
         return State(lower, upper)
 
     def _descend(self, owners: list[int], state: State) -> None:
-        """Checks the leaves of sharpened nodes, each a part of the state, and goes on to the sharpened ones below."""
-        place = {owner: n for n, owner in enumerate(owners)}
-        leaves = [leaf for owner in owners for leaf in self.leaves_at[owner]]
-        chosen = self.proof["leaf_choice"]
-        for group in ([f for f in leaves if chosen[f] < 0], [f for f in leaves if chosen[f] >= 0]):
-            for start in range(0, len(group), self.batch):
-                self._close(group[start : start + self.batch], place, state)
-        below = [k for owner in owners for k in self.owners_below[owner]]
-        for start in range(0, len(below), self.batch):
-            some = below[start : start + self.batch]
-            above = [self.owner[int(self.proof["tree_parent"][k])] for k in some]
-            known = self._cut(
-                state.take(np.array([place[k] for k in above])),
-                [self._path(k, top) for k, top in zip(some, above, strict=True)],
-            )
-            fresh = self.bounder.propagated(known.lower[0], known.upper[0], known)
-            self._descend(some, self.bounder.sharpened(fresh))
+        """Checks the leaves of nodes, each a part of the state, and those of the sharpened nodes below."""
+        waiting = [(owners, state)]
+        while waiting:
+            owners, state = waiting.pop()
+            if self.proof["tree_sharpened"][owners[0]]:
+                state = self.bounder.sharpened(state)
+            place = {owner: n for n, owner in enumerate(owners)}
+            leaves = [leaf for owner in owners for leaf in self.leaves_at[owner]]
+            chosen = self.proof["leaf_choice"]
+            for group in ([f for f in leaves if chosen[f] < 0], [f for f in leaves if chosen[f] >= 0]):
+                for start in range(0, len(group), self.batch):
+                    self._close(group[start : start + self.batch], place, state)
+            below = [k for owner in owners for k in self.owners_below[owner]]
+            for start in range(0, len(below), self.batch):
+                some = below[start : start + self.batch]
+                above = [self.owner[int(self.proof["tree_parent"][k])] for k in some]
+                known = self._cut(
+                    state.take(np.array([place[k] for k in above])),
+                    [self._path(k, top) for k, top in zip(some, above, strict=True)],
+                )
+                waiting.append((some, self.bounder.propagated(known.lower[0], known.upper[0], known)))
 
     # Leaves.
 

@@ -30,17 +30,22 @@ class Move:
         return int(np.bincount(self.index[self.index >= 0], minlength=1).max())
 
     @cached_property
-    def _still(self) -> bool:
+    def is_identity(self) -> bool:
+        """Whether it gives back what it takes."""
+        return self.factor is None and self._stays
+
+    @cached_property
+    def _stays(self) -> bool:
         return len(self.index) == self.size and bool((self.index == np.arange(self.size)).all())
 
     def apply(self, x: Array) -> Array:
-        y = x if self._still else np.where(self.index >= 0, x[..., self.index], 0)
+        y = x if self._stays else np.where(self.index >= 0, x[..., self.index], 0)
         return y if self.factor is None else y * self.factor
 
     def adjoint(self, row: Array) -> Array:
         if self.factor is not None:
             row = row * self.factor
-        if self._still:
+        if self._stays:
             return row
         flat = row.reshape(-1, row.shape[-1])
         used = np.flatnonzero(self.index >= 0)

@@ -17,6 +17,7 @@ from onnx import numpy_helper
 
 from verifier.checker.graph import Function, Graph, Input, Linear, Product, Unreadable
 from verifier.checker.linear import Adjoint, Array, Convolution, Dense, Map, Move
+from verifier.checker.tidy import tidied
 
 OLDEST, NEWEST = 7, 25
 """Versions of the standard's operators."""
@@ -51,7 +52,7 @@ def read_model(path: Path) -> Graph:
         onnx.load_external_data_for_model(model, str(path.parent))
     except Exception as error:
         raise Unreadable(f"{path}: no ONNX model ({type(error).__name__}: {error})") from error
-    return Reader(model).graph
+    return tidied(Reader(model).graph)
 
 
 def _zipped(path: Path) -> onnx.ModelProto:

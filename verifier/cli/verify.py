@@ -130,7 +130,7 @@ def verify(question: Question, part: Part, effort: Effort, answer: Answer, near:
                 UsageError("out of memory", str(job.network), "use a machine with more, or a smaller network")
             )
         watchdog.on_timeout(lambda: report.finish(verdict, task, "" if answer.proof is None else OUT_OF_TIME))
-        proven, contents = ("", None) if answer.proof is None else prove(job, verdict, watchdog.remaining)
+        proven, contents = ("", None) if answer.proof is None else prove(job, verdict, task, watchdog.remaining)
         watchdog.claim()
         sys.exit(
             report.finish(verdict, task, proven, contents)

@@ -91,4 +91,6 @@ def _search(task: Task, group: list[tuple[Box, list[int]]], several: int) -> Inp
     if task.tightens:
         question = replace(question, known=tuple(task.sharpened(box) for box, _ in group))
     options = InputOptions(memory=task.options.memory / several, threads=processes(task))
-    return InputSearch(question, task, options, task.deadline)
+    search = InputSearch(question, task, options, task.deadline)
+    task.trails.append(search.cuts)
+    return search

@@ -27,6 +27,7 @@ from verifier.verdict import Progress, Status, Verdict, Witness
 
 if TYPE_CHECKING:
     from verifier.programs.solvers.backend import Backend
+    from verifier.search.record import InputCuts
 
 
 @dataclass(eq=False)
@@ -44,6 +45,7 @@ class Task:
         on_stage: called with the name of every stage before it starts, to show progress.
         explanation: what a plan chose, and why.
         history: how the searches went, in order of time.
+        trails: the cuts that searches made, for those who write proofs.
         on_progress: called with every new entry of the history.
         reached: the smallest margin that an input is known to reach; looked for in thorough tasks only.
     """
@@ -63,6 +65,7 @@ class Task:
         self.on_stage: Callable[[str], None] = lambda name: None
         self.explanation: list[str] = []
         self.history: list[Progress] = []
+        self.trails: list[InputCuts] = []
         self.on_progress: Callable[[Progress], None] = lambda progress: None
         self.reached = math.inf
         self._seeds = np.random.SeedSequence(self.options.seed)

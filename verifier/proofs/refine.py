@@ -6,7 +6,7 @@ has all its intervals bounded anew, so that nothing but the cuts needs to be wri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -19,11 +19,14 @@ from verifier.checker.graph import Function, Graph, Product
 from verifier.deadline import Deadline
 from verifier.proofs.draft import Draft, Leaf
 from verifier.proofs.neurons import GivenUp, Neurons, relus_only
+from verifier.proofs.trail import Trail, Trails
 
 FEW_INPUTS = 16
 """Varying inputs up to which inputs are cut."""
 RESERVE = 1e-9
 """By which a bound exceeds its threshold, relatively: the checker may add up in another order."""
+MOST = 1_000_000
+"""Nodes of all trees at most."""
 VALUES = 1 << 20
 """Values of all nodes of the parts that are bounded together."""
 
@@ -63,50 +66,107 @@ class Rows:
 
 
 class Refiner:
-    """Writes the tree of one distinct box.
+    """Writes the trees of distinct boxes.
 
     Args:
         graph, disjuncts: the claim, as the checker reads it.
         draft: to write to.
+        trails: cuts that a search found to suffice.
         deadline: when to give up.
-        most: nodes of the tree at most.
+        progress: is told of the cases so far.
     """
 
     def __init__(
-        self, graph: Graph, disjuncts: Sequence[Disjunct], draft: Draft, deadline: Deadline, most: int = 1_000_000
+        self,
+        graph: Graph,
+        disjuncts: Sequence[Disjunct],
+        draft: Draft,
+        trails: Trails,
+        deadline: Deadline,
+        progress: Callable[[int], None] = lambda n: None,
     ) -> None:
-        self.graph, self.disjuncts, self.draft, self.deadline, self.most = graph, disjuncts, draft, deadline, most
+        self.graph, self.disjuncts, self.draft, self.trails = graph, disjuncts, draft, trails
+        self.deadline, self.progress = deadline, progress
         self.bounder = Bounder(graph)
         self.bounder.between = self._in_time
         self.names = {node: name for name, node in graph.quantities.items()}
         self.batch = max(1, min(128, VALUES // sum(node.size for node in graph.nodes)))
 
-    def prove(self, which: Sequence[int]) -> None:
-        """Closes disjuncts that have the same box.
+    def prove(self, groups: Sequence[Sequence[int]]) -> None:
+        """Closes all disjuncts, those that have the same box in one group.
 
         Raises:
             GivenUp: it takes too long or too much.
         """
-        box = self.disjuncts[which[0]]
-        root = self.draft.root(which[0])
-        lower = rounded(np.array(box.lower, object)[None], -np.inf)
-        upper = rounded(np.array(box.upper, object)[None], np.inf)
-        state = self.bounder.propagated(lower, upper)
-        left = self._close([root], state, [set(which)])[0][0]
-        if not left:
-            return
-        if len(left) < len(which):  # what is closed so far is with the bounds of a root that is not sharpened
-            root = self.draft.root(which[0])
-        self.draft.sharpened[root] = True
-        state = self.bounder.sharpened(state)
-        (left,), rows, found = self._close([root], state, [left])
-        if left and relus_only(self.graph) and self._many_vary(state):
-            left = Neurons(self.graph, self.disjuncts, self.draft, self.deadline).prove(root, state, sorted(left))
-        stack = self._children([root], state, [left], rows, found)
+        for start in range(0, len(groups), self.batch):
+            some = groups[start : start + self.batch]
+            boxes = [self.disjuncts[which[0]] for which in some]
+            lower = rounded(np.array([box.lower for box in boxes], object), -np.inf)
+            upper = rounded(np.array([box.upper for box in boxes], object), np.inf)
+            state = self.bounder.propagated(lower, upper)
+            roots = [self.draft.root(which[0]) for which in some]
+            wanted = [set(which) for which in some]
+            left, _, _ = self._close(roots, state, wanted)
+            still = [n for n, those in enumerate(left) if those]
+            for n in still:
+                if left[n] != wanted[n]:  # what is closed so far rests on the bounds of a root that is not sharpened
+                    roots[n] = self.draft.root(some[n][0])
+                self.draft.sharpened[roots[n]] = True
+            if still:
+                state = self.bounder.sharpened(state.take(np.array(still)))
+                self._prove_sharpened([roots[n] for n in still], state, [left[n] for n in still])
+
+    def _prove_sharpened(self, roots: list[int], state: State, left: list[set[int]]) -> None:
+        """Closes what is left of some boxes, their bounds sharpened."""
+        left, rows, found = self._close(roots, state, left)
+        stack: list[Part] = []
+        for n, (root, those) in enumerate(zip(roots, left, strict=True)):
+            if not those:
+                continue
+            own = state.take(np.array([n]))
+            trail = self.trails.of(own.lower[0][0], own.upper[0][0])
+            if trail is not None:
+                stack += self._followed(trail, root, own, those)
+                left[n] = set()
+            elif relus_only(self.graph) and self._many_vary(own):
+                Neurons(self.graph, self.disjuncts, self.draft, self.deadline).prove(root, own, sorted(those))
+                left[n] = set()
+        stack += self._children(roots, state, left, rows, found)
         while stack:
             stack = stack[: -self.batch] + self._expand(stack[-self.batch :])
 
+    def _followed(self, trail: Trail, root: int, state: State, which: set[int]) -> list[Part]:
+        """The parts that a search closed."""
+        parts, waiting = [], [(trail.root, root, state)]
+        while waiting:
+            node, here, state = waiting.pop()
+            cut = trail.cut(node)
+            if cut is None:
+                parts.append(self._part(here, state, which))
+                continue
+            entry, value, *sides = cut
+            if not state.lower[0][0, entry] < value < state.upper[0][0, entry]:
+                one = sides[value <= state.lower[0][0, entry]]
+                if one is None:
+                    parts.append(self._part(here, state, which))
+                else:
+                    waiting.append((one, here, state))
+                continue
+            halves = self.draft.split(here, "", entry, value)
+            for half, side, above in zip(halves, sides, (False, True), strict=True):
+                narrowed = _narrowed(state, 0, 0, entry, value, above)
+                if side is None:
+                    parts.append(self._part(half, narrowed, which))
+                else:
+                    waiting.append((side, half, narrowed))
+        return parts
+
+    def _part(self, node: int, state: State, which: set[int]) -> Part:
+        self.draft.sharpened[node] = True
+        return Part(node, state, which)
+
     def _in_time(self) -> None:
+        self.progress(len(self.draft.parent))
         if self.deadline.expired:
             raise GivenUp("the time ran out")
 
@@ -117,8 +177,8 @@ class Refiner:
     def _expand(self, parts: list[Part]) -> list[Part]:
         """Bounds parts anew and closes what can be; the halves of those that stay open."""
         self._in_time()
-        if len(self.draft.parent) > self.most:
-            raise GivenUp(f"more than {self.most} cases")
+        if len(self.draft.parent) > MOST:
+            raise GivenUp(f"more than {MOST} cases")
         every = range(len(self.graph.nodes))
         lower = [np.concatenate([p.state.lower[k] for p in parts]) for k in every]
         upper = [np.concatenate([p.state.upper[k] for p in parts]) for k in every]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from verifier.checker.bounds import Weak
@@ -15,15 +15,24 @@ from verifier.deadline import Deadline
 from verifier.proofs.draft import Draft
 from verifier.proofs.neurons import GivenUp
 from verifier.proofs.refine import Refiner
+from verifier.proofs.trail import Trails
+from verifier.search.record import InputCuts
 
 
-def proof_of(network: Path, prop: Path, deadline: Deadline, progress: Callable[[int], None] = lambda n: None) -> bytes:
+def proof_of(
+    network: Path,
+    prop: Path,
+    deadline: Deadline,
+    trails: Sequence[InputCuts] = (),
+    progress: Callable[[int], None] = lambda n: None,
+) -> bytes:
     """The contents of a proof's file.
 
     Args:
         network: ONNX model.
         prop: VNN-LIB property, answered `unsat`.
         deadline: when to give up.
+        trails: cuts by which a search found the answer, if it kept them.
         progress: is told of the cases so far.
 
     Raises:
@@ -35,9 +44,8 @@ def proof_of(network: Path, prop: Path, deadline: Deadline, progress: Callable[[
         for d, disjunct in enumerate(disjuncts):
             boxes[disjunct.lower, disjunct.upper].append(d)
         draft = Draft()
-        for which in boxes.values():
-            Refiner(graph, disjuncts, draft, deadline).prove(which)
-            progress(len(draft.parent))
+        refiner = Refiner(graph, disjuncts, draft, Trails(trails), deadline, progress)
+        refiner.prove(list(boxes.values()))
     except Unreadable as error:
         raise GivenUp(f"the checker does not know all of it ({error})") from error
     except Weak as error:

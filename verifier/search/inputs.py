@@ -20,6 +20,7 @@ from verifier.search.box_bounds import Bounded, BoxBounder
 from verifier.search.boxes import Boxes, Frontier, Question
 from verifier.search.crew import Crew
 from verifier.search.observer import Observer
+from verifier.search.record import InputCuts
 from verifier.search.tree import Tree
 
 PROMISING = 1e-6
@@ -63,7 +64,7 @@ class InputSearch:
 
     Attributes:
         explored: boxes bounded so far.
-        tree: the cuts.
+        cuts: made so far.
         stuck: boxes that are open and too small to cut.
         lost: processes that ended before their time.
     """
@@ -71,7 +72,7 @@ class InputSearch:
     def __init__(self, question: Question, observer: Observer, options: InputOptions, deadline: Deadline) -> None:
         self.question, self.observer, self.options, self.deadline = question, observer, options, deadline
         self.explored = self.stuck = self.lost = 0
-        self.tree = Tree(len(question.lower))
+        self.cuts = InputCuts(question.lower, question.upper, Tree(len(question.lower)))
         self._bounder = BoxBounder(question, options.clip, deadline)
         count = len(question.rows)
         self._parts = np.zeros(count, np.int64)  # parts of each disjunct's box that are still open
@@ -219,13 +220,13 @@ class InputSearch:
             return []
         part, bounded, cut, number = part.take(chosen), bounded.take(chosen), cut[chosen], np.arange(len(chosen))
         np.add.at(self._parts, self.question.table[part.root][bounded.open], 1)  # two parts for one
-        leaf = _with_clips(self.tree, part, bounded)
+        leaf = _with_clips(self.cuts.tree, part, bounded)
         bound = np.where(bounded.open, bounded.margins, np.inf).min(axis=1)
         halves = []
         for above in (False, True):
             ends = bounded.lower.copy(), bounded.upper.copy()
             ends[0 if above else 1][number, bounded.dimension] = cut
-            leaves = self.tree.add(leaf, bounded.dimension, cut, above)
+            leaves = self.cuts.tree.add(leaf, bounded.dimension, cut, above)
             known = bounded.unstable, bounded.known_lower, bounded.known_upper
             halves.append(Boxes(part.root, leaves, *ends, bounded.open, bound, *known))
         return halves

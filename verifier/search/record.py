@@ -22,6 +22,20 @@ class Leaves:
     weights: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class InputCuts:
+    """The cuts of B boxes, which are the roots of the tree; it grows while the search goes on.
+
+    Attributes:
+        lower, upper: shape (B, input_size).
+        tree: its dimensions are inputs.
+    """
+
+    lower: np.ndarray
+    upper: np.ndarray
+    tree: Tree
+
+
 class Record:
     """Keeps the tree, and the leaves' choices as long as there is room.
 
