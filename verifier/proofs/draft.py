@@ -68,8 +68,10 @@ class Draft:
         names = sorted(set(self.quantity))
         number = {name: k for k, name in enumerate(names)}
         leaves = self.leaves
-        chosen = [leaf.places for leaf in leaves if leaf.places is not None]
-        choice = np.cumsum([leaf.places is not None for leaf in leaves], dtype=np.int32) - 1
+        chosen: dict[bytes, int] = {}  # alike choices are written once
+        choice = [
+            -1 if leaf.places is None else chosen.setdefault(leaf.places.tobytes(), len(chosen)) for leaf in leaves
+        ]
         arrays: dict[str, np.ndarray] = {
             "tree_parent": np.array(self.parent, np.int32),
             "tree_quantity": np.array([number[name] for name in self.quantity], np.int32),
@@ -82,9 +84,9 @@ class Draft:
             "leaf_disjunct": np.array([leaf.disjunct for leaf in leaves], np.int32),
             "leaf_weights": np.array([w for leaf in leaves for w in leaf.weights], np.float32),
             "leaf_pressures": np.array([p for leaf in leaves for p in leaf.pressures], np.float32),
-            "leaf_choice": np.where([leaf.places is None for leaf in leaves], -1, choice).astype(np.int32),
+            "leaf_choice": np.array(choice, np.int32),
             "weights_end": np.cumsum([len(leaf.weights) for leaf in leaves], dtype=np.int64),
             "pressures_end": np.cumsum([len(leaf.pressures) for leaf in leaves], dtype=np.int64),
-            "choice_places": np.array(chosen, np.uint8).reshape(len(chosen), len(chosen[0]) if chosen else 0),
+            "choice_places": np.frombuffer(b"".join(chosen), np.uint8).reshape(len(chosen), -1 if chosen else 0),
         }
         return Proof(model, prop, names, arrays)

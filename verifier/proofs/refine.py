@@ -12,8 +12,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from verifier.checker.bounds import Bounder, State
-from verifier.checker.check import rounded
+from verifier.checker.bounds import Bounder, Hints, State
+from verifier.checker.check import places_of, rounded
 from verifier.checker.claim import Disjunct
 from verifier.checker.graph import Function, Graph, Product
 from verifier.deadline import Deadline
@@ -90,6 +90,11 @@ class Refiner:
         self.bounder = Bounder(graph)
         self.bounder.between = self._in_time
         self.names = {node: name for name, node in graph.quantities.items()}
+        self.relus_only = relus_only(graph)
+        # The other choice that a search tries: 0 below every relu.
+        sizes = places_of(graph)
+        self._no_places = np.zeros(sum(sizes.values()), np.uint8)
+        self._flat = Hints({k: np.zeros((1, size)) for k, size in sizes.items()})
         self.batch = max(1, min(128, VALUES // sum(node.size for node in graph.nodes)))
 
     def prove(self, groups: Sequence[Sequence[int]]) -> None:
@@ -128,7 +133,7 @@ class Refiner:
             if trail is not None:
                 stack += self._followed(trail, root, own, those)
                 left[n] = set()
-            elif relus_only(self.graph) and self._many_vary(own):
+            elif self.relus_only and self._many_vary(own):
                 Neurons(self.graph, self.disjuncts, self.draft, self.deadline).prove(root, own, sorted(those))
                 left[n] = set()
         stack += self._children(roots, state, left, rows, found)
@@ -196,6 +201,21 @@ class Refiner:
         least, on_inputs = self.bounder.minimum(state, output, rows.coefficients, None, seen)
         least = np.maximum(least, self.bounder.by_interval(state, output, rows.coefficients))
         margins = rows.margins(least)
+        left = self._leaves(nodes, margins, rows, wanted, None)
+        still = [n for n, those in enumerate(left) if those]
+        if still and self.relus_only:
+            least = self.bounder.least(state.take(np.array(still)), output, rows.coefficients, self._flat)
+            some = self._leaves(
+                [nodes[n] for n in still], rows.margins(least), rows, [left[n] for n in still], self._no_places
+            )
+            for n, those in zip(still, some, strict=True):
+                left[n] = those
+        return left, rows, Found(margins, on_inputs, seen)
+
+    def _leaves(
+        self, nodes: list[int], margins: np.ndarray, rows: Rows, wanted: list[set[int]], places: np.ndarray | None
+    ) -> list[set[int]]:
+        """Adds leaves for the disjuncts with a row that exceeds what it must; the others, for each node."""
         left: list[set[int]] = []
         for n, (node, some) in enumerate(zip(nodes, wanted, strict=True)):
             still = set()
@@ -203,11 +223,13 @@ class Refiner:
                 own = margins[n, rows.of[d]]
                 if own.size and own.max() > 0:
                     best = int(own.argmax())
-                    self.draft.leaves.append(Leaf(node, d, tuple(float(k == best) for k in range(len(own)))))
+                    self.draft.leaves.append(
+                        Leaf(node, d, tuple(float(k == best) for k in range(len(own))), (), places)
+                    )
                 else:
                     still.add(d)
             left.append(still)
-        return left, rows, Found(margins, on_inputs, seen)
+        return left
 
     def _children(self, nodes: list[int], state: State, left: list[set[int]], rows: Rows, found: Found) -> list[Part]:
         """Both halves of every part that is still open."""
