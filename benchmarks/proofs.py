@@ -1,6 +1,6 @@
 """Which `unsat` of an index has a proof, and what writing and checking it costs beside verifying.
 
-    python benchmarks/proofs.py INDEX.jsonl [--every 5] [--timeout 10] [--only BENCH,BENCH]
+    python benchmarks/proofs.py INDEX.jsonl [--every 5 --first 2] [--timeout 10] [--only BENCH,BENCH]
 
 A line of the index has bench, onnx, vnnlib and truth, its paths relative to it. Every instance is verified first by
 `auto` within the timeout; where that says `unsat`, a proof is written within as much time again, and checked. Prints a
@@ -23,6 +23,7 @@ import numpy as np
 import verifier
 from verifier.checker.main import check
 from verifier.deadline import Deadline
+from verifier.methods import Task, method_named, run
 from verifier.proofs.neurons import GivenUp
 from verifier.proofs.write import proof_of
 
@@ -31,11 +32,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("index", type=Path)
     parser.add_argument("--every", type=int, default=1, help="one instance in so many")
+    parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--timeout", type=float, default=10.0)
     parser.add_argument("--only", default="", help="benchmarks, with commas between")
     asked = parser.parse_args()
     lines = [json.loads(line) for line in asked.index.read_text().splitlines()]
-    lines = [line for line in lines if line["truth"] == "unsat"][:: asked.every]
+    lines = [line for line in lines if line["truth"] == "unsat"][asked.first :: asked.every]
     told: dict[str, Counter[str]] = defaultdict(Counter)
     ratios, sizes = [], []
     for line in lines:
@@ -70,13 +72,13 @@ def one(network: Path, prop: Path, seconds: float) -> tuple[str, list[float], in
         started = time.monotonic()
 
     read = verifier.load_network(network)
-    query = verifier.load_property(prop, read)
-    verdict = verifier.verify(read, query, options=verifier.Options(timeout=seconds))
+    task = Task(read, verifier.load_property(prop, read), verifier.Options(timeout=seconds))
+    verdict = run(task, method_named("auto"))
     lap()
     if not verdict.proved:
         return f"not verified: {verdict.status.value}", times, 0
     try:
-        contents = proof_of(network, prop, Deadline(seconds))
+        contents = proof_of(network, prop, Deadline(seconds), task.trails)
     except GivenUp as why:
         lap()
         return f"none: {why}", times, 0

@@ -55,14 +55,14 @@ class State:
 
 @dataclass(eq=False)
 class Hints:
-    """What a proof chooses for N parts, one number for each entry of a node.
+    """What a proof chooses for N parts.
 
     Attributes:
-        places: for a nonlinear node, in [0, 1], shape (N, size).
+        slopes: for a nonlinear node, of its lines, one array for each operand, shape (N, size).
         pressures: for an operand, multipliers of its intervals, shape (N, size): above 0 of the upper end.
     """
 
-    places: dict[int, Array] = field(default_factory=dict)
+    slopes: dict[int, tuple[Array, ...]] = field(default_factory=dict)
     pressures: dict[int, Array] = field(default_factory=dict)
 
 
@@ -138,16 +138,16 @@ class Bounder:
 
     def lines(self, k: int, state: State, hints: Hints) -> Lines:
         """The lines of a nonlinear node."""
-        node, place = self.graph.nodes[k], hints.places.get(k)
+        node, slopes = self.graph.nodes[k], hints.slopes.get(k)
         ends = [(state.lower[i], state.upper[i]) for i in node.operands]
         for low, high in ends:
             self._check(low, high, k)
         if isinstance(node, Product):
-            return product_lines(ends[0], ends[1], place, self.unit)
+            return product_lines(ends[0], ends[1], slopes, self.unit)
         assert isinstance(node, Function)
         if node.kind == "relu":
-            return relu_lines(*ends[0], place, self.unit)
-        return smooth_lines(node.kind, *ends[0], place, self.unit)
+            return relu_lines(*ends[0], slopes, self.unit)
+        return smooth_lines(node.kind, *ends[0], slopes, self.unit)
 
     def least(self, state: State, node: int, rows: Array, hints: Hints | None = None) -> Array:
         """Lower bounds of rows on a node's value, shape (N, R): the better one of backward and by its interval."""
@@ -239,8 +239,11 @@ class Bounder:
 
     # Sharpening.
 
-    def sharpened(self, state: State, hints: Hints | None = None) -> State:
-        """The same with intervals of what nonlinear nodes take bounded backward, in the order of the nodes."""
+    def sharpened(self, state: State, more: Callable[[State, int], None] = lambda state, k: None) -> State:
+        """The same with intervals of what nonlinear nodes take bounded backward, in the order of the nodes.
+
+        `more` may narrow those of a node further, before the nodes after it are bounded.
+        """
         state = State(list(state.lower), list(state.upper))
         wanted = sorted({i for node in self.graph.nodes if isinstance(node, Function | Product) for i in node.operands})
         relus = {n.operands[0] for n in self.graph.nodes if isinstance(n, Function) and n.kind == "relu"}
@@ -259,7 +262,8 @@ class Bounder:
                 continue
             is_open = state.lower[k] < state.upper[k] if k in others else (state.lower[k] < 0) & (state.upper[k] > 0)
             assert k in others or k in relus
-            self._sharpen(state, k, np.broadcast_to(is_open, (state.count, len(is_open[0]))), hints)
+            self._sharpen(state, k, np.broadcast_to(is_open, (state.count, len(is_open[0]))))
+            more(state, k)
             stale = True
         return state
 
@@ -268,7 +272,7 @@ class Bounder:
         node = self.graph.nodes[k]
         return isinstance(node, Input) or (isinstance(node, Linear) and set(node.operands) <= {0})
 
-    def _sharpen(self, state: State, k: int, is_open: Array, hints: Hints | None) -> None:
+    def _sharpen(self, state: State, k: int, is_open: Array) -> None:
         """Bounds the open entries of a node, a mask of shape (N, size), from both sides."""
         size, count = self.graph.nodes[k].size, state.count
         widest = max(node.size for node in self.graph.nodes[: k + 1])
@@ -282,7 +286,7 @@ class Bounder:
             half = part.shape[1]
             rows, number = np.zeros((len(part), 2 * half, size), low.dtype), np.arange(half)
             rows[each, number, part], rows[each, half + number, part] = 1, -1
-            least = self.minimum(state, k, rows, hints)[0]
+            least = self.minimum(state, k, rows)[0]
             # Not for the others, so that a part's bounds do not depend on those beside it.
             wanted = np.take_along_axis(is_open, part, 1)
             low[each, part] = np.where(wanted, np.maximum(low[each, part], least[:, :half]), low[each, part])

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -49,9 +49,10 @@ class Check:
         self.disjuncts, self.proof, self.exact, self.progress = disjuncts, proof, exact, progress
         self.bounder = Bounder(self.graph, exact)
         self.done = 0
+        self.facts_at: dict[tuple[int, int], list[int]] = {}
         values = sum(node.size for node in graph.nodes)
         self.batch = max(1, min(256, VALUES // values))
-        self.places = places_of(graph)
+        self.slots = slots_of(graph)
         self.combined = cache(self._combined)
 
     def run(self) -> None:
@@ -102,6 +103,12 @@ class Check:
             self.root_of[k] = self.root_of[parent[k]]
             self.owner[k] = k if proof["tree_sharpened"][k] else self.owner[parent[k]]
             self.children[parent[k]].append(k)
+        if len(proof["fact_node"]):
+            self._look_at_the_facts(names)
+        if max(proof["leaf_choice"].max(initial=-1), proof["fact_choice"].max(initial=-1)) >= len(
+            proof["choice_slopes_end"]
+        ):
+            raise Weak("a choice that there is not")
         self.leaves_at: dict[int, list[int]] = defaultdict(list)
         self.owners_below: dict[int, list[int]] = defaultdict(list)
         for k in range(count):
@@ -116,6 +123,19 @@ class Check:
             if (root.lower, root.upper) != (self.disjuncts[d].lower, self.disjuncts[d].upper):
                 raise Weak(f"leaf {leaf} closes disjunct {d} in a tree of another box")
             self.leaves_at[self.owner[node]].append(leaf)
+
+    def _look_at_the_facts(self, names: list[int]) -> None:
+        proof = self.proof
+        numbers = (proof[f"fact_{name}"].tolist() for name in ("node", "quantity", "entry"))
+        for fact, (node, quantity, entry) in enumerate(zip(*numbers, strict=True)):
+            if not 0 <= node < len(proof["tree_parent"]) or not proof["tree_sharpened"][node]:
+                raise Weak(f"fact {fact} is at node {node}, which is not sharpened")
+            if not 0 <= quantity < len(names) or names[quantity] < 0:
+                raise Weak(f"fact {fact} is about a quantity that there is not")
+            k = names[quantity]
+            if not 0 <= entry < self.graph.nodes[k].size:
+                raise Weak(f"fact {fact} is about entry {entry}, which there is not")
+            self.facts_at.setdefault((node, k), []).append(fact)
 
     def _covered(self) -> None:
         """That every disjunct is closed on all of its box."""
@@ -181,13 +201,11 @@ class Check:
         while waiting:
             owners, state = waiting.pop()
             if self.proof["tree_sharpened"][owners[0]]:
-                state = self.bounder.sharpened(state)
+                state = self.bounder.sharpened(state, partial(self._prove_facts, owners))
             place = {owner: n for n, owner in enumerate(owners)}
             leaves = [leaf for owner in owners for leaf in self.leaves_at[owner]]
-            chosen = self.proof["leaf_choice"]
-            for group in ([f for f in leaves if chosen[f] < 0], [f for f in leaves if chosen[f] >= 0]):
-                for start in range(0, len(group), self.batch):
-                    self._close(group[start : start + self.batch], place, state)
+            for group in self._alike(leaves, "leaf"):
+                self._close(group, place, state)
             below = [k for owner in owners for k in self.owners_below[owner]]
             for start in range(0, len(below), self.batch):
                 some = below[start : start + self.batch]
@@ -197,6 +215,17 @@ class Check:
                     [self._path(k, top) for k, top in zip(some, above, strict=True)],
                 )
                 waiting.append((some, self.bounder.propagated(known.lower[0], known.upper[0], known)))
+
+    # Facts.
+
+    def _prove_facts(self, owners: list[int], state: State, k: int) -> None:
+        """Narrows a node's intervals by the facts about it, each part's by its own."""
+        for n, owner in enumerate(owners):
+            facts = self.facts_at.get((owner, k), [])
+            for group in self._alike(facts, "fact"):
+                about = About(n, k, self.proof["fact_entry"][group], self.proof["fact_above"][group])
+                hints = self._hints("fact", group, [owner] * len(group))
+                narrow(state, about, proven(self.bounder, state, about, hints))
 
     # Leaves.
 
@@ -210,12 +239,12 @@ class Check:
         )
         rows, thresholds, strict = [], [], []
         for leaf in leaves:
-            row = self.combined(int(proof["leaf_disjunct"][leaf]), proof.ragged("weights", leaf).tobytes())
+            row = self.combined(int(proof["leaf_disjunct"][leaf]), proof.part("leaf_weights", leaf).tobytes())
             rows.append(row.coefficients)
             thresholds.append(row.threshold)
             strict.append(row.strict)
         coefficients = np.array(rows)[:, None]
-        least = self.bounder.least(part, self.graph.output, coefficients, self._hints(leaves, nodes))[:, 0]
+        least = self.bounder.least(part, self.graph.output, coefficients, self._hints("leaf", leaves, nodes))[:, 0]
         limit = np.array(thresholds)
         if not self.exact:  # the row's coefficients are rounded
             k = self.graph.output
@@ -250,35 +279,68 @@ class Check:
             return Combined(total + Fraction(0), threshold, strict)
         return Combined(total.astype(float), float(rounded(np.array([threshold], object), np.inf)[0]), strict)
 
-    def _hints(self, leaves: list[int], nodes: list[int]) -> Hints:
-        """The places and multipliers of leaves."""
+    # Choices.
+
+    def _alike(self, numbers: list[int], kind: str) -> list[list[int]]:
+        """Leaves or facts whose choices are of the same length, in batches."""
+        groups: dict[int, list[int]] = defaultdict(list)
+        for n, choice in zip(numbers, self.proof[f"{kind}_choice"][numbers].tolist(), strict=True):
+            groups[-1 if choice < 0 else len(self.proof.part("choice_slopes", choice))].append(n)
+        return [g[i : i + self.batch] for g in groups.values() for i in range(0, len(g), self.batch)]
+
+    def _hints(self, kind: str, numbers: list[int], nodes: list[int]) -> Hints:
+        """The slopes and multipliers of leaves or facts, at these nodes; the choices are of the same length."""
         proof, hints = self.proof, Hints()
-        choices = proof["leaf_choice"][leaves]
-        table = proof["choice_places"]
+        choices = proof[f"{kind}_choice"][numbers].tolist()
         if choices[0] >= 0:
-            if choices.max() >= len(table) or table.shape[1] != sum(self.places.values()):
-                raise Weak("choices that there are not, or of another length than the graph's")
-            start = 0
-            for k, size in self.places.items():
-                part = table[choices, start : start + size]
-                hints.places[k] = self._number(part.astype(float)) / 255
-                start += size
-        for n, (leaf, node) in enumerate(zip(leaves, nodes, strict=True)):
-            pressures = proof.ragged("pressures", leaf)
+            table = np.array([proof.part("choice_slopes", choice) for choice in choices])
+            for k, parts in self.slots.items():
+                if parts[-1].stop <= table.shape[1]:
+                    hints.slopes[k] = tuple(self._number(table[:, part].astype(float)) for part in parts)
+        for n, (number, node) in enumerate(zip(numbers, nodes, strict=True)):
+            pressures = proof.part(f"{kind}_pressures", number)
             if not len(pressures):
                 continue
             cuts = [c for c in self._path(node, self.root_of[node]) if self.cut_node[c] > 0]
             if len(cuts) != len(pressures):
-                raise Weak(f"leaf {leaf} has {len(pressures)} multipliers for {len(cuts)} cuts")
+                raise Weak(f"{kind} {number} has {len(pressures)} multipliers for {len(cuts)} cuts")
             for cut, pressure in zip(cuts, pressures.tolist(), strict=True):
                 k = self.cut_node[cut]
                 if k not in hints.pressures:
-                    hints.pressures[k] = self._number(np.zeros((len(leaves), self.graph.nodes[k].size)))
+                    hints.pressures[k] = self._number(np.zeros((len(numbers), self.graph.nodes[k].size)))
                 hints.pressures[k][n, proof["tree_entry"][cut]] += Fraction(pressure) if self.exact else pressure
         return hints
 
     def _number(self, x: Array) -> Array:
         return exactly(x) if self.exact else x
+
+
+@dataclass(frozen=True, eq=False)
+class About:
+    """What facts are about: entries of node k in part n, their upper ends where `above`, else their lower ones."""
+
+    n: int
+    k: int
+    entries: Array
+    above: Array
+
+
+def proven(bounder: Bounder, state: State, about: About, hints: Hints) -> Array:
+    """Lower bounds of the entries, or of their negatives where `above`, each by its own choice; shape (facts,)."""
+    count = len(about.entries)
+    rows = np.zeros((count, 1, bounder.graph.nodes[about.k].size), state.lower[about.k].dtype)
+    rows[np.arange(count), 0, about.entries] = np.where(about.above, -1, 1)
+    return bounder.minimum(state.take(np.array([about.n])), about.k, rows, hints)[0][:, 0]
+
+
+def narrow(state: State, about: About, least: Array) -> None:
+    """Narrows the intervals of a part by what is proven."""
+    shape = state.count, state.lower[about.k].shape[1]
+    lower, upper = (np.array(np.broadcast_to(ends[about.k], shape)) for ends in (state.lower, state.upper))
+    below = ~about.above
+    np.maximum.at(lower[about.n], about.entries[below], least[below])
+    np.minimum.at(upper[about.n], about.entries[about.above], -least[about.above])
+    state.lower[about.k], state.upper[about.k] = lower, upper
 
 
 @dataclass(frozen=True, eq=False)
@@ -290,9 +352,15 @@ class Combined:
     strict: bool
 
 
-def places_of(graph: Graph) -> dict[int, int]:
-    """The nonlinear nodes, with their sizes, in the order of a choice's places."""
-    return {k: n.size for k, n in enumerate(graph.nodes) if isinstance(n, Function | Product)}
+def slots_of(graph: Graph) -> dict[int, tuple[slice, ...]]:
+    """For each nonlinear node, in their order, where a choice has the slopes for each of its operands."""
+    slots, start = {}, 0
+    for k, node in enumerate(graph.nodes):
+        if isinstance(node, Function | Product):
+            starts = [start + i * node.size for i in range(len(node.operands))]
+            slots[k] = tuple(slice(a, a + node.size) for a in starts)
+            start = slots[k][-1].stop
+    return slots
 
 
 def rounded(x: Array, towards: float) -> Array:

@@ -36,11 +36,11 @@ class Lines:
     high: Array
 
 
-def relu_lines(lower: Array, upper: Array, place: Array | None, unit: float) -> Lines:
-    """Below with slope `place`, in [0, 1], where the sign is open; above through both ends."""
+def relu_lines(lower: Array, upper: Array, slopes: tuple[Array, ...] | None, unit: float) -> Lines:
+    """Below with the given slope, taken into [0, 1], where the sign is open; above through both ends."""
     one, zero = np.ones_like(lower), np.zeros_like(lower)
     is_open, active = (lower < 0) & (upper > 0), lower >= 0
-    wanted = np.where(upper > -lower, one, zero) if place is None else np.minimum(np.maximum(place, zero), one)
+    wanted = np.where(upper > -lower, one, zero) if slopes is None else np.minimum(np.maximum(slopes[0], zero), one)
     low_slope = np.where(is_open, wanted, np.where(active, one, zero))
     width = np.where(is_open, upper - lower, one)
     high_slope = np.where(is_open, upper / width, np.where(active, one, zero))
@@ -51,13 +51,13 @@ def relu_lines(lower: Array, upper: Array, place: Array | None, unit: float) -> 
     return Lines((low_slope,), (high_slope,), zero, high)
 
 
-def smooth_lines(kind: str, lower: Array, upper: Array, place: Array | None, unit: float) -> Lines:
-    """Below and above with the slope that the function has at `place` of the interval, or of its chord.
+def smooth_lines(kind: str, lower: Array, upper: Array, slopes: tuple[Array, ...] | None, unit: float) -> Lines:
+    """Below and above with the given slope, or that of the chord.
 
     The ends are taken outward to doubles first, so that values are asked for at doubles only.
     """
     a, b = _outward(lower, upper)
-    slope = _slope(kind, a, b, None if place is None else place.astype(float))
+    slope = _chord(kind, a, b) if slopes is None else slopes[0].astype(float)
     low, high = np.full_like(a, np.inf), np.full_like(a, -np.inf)
     step = (b - a) / GRID
     here, (value, error) = a, VALUE[kind](a)
@@ -76,35 +76,29 @@ def smooth_lines(kind: str, lower: Array, upper: Array, place: Array | None, uni
     return Lines((slope,), (slope,), low, high)
 
 
-def _slope(kind: str, a: Array, b: Array, place: Array | None) -> Array:
+def _chord(kind: str, a: Array, b: Array) -> Array:
     """A slope to try; nothing rests on it."""
     with np.errstate(all="ignore"):
-        if place is None:
-            slope = (VALUE[kind](b)[0] - VALUE[kind](a)[0]) / (b - a)
-        else:
-            z, h = a + place * (b - a), (b - a) * 1e-4
-            slope = (VALUE[kind](np.minimum(z + h, b))[0] - VALUE[kind](np.maximum(z - h, a))[0]) / (
-                np.minimum(z + h, b) - np.maximum(z - h, a)
-            )
+        slope = (VALUE[kind](b)[0] - VALUE[kind](a)[0]) / (b - a)
     return np.where(np.isfinite(slope), slope, 0.0)
 
 
-def product_lines(x: tuple[Array, Array], y: tuple[Array, Array], place: Array | None, unit: float) -> Lines:
-    """Planes between McCormick's two, at `place`, on each side."""
+def product_lines(
+    x: tuple[Array, Array], y: tuple[Array, Array], slopes: tuple[Array, ...] | None, unit: float
+) -> Lines:
+    """Planes below and above with the given slopes, or those in the middle between McCormick's two."""
     (xl, xu), (yl, yu) = x, y
-    share = np.full_like(xl, Fraction(1, 2) if not unit else 0.5) if place is None else place
-    below = yl + share * (yu - yl), xl + share * (xu - xl)
-    above = yu + share * (yl - yu), xl + share * (xu - xl)
-    ends = []
-    for (a, b), choose in ((below, np.minimum), (above, np.maximum)):
-        corners, size = [], 0
-        for p in (xl, xu):
-            for q in (yl, yu):
-                corners.append(p * q - a * p - b * q)
-                size = np.maximum(size, abs(p * q) + abs(a * p) + abs(b * q))
-        ends.append((choose(choose(*corners[:2]), choose(*corners[2:])), 6 * unit * size + (TINY if unit else 0)))
-    (low, low_error), (high, high_error) = ends
-    return Lines(below, above, low - low_error, high + high_error)
+    half = Fraction(1, 2) if not unit else 0.5
+    a, b = (yl * half + yu * half, xl * half + xu * half) if slopes is None else slopes
+    corners, size = [], 0
+    for p in (xl, xu):
+        for q in (yl, yu):
+            corners.append(p * q - a * p - b * q)
+            size = np.maximum(size, abs(p * q) + abs(a * p) + abs(b * q))
+    error = 6 * unit * size + (TINY if unit else 0)
+    low = np.minimum(np.minimum(*corners[:2]), np.minimum(*corners[2:])) - error
+    high = np.maximum(np.maximum(*corners[:2]), np.maximum(*corners[2:])) + error
+    return Lines((a, b), (a, b), low, high)
 
 
 def interval(kind: str, lower: Array, upper: Array, unit: float) -> tuple[Array, Array]:

@@ -28,11 +28,21 @@ ARRAYS = {
     "leaf_weights": ("f", 1),
     "leaf_pressures": ("f", 1),
     "leaf_choice": ("i", 1),
-    "weights_end": ("i", 1),
-    "pressures_end": ("i", 1),
-    "choice_places": ("u", 2),
+    "leaf_weights_end": ("i", 1),
+    "leaf_pressures_end": ("i", 1),
+    "fact_node": ("i", 1),
+    "fact_quantity": ("i", 1),
+    "fact_entry": ("i", 1),
+    "fact_above": ("b", 1),
+    "fact_choice": ("i", 1),
+    "fact_pressures": ("f", 1),
+    "fact_pressures_end": ("i", 1),
+    "choice_slopes": ("f", 1),
+    "choice_slopes_end": ("i", 1),
 }
 """Kind and dimensions of each."""
+RAGGED = ("leaf_weights_end", "leaf_pressures_end", "fact_pressures_end", "choice_slopes_end")
+"""Where the parts of an array end, that has the name without `_end`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +63,10 @@ class Proof:
     def __getitem__(self, name: str) -> Array:
         return self.arrays[name]
 
-    def ragged(self, name: str, leaf: int) -> Array:
-        """A leaf's part of `leaf_weights` or `leaf_pressures`, by the name's end."""
+    def part(self, name: str, n: int) -> Array:
+        """The n-th part of an array whose parts end where `RAGGED` says."""
         ends = self.arrays[f"{name}_end"]
-        return self.arrays[f"leaf_{name}"][ends[leaf - 1] if leaf else 0 : ends[leaf]]
+        return self.arrays[name][ends[n - 1] if n else 0 : ends[n]]
 
 
 def read_proof(path: Path) -> Proof:
@@ -88,19 +98,15 @@ def _check(proof: Proof, path: Path) -> None:
             raise Unreadable(f"{path}: {name} has numbers that are not finite")
     if not isinstance(proof.quantities, list) or not all(isinstance(name, str) for name in proof.quantities):
         raise Unreadable(f"{path}: its quantities are no names")
-    nodes, leaves = len(proof["tree_parent"]), len(proof["leaf_node"])
-    for group, length in (("tree_", nodes), ("_end", leaves)):
+    for group, first in (("tree_", "tree_parent"), ("leaf_", "leaf_node"), ("fact_", "fact_node")):
         for name in ARRAYS:
-            if group in name and len(proof[name]) != length:
-                raise Unreadable(f"{path}: {name} has {len(proof[name])} entries instead of {length}")
-    for name in ("leaf_disjunct", "leaf_choice"):
-        if len(proof[name]) != leaves:
-            raise Unreadable(f"{path}: {name} has not as many entries as leaf_node")
-    for name in ("weights", "pressures"):
-        ends = proof[f"{name}_end"]
-        last = int(ends[-1]) if leaves else 0
-        if (np.diff(ends, prepend=0) < 0).any() or last != len(proof[f"leaf_{name}"]):
-            raise Unreadable(f"{path}: {name}_end does not divide leaf_{name}")
+            of_parts = f"{name}_end" in RAGGED
+            if name.startswith(group) and not of_parts and len(proof[name]) != len(proof[first]):
+                raise Unreadable(f"{path}: {name} has {len(proof[name])} entries instead of {len(proof[first])}")
+    for name in RAGGED:
+        ends, parts = proof[name], name.removesuffix("_end")
+        if (np.diff(ends, prepend=0) < 0).any() or (int(ends[-1]) if len(ends) else 0) != len(proof[parts]):
+            raise Unreadable(f"{path}: {name} does not divide {parts}")
 
 
 def write_proof(proof: Proof) -> bytes:

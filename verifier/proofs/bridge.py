@@ -6,7 +6,12 @@ import numpy as np
 
 from verifier.checker import linear
 from verifier.checker.graph import Function, Graph, Linear, Product
+from verifier.network.functions.base import ScalarFunction
+from verifier.network.functions.exponential import Exp
+from verifier.network.functions.periodic import Cos, Sin
+from verifier.network.functions.powers import Power, Reciprocal, Sqrt
 from verifier.network.functions.relu import Relu
+from verifier.network.functions.sigmoidal import Sigmoid, Tanh
 from verifier.network.graph import Affine, Elementwise, Input, Network, Node
 from verifier.network.graph import Product as NetworkProduct
 from verifier.network.linear_maps import (
@@ -21,13 +26,21 @@ from verifier.network.linear_maps import (
 )
 from verifier.network.linear_maps.convolution import Window
 
+FUNCTIONS: dict[str, ScalarFunction] = {
+    "cos": Cos(),
+    "exp": Exp(),
+    "reciprocal": Reciprocal(),
+    "relu": Relu(),
+    "sigmoid": Sigmoid(),
+    "sin": Sin(),
+    "sqrt": Sqrt(),
+    "square": Power(2.0),
+    "tanh": Tanh(),
+}
+
 
 def network_of(graph: Graph) -> Network:
-    """A network whose nodes are those of the graph up to its output.
-
-    Raises:
-        ValueError: a function is no relu.
-    """
+    """A network whose nodes are those of the graph up to its output."""
     nodes: list[Node] = []
     for node in graph.nodes[: graph.output + 1]:
         if isinstance(node, Linear):
@@ -35,9 +48,7 @@ def network_of(graph: Graph) -> Network:
             maps = tuple(_map(m, size) for m, size in zip(node.maps, sizes, strict=True))
             nodes.append(Affine(node.operands, maps, node.bias))
         elif isinstance(node, Function):
-            if node.kind != "relu":
-                raise ValueError(f"{node.kind} is no relu")
-            nodes.append(Elementwise(node.operands, Relu(), node.size))
+            nodes.append(Elementwise(node.operands, FUNCTIONS[node.kind], node.size))
         elif isinstance(node, Product):
             nodes.append(NetworkProduct(node.operands, node.size))
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,14 +17,30 @@ class Leaf:
     Attributes:
         weights: of its rows.
         pressures: multipliers of the cuts at functions on the way from the root, or none.
-        places: of all nonlinear nodes, bytes; None for those that are best by themselves.
+        slopes: of the lines of all nonlinear nodes, float32; None for those that are best by themselves.
     """
 
     node: int
     disjunct: int
     weights: tuple[float, ...]
     pressures: tuple[float, ...] = ()
-    places: np.ndarray | None = None
+    slopes: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Fact:
+    """A bound of an entry that holds on a node: of its upper end where `above`, else of its lower one.
+
+    Attributes:
+        slopes: as of leaves, of the nonlinear nodes before the quantity.
+    """
+
+    node: int
+    quantity: str
+    entry: int
+    above: bool
+    pressures: tuple[float, ...]
+    slopes: np.ndarray | None
 
 
 @dataclass
@@ -34,6 +51,7 @@ class Draft:
         parent, quantity, entry, cut, above, sharpened: of each node; a root's parent is -1.
         roots: of each root, a disjunct whose box it is.
         leaves: what is closed.
+        facts: what is proved of intervals.
     """
 
     parent: list[int] = field(default_factory=list)
@@ -44,6 +62,7 @@ class Draft:
     sharpened: list[bool] = field(default_factory=list)
     roots: list[int] = field(default_factory=list)
     leaves: list[Leaf] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
 
     def root(self, disjunct: int) -> int:
         """A new root, the box of a disjunct; its number."""
@@ -65,13 +84,15 @@ class Draft:
 
     def proof(self, model: str, prop: str) -> Proof:
         """The file's contents, for a model and a property of these hashes."""
-        names = sorted(set(self.quantity))
+        names = sorted({*self.quantity, *(fact.quantity for fact in self.facts)})
         number = {name: k for k, name in enumerate(names)}
-        leaves = self.leaves
+        leaves, facts = self.leaves, self.facts
         chosen: dict[bytes, int] = {}  # alike choices are written once
-        choice = [
-            -1 if leaf.places is None else chosen.setdefault(leaf.places.tobytes(), len(chosen)) for leaf in leaves
-        ]
+
+        def choices(several: Sequence[Leaf | Fact]) -> np.ndarray:
+            packed = [None if one.slopes is None else one.slopes.tobytes() for one in several]
+            return np.array([-1 if p is None else chosen.setdefault(p, len(chosen)) for p in packed], np.int32)
+
         arrays: dict[str, np.ndarray] = {
             "tree_parent": np.array(self.parent, np.int32),
             "tree_quantity": np.array([number[name] for name in self.quantity], np.int32),
@@ -82,11 +103,21 @@ class Draft:
             "root_disjunct": np.array(self.roots, np.int32),
             "leaf_node": np.array([leaf.node for leaf in leaves], np.int32),
             "leaf_disjunct": np.array([leaf.disjunct for leaf in leaves], np.int32),
-            "leaf_weights": np.array([w for leaf in leaves for w in leaf.weights], np.float32),
-            "leaf_pressures": np.array([p for leaf in leaves for p in leaf.pressures], np.float32),
-            "leaf_choice": np.array(choice, np.int32),
-            "weights_end": np.cumsum([len(leaf.weights) for leaf in leaves], dtype=np.int64),
-            "pressures_end": np.cumsum([len(leaf.pressures) for leaf in leaves], dtype=np.int64),
-            "choice_places": np.frombuffer(b"".join(chosen), np.uint8).reshape(len(chosen), -1 if chosen else 0),
+            "leaf_choice": choices(leaves),
+            "fact_node": np.array([fact.node for fact in facts], np.int32),
+            "fact_quantity": np.array([number[fact.quantity] for fact in facts], np.int32),
+            "fact_entry": np.array([fact.entry for fact in facts], np.int32),
+            "fact_above": np.array([fact.above for fact in facts], bool),
+            "fact_choice": choices(facts),
         }
+        arrays |= _ragged("leaf_weights", [leaf.weights for leaf in leaves])
+        arrays |= _ragged("leaf_pressures", [leaf.pressures for leaf in leaves])
+        arrays |= _ragged("fact_pressures", [fact.pressures for fact in facts])
+        arrays |= _ragged("choice_slopes", [np.frombuffer(packed, np.float32) for packed in chosen])
         return Proof(model, prop, names, arrays)
+
+
+def _ragged(name: str, parts: Sequence[Sequence[float] | np.ndarray]) -> dict[str, np.ndarray]:
+    """Parts one after another, and where each ends."""
+    joined = np.concatenate([np.zeros(0, np.float32), *(np.asarray(part, np.float32) for part in parts)])
+    return {name: joined, f"{name}_end": np.cumsum([len(part) for part in parts], dtype=np.int64)}

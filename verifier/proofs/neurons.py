@@ -16,12 +16,14 @@ from verifier.bounds.intermediate import Engines
 from verifier.bounds.layout import layout
 from verifier.bounds.optimise import AscentOptions
 from verifier.checker.bounds import Bounder, Hints, State
-from verifier.checker.check import places_of, rounded
+from verifier.checker.check import rounded
 from verifier.checker.claim import Disjunct
-from verifier.checker.graph import Function, Graph, Linear
+from verifier.checker.graph import Graph
 from verifier.deadline import Deadline
 from verifier.proofs.bridge import network_of
+from verifier.proofs.choices import Choices
 from verifier.proofs.draft import Draft, Leaf
+from verifier.proofs.facts import FactWriter
 from verifier.property.query import Box
 from verifier.search import bounding
 from verifier.search.branching import children, chosen
@@ -33,17 +35,12 @@ STEP = AscentOptions(steps=12, place_rate=0.05, multiplier_rate=0.2)
 RESERVE = 1e-9
 """By which a bound exceeds its threshold, relatively: the checker may add up in another order."""
 BATCH = 128
+FACTS = 0.3
+"""Of the time left, for facts."""
 
 
 class GivenUp(Exception):
     """There is no proof, for want of time or room; the text says why."""
-
-
-def relus_only(graph: Graph) -> bool:
-    """Whether all that is not linear is a relu."""
-    return all(not isinstance(n, Function) or n.kind == "relu" for n in graph.nodes) and all(
-        isinstance(n, Function | Linear) for n in graph.nodes[1:]
-    )
 
 
 class Neurons:
@@ -58,22 +55,27 @@ class Neurons:
     def __init__(self, graph: Graph, disjuncts: Sequence[Disjunct], draft: Draft, deadline: Deadline) -> None:
         self.graph, self.disjuncts, self.draft, self.deadline = graph, disjuncts, draft, deadline
         self.checker = Bounder(graph)
-        self.places = places_of(graph)
+        self.choices = Choices(graph)
+        self.network = network_of(graph)
+        self.engines = Engines(self.network, self.network.like(np.zeros(0, np.float32)), np.zeros(0, np.float32))
         self.names = {node: name for name, node in graph.quantities.items()}
         self.batch = max(2, min(BATCH, (1 << 21) // sum(node.size for node in graph.nodes)))
 
-    def prove(self, root: int, state: State, which: Sequence[int]) -> set[int]:
-        """Closes disjuncts on a root with these bounds; those that it could not close (none).
+    def prove(self, root: int, state: State, which: Sequence[int]) -> None:
+        """Closes disjuncts on a sharpened root with these bounds.
 
         Raises:
             GivenUp: some cannot be closed, or the time ran out.
         """
-        self.root, self.state, self.which = root, state, list(which)
-        question = self._question()
-        first, step = (bounding.Bounder(question, options, 1) for options in (ROOT, STEP))
-        domains = roots(first, np.arange(len(which)))
-        domains.leaf[:] = root
-        waiting = self._open(question, first.bound(domains).domains)
+        self.state, self.which = state, list(which)
+        step, waiting = self._begun(root)
+        if len(waiting):
+            facts = FactWriter(self.engines, self.names, self.checker, self.choices, self.draft)
+            root = self.draft.root(self.which[0])  # what was closed so far knows of no facts
+            self.draft.sharpened[root] = True
+            self.which = sorted({self.which[d] for d in waiting.disjunct.tolist()})
+            self.state = facts.sharpened(root, state, Deadline(FACTS * self.deadline.remaining))
+            step, waiting = self._begun(root)
         while len(waiting):
             if self.deadline.expired:
                 raise GivenUp("the time ran out")
@@ -82,13 +84,19 @@ class Neurons:
             positions = chosen(step, now)
             cuts = step.cuts(now)[np.arange(len(now)), positions]
             halves = children(step, now, positions)
-            halves.leaf[:] = self._split(question, now, positions, cuts)
-            waiting = Domains.joined([waiting, self._open(question, step.bound(halves).domains)])
-        return set()
+            halves.leaf[:] = self._split(step.question, now, positions, cuts)
+            waiting = Domains.joined([waiting, self._open(step, step.bound(halves).domains)])
+
+    def _begun(self, root: int) -> tuple[bounding.Bounder, Domains]:
+        """What bounds the parts of a root, and those disjuncts that stay open on all of it."""
+        question = self._question()
+        first, step = (bounding.Bounder(question, options, 1) for options in (ROOT, STEP))
+        domains = roots(first, np.arange(len(self.which)))
+        domains.leaf[:] = root
+        return step, self._open(step, first.bound(domains).domains)
 
     def _question(self) -> bounding.Question:
-        network = network_of(self.graph)
-        engines = Engines(network, network.like(np.zeros(0, np.float32)), np.zeros(0, np.float32))
+        network = self.network
         ends = list(zip(self.state.lower, self.state.upper, strict=True))[: len(network.nodes)]
         intervals = [Interval(low, high) for low, high in ends]
         most = max(len(self.disjuncts[d].rows) for d in self.which)
@@ -100,7 +108,7 @@ class Neurons:
                     rows[n, r, j] = float(value)
                 thresholds[n, r] = rounded(np.array([row.threshold], object), np.inf)[0]
         box = Box.exact(self.state.lower[0][0], self.state.upper[0][0])
-        return bounding.Question(engines, box, intervals, layout(network, intervals), rows, thresholds)
+        return bounding.Question(self.engines, box, intervals, layout(network, intervals), rows, thresholds)
 
     def _split(
         self, question: bounding.Question, parents: Domains, positions: np.ndarray, cuts: np.ndarray
@@ -112,21 +120,21 @@ class Neurons:
             pairs.append(self.draft.split(leaf, self.names[k], entry, cut))
         return np.array([below for below, _ in pairs] + [above for _, above in pairs])
 
-    def _open(self, question: bounding.Question, domains: Domains) -> Domains:
+    def _open(self, bounder: bounding.Bounder, domains: Domains) -> Domains:
         """Those that the checker's bounds do not close; leaves for the others."""
         hopeful = np.flatnonzero(domains.bound > 0)
         closed = np.zeros(len(domains), bool)
         for start in range(0, len(hopeful), self.batch):
             some = hopeful[start : start + self.batch]
-            closed[some] = self._close(question, domains.take(some))
+            closed[some] = self._close(bounder, domains.take(some))
         left = domains.take(~closed)
         if not (left.candidates[:, 0] >= 0).all():
             raise GivenUp("nothing is left to cut where a bound does not suffice")
         return left
 
-    def _close(self, question: bounding.Question, domains: Domains) -> np.ndarray:
+    def _close(self, bounder: bounding.Bounder, domains: Domains) -> np.ndarray:
         """Adds leaves for the domains that the checker's bounds close; which they are."""
-        translated = Translated.of(self, question, domains)
+        question, translated = bounder.question, Translated.of(self, bounder, domains)
         lower, upper = list(self.state.lower), list(self.state.upper)
         for k, slot in question.shape.operands.items():
             for ends, values in ((lower, domains.lower), (upper, domains.upper)):
@@ -142,7 +150,7 @@ class Neurons:
         for n in np.flatnonzero(closed):
             d = self.which[domains.disjunct[n]]
             own = tuple(weights[n, : len(self.disjuncts[d].rows)].tolist())
-            leaf = Leaf(int(domains.leaf[n]), d, own, translated.pressures[n], translated.places[n])
+            leaf = Leaf(int(domains.leaf[n]), d, own, translated.pressures[n], translated.slopes[n])
             self.draft.leaves.append(leaf)
         return closed
 
@@ -153,40 +161,34 @@ class Translated:
 
     weights: np.ndarray
     pressures: list[tuple[float, ...]]
-    places: np.ndarray
+    slopes: np.ndarray
     hints: Hints
 
     @classmethod
-    def of(cls, search: Neurons, question: bounding.Question, domains: Domains) -> Translated:
-        """Rounded to bytes and to float32."""
-        count, shape = len(domains), question.shape
-        hints, parts = Hints(), []
-        for k, size in search.places.items():
-            place = np.zeros((count, size), np.uint8)
-            slot = shape.lower_places.get(k)
-            if slot is not None:
-                place[:, slot.columns] = np.rint(255 * np.clip(domains.places[:, slot.part], 0, 1))
-            parts.append(place)
-            hints.places[k] = place.astype(float) / 255
-        given = {}
+    def of(cls, search: Neurons, bounder: bounding.Bounder, domains: Domains) -> Translated:
+        """Slopes of few digits, multipliers and weights as float32."""
+        question, count = bounder.question, len(domains)
+        lines = bounder.lagrangian(domains, bounder.relaxation(domains)).evaluate(bounder.choice(domains)).lines
+        slopes = search.choices.slopes(lines, search.graph.output, count)
+        hints, given = search.choices.hints(slopes), {}
         for n, c in zip(*np.nonzero(domains.cuts >= 0), strict=True):
-            k, entry = shape.entry(int(domains.cuts[n, c]))
-            given[int(n), k, entry] = float(domains.multipliers[n, c])
-            hints.pressures.setdefault(k, np.zeros((count, search.graph.nodes[k].size)))[n, entry] = given[
-                int(n), k, entry
-            ]
+            k, entry = question.shape.entry(int(domains.cuts[n, c]))
+            if k > 0:
+                given[int(n), k, entry] = multiplier = float(domains.multipliers[n, c])
+                hints.pressures.setdefault(k, np.zeros((count, search.graph.nodes[k].size)))[n, entry] = multiplier
         pressures = [cls._on_path(search, n, int(domains.leaf[n]), given) for n in range(count)]
         weights = domains.weights.astype(float)
         weights = np.where(np.isfinite(question.thresholds[domains.disjunct]), np.maximum(weights, 0.0), 0.0)
-        return cls(weights.astype(np.float32).astype(float), pressures, np.concatenate(parts, 1), hints)
+        return cls(weights.astype(np.float32).astype(float), pressures, slopes, hints)
 
     @staticmethod
     def _on_path(search: Neurons, n: int, node: int, given: dict[tuple[int, int, int], float]) -> tuple[float, ...]:
-        """The multipliers of a leaf's cuts, from the root on; each quantity's once."""
+        """The multipliers of a leaf's cuts at functions, from the root on; each quantity's once."""
         draft, path = search.draft, []
         left = dict(given)
         while draft.parent[node] >= 0:
-            key = n, search.graph.quantities[draft.quantity[node]], draft.entry[node]
-            path.append(left.pop(key, 0.0))
+            if draft.quantity[node]:
+                key = n, search.graph.quantities[draft.quantity[node]], draft.entry[node]
+                path.append(left.pop(key, 0.0))
             node = draft.parent[node]
         return tuple(path[::-1])

@@ -13,12 +13,12 @@ from fractions import Fraction
 import numpy as np
 
 from verifier.checker.bounds import Bounder, Hints, State
-from verifier.checker.check import places_of, rounded
+from verifier.checker.check import rounded, slots_of
 from verifier.checker.claim import Disjunct
 from verifier.checker.graph import Function, Graph, Product
 from verifier.deadline import Deadline
 from verifier.proofs.draft import Draft, Leaf
-from verifier.proofs.neurons import GivenUp, Neurons, relus_only
+from verifier.proofs.neurons import GivenUp, Neurons
 from verifier.proofs.trail import Trail, Trails
 
 FEW_INPUTS = 16
@@ -90,11 +90,12 @@ class Refiner:
         self.bounder = Bounder(graph)
         self.bounder.between = self._in_time
         self.names = {node: name for name, node in graph.quantities.items()}
-        self.relus_only = relus_only(graph)
+        functions = [node for node in graph.nodes if isinstance(node, Function | Product)]
+        self.relus_only = all(isinstance(node, Function) and node.kind == "relu" for node in functions)
         # The other choice that a search tries: 0 below every relu.
-        sizes = places_of(graph)
-        self._no_places = np.zeros(sum(sizes.values()), np.uint8)
-        self._flat = Hints({k: np.zeros((1, size)) for k, size in sizes.items()})
+        slots = slots_of(graph)
+        self._no_slopes = np.zeros(max((parts[-1].stop for parts in slots.values()), default=0), np.float32)
+        self._flat = Hints({k: (np.zeros((1, graph.nodes[k].size)),) for k in slots})
         self.batch = max(1, min(128, VALUES // sum(node.size for node in graph.nodes)))
 
     def prove(self, groups: Sequence[Sequence[int]]) -> None:
@@ -133,7 +134,7 @@ class Refiner:
             if trail is not None:
                 stack += self._followed(trail, root, own, those)
                 left[n] = set()
-            elif self.relus_only and self._many_vary(own):
+            elif self._many_vary(own):
                 Neurons(self.graph, self.disjuncts, self.draft, self.deadline).prove(root, own, sorted(those))
                 left[n] = set()
         stack += self._children(roots, state, left, rows, found)
@@ -206,14 +207,14 @@ class Refiner:
         if still and self.relus_only:
             least = self.bounder.least(state.take(np.array(still)), output, rows.coefficients, self._flat)
             some = self._leaves(
-                [nodes[n] for n in still], rows.margins(least), rows, [left[n] for n in still], self._no_places
+                [nodes[n] for n in still], rows.margins(least), rows, [left[n] for n in still], self._no_slopes
             )
             for n, those in zip(still, some, strict=True):
                 left[n] = those
         return left, rows, Found(margins, on_inputs, seen)
 
     def _leaves(
-        self, nodes: list[int], margins: np.ndarray, rows: Rows, wanted: list[set[int]], places: np.ndarray | None
+        self, nodes: list[int], margins: np.ndarray, rows: Rows, wanted: list[set[int]], slopes: np.ndarray | None
     ) -> list[set[int]]:
         """Adds leaves for the disjuncts with a row that exceeds what it must; the others, for each node."""
         left: list[set[int]] = []
@@ -224,7 +225,7 @@ class Refiner:
                 if own.size and own.max() > 0:
                     best = int(own.argmax())
                     self.draft.leaves.append(
-                        Leaf(node, d, tuple(float(k == best) for k in range(len(own))), (), places)
+                        Leaf(node, d, tuple(float(k == best) for k in range(len(own))), (), slopes)
                     )
                 else:
                     still.add(d)

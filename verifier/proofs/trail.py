@@ -1,8 +1,8 @@
 """The cuts of a search on inputs, as a proof has them.
 
-Its tree is followed from the root that holds a disjunct's box. A cut that does not cross the box has nothing on one side.
-Where a box was clipped, the search made the cut alone and owes the other side to its bounds there; in a proof that side
-is a case like any other.
+Its tree is followed from the root that holds a disjunct's box. A cut that does not cross the box has nothing on one
+side. Where a box was clipped, the search made the cut alone and owes the other side to its bounds there; in a proof
+that side is a case like any other.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Trails:
 
 
 def _holds(cuts: InputCuts, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
-    return (cuts.lower <= lower).all(1) & (cuts.upper >= upper).all(1)
+    return np.asarray((cuts.lower <= lower).all(1) & (cuts.upper >= upper).all(1))
 
 
 def _children(cuts: InputCuts) -> dict[int, list[int]]:
