@@ -64,9 +64,9 @@ def test_no_leaf_can_be_missing(network: str, prop: str, tmp_path: Path) -> None
 def without(good: Proof, kept: np.ndarray) -> Proof:
     """A proof with some of its leaves."""
     arrays = dict(good.arrays)
-    for name in ("weights", "pressures"):
-        parts = [good.ragged(name, int(k)) for k in kept]
-        arrays[f"leaf_{name}"] = np.concatenate([*parts, np.zeros(0, np.float32)])
+    for name in ("leaf_weights", "leaf_pressures"):
+        parts = [good.part(name, int(k)) for k in kept]
+        arrays[name] = np.concatenate([*parts, np.zeros(0, np.float32)])
         arrays[f"{name}_end"] = np.cumsum([len(p) for p in parts], dtype=np.int64)
     for name in ("leaf_node", "leaf_disjunct", "leaf_choice"):
         arrays[name] = good[name][kept]

@@ -14,7 +14,7 @@ def test_a_proof_is_written_and_accepted(tmp_path: Path) -> None:
     proof = tmp_path / "proof.npz"
     done = run("verify", *HOLDS, "--proof", proof)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "proof: 3." in done.stdout
+    assert "proof: " in done.stdout
     for option in ((), ("--exact",)):
         checked = run("check", *HOLDS, proof, "--json", tmp_path / "said.json", *option)
         assert (checked.returncode, checked.stdout.split()[0]) == (0, "accepted")
