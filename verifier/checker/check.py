@@ -232,32 +232,42 @@ class Check:
     def _close(self, leaves: list[int], place: dict[int, int], state: State) -> None:
         proof = self.proof
         nodes = proof["leaf_node"][leaves].tolist()
+        packed = [(int(proof["leaf_disjunct"][leaf]), proof.part("leaf_weights", leaf).tobytes()) for leaf in leaves]
+        rows = [self.combined(*one) for one in packed]
+        if proof["leaf_choice"][leaves[0]] < 0 and not any(len(proof.part("leaf_pressures", n)) for n in leaves):
+            # Lines that are best by themselves: leaves of one node differ in their rows alone.
+            several, where = np.unique(nodes, return_inverse=True)
+            distinct = {one: number for number, one in enumerate(dict.fromkeys(packed))}
+            table = np.array([self.combined(*one).coefficients for one in distinct])[None]
+            least = self._least(several.tolist(), place, state, table, Hints())[
+                where, [distinct[one] for one in packed]
+            ]
+        else:
+            table = np.array([row.coefficients for row in rows])[:, None]
+            least = self._least(nodes, place, state, table, self._hints("leaf", leaves, nodes))[:, 0]
+        limit, strict = np.array([row.threshold for row in rows]), np.array([row.strict for row in rows])
+        holds = (least > limit) | (strict & (least >= limit))
+        if not holds.all():
+            n = int(np.flatnonzero(~holds)[0])
+            told = f"its rows add up to at least {float(least[n]):.9g} there, and must exceed {float(limit[n]):.9g}"
+            raise Weak(f"leaf {leaves[n]}, at node {nodes[n]}, does not close disjunct {packed[n][0]}: {told}")
+        self.done += len(leaves)
+        self.progress(self.done)
+
+    def _least(self, nodes: list[int], place: dict[int, int], state: State, table: Array, hints: Hints) -> Array:
+        """Lower bounds of rows, shape (N or 1, R, outputs), on N nodes of the tree."""
         owners = [self.owner[node] for node in nodes]
         part = self._cut(
             state.take(np.array([place[k] for k in owners])),
             [self._path(node, owner) for node, owner in zip(nodes, owners, strict=True)],
         )
-        rows, thresholds, strict = [], [], []
-        for leaf in leaves:
-            row = self.combined(int(proof["leaf_disjunct"][leaf]), proof.part("leaf_weights", leaf).tobytes())
-            rows.append(row.coefficients)
-            thresholds.append(row.threshold)
-            strict.append(row.strict)
-        coefficients = np.array(rows)[:, None]
-        least = self.bounder.least(part, self.graph.output, coefficients, self._hints("leaf", leaves, nodes))[:, 0]
-        limit = np.array(thresholds)
-        if not self.exact:  # the row's coefficients are rounded
-            k = self.graph.output
-            size = np.maximum(abs(part.lower[k]), abs(part.upper[k]))
-            least = np.nextafter(least - 4 * UNIT * (abs(coefficients[:, 0]) * size).sum(-1) - TINY, -np.inf)
-        holds = (least > limit) | (np.array(strict) & (least >= limit))
-        if not holds.all():
-            n = int(np.flatnonzero(~holds)[0])
-            told = f"its rows add up to at least {float(least[n]):.9g} there, and must exceed {float(limit[n]):.9g}"
-            d = int(proof["leaf_disjunct"][leaves[n]])
-            raise Weak(f"leaf {leaves[n]}, at node {nodes[n]}, does not close disjunct {d}: {told}")
-        self.done += len(leaves)
-        self.progress(self.done)
+        least = self.bounder.least(part, self.graph.output, table, hints)
+        if self.exact:
+            return least
+        k = self.graph.output  # the rows' coefficients are rounded
+        size = np.maximum(abs(part.lower[k]), abs(part.upper[k]))
+        error = 4 * UNIT * (abs(table) * size[:, None]).sum(-1) + TINY
+        return np.nextafter(least - error, -np.inf)
 
     def _combined(self, d: int, packed: bytes) -> Combined:
         """The rows of a disjunct with a leaf's weights, as one."""

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from verifier.bounds.enclosure import Interval
-from verifier.bounds.intermediate import Engines
 from verifier.bounds.layout import layout
 from verifier.bounds.optimise import AscentOptions
 from verifier.checker.bounds import Bounder, Hints, State
@@ -20,8 +18,7 @@ from verifier.checker.check import rounded
 from verifier.checker.claim import Disjunct
 from verifier.checker.graph import Graph
 from verifier.deadline import Deadline
-from verifier.proofs.bridge import network_of
-from verifier.proofs.choices import Choices
+from verifier.proofs.ascents import Ascents, intervals_of
 from verifier.proofs.draft import Draft, Leaf
 from verifier.proofs.facts import FactWriter
 from verifier.property.query import Box
@@ -49,15 +46,15 @@ class Neurons:
     Args:
         graph, disjuncts: the claim.
         draft: to write to.
+        ascents: on the graph.
         deadline: when to give up.
     """
 
-    def __init__(self, graph: Graph, disjuncts: Sequence[Disjunct], draft: Draft, deadline: Deadline) -> None:
+    def __init__(
+        self, graph: Graph, disjuncts: Sequence[Disjunct], draft: Draft, ascents: Ascents, deadline: Deadline
+    ) -> None:
         self.graph, self.disjuncts, self.draft, self.deadline = graph, disjuncts, draft, deadline
-        self.checker = Bounder(graph)
-        self.choices = Choices(graph)
-        self.network = network_of(graph)
-        self.engines = Engines(self.network, self.network.like(np.zeros(0, np.float32)), np.zeros(0, np.float32))
+        self.checker, self.ascents = Bounder(graph), ascents
         self.names = {node: name for name, node in graph.quantities.items()}
         self.batch = max(2, min(BATCH, (1 << 21) // sum(node.size for node in graph.nodes)))
 
@@ -70,7 +67,7 @@ class Neurons:
         self.state, self.which = state, list(which)
         step, waiting = self._begun(root)
         if len(waiting):
-            facts = FactWriter(self.engines, self.names, self.checker, self.choices, self.draft)
+            facts = FactWriter(self.ascents, self.names, self.checker, self.draft)
             root = self.draft.root(self.which[0])  # what was closed so far knows of no facts
             self.draft.sharpened[root] = True
             self.which = sorted({self.which[d] for d in waiting.disjunct.tolist()})
@@ -96,9 +93,8 @@ class Neurons:
         return step, self._open(step, first.bound(domains).domains)
 
     def _question(self) -> bounding.Question:
-        network = self.network
-        ends = list(zip(self.state.lower, self.state.upper, strict=True))[: len(network.nodes)]
-        intervals = [Interval(low, high) for low, high in ends]
+        network = self.ascents.engines.exact
+        intervals = intervals_of(self.state, self.graph.output)
         most = max(len(self.disjuncts[d].rows) for d in self.which)
         rows = np.zeros((len(self.which), most, network.output_size))
         thresholds = np.full((len(self.which), most), np.inf)
@@ -108,7 +104,7 @@ class Neurons:
                     rows[n, r, j] = float(value)
                 thresholds[n, r] = rounded(np.array([row.threshold], object), np.inf)[0]
         box = Box.exact(self.state.lower[0][0], self.state.upper[0][0])
-        return bounding.Question(self.engines, box, intervals, layout(network, intervals), rows, thresholds)
+        return bounding.Question(self.ascents.engines, box, intervals, layout(network, intervals), rows, thresholds)
 
     def _split(
         self, question: bounding.Question, parents: Domains, positions: np.ndarray, cuts: np.ndarray
@@ -169,8 +165,8 @@ class Translated:
         """Slopes of few digits, multipliers and weights as float32."""
         question, count = bounder.question, len(domains)
         lines = bounder.lagrangian(domains, bounder.relaxation(domains)).evaluate(bounder.choice(domains)).lines
-        slopes = search.choices.slopes(lines, search.graph.output, count)
-        hints, given = search.choices.hints(slopes), {}
+        slopes = search.ascents.choices.slopes(lines, search.graph.output, count)
+        hints, given = search.ascents.choices.hints(slopes), {}
         for n, c in zip(*np.nonzero(domains.cuts >= 0), strict=True):
             k, entry = question.shape.entry(int(domains.cuts[n, c]))
             if k > 0:

@@ -17,6 +17,7 @@ from verifier.checker.check import rounded, slots_of
 from verifier.checker.claim import Disjunct
 from verifier.checker.graph import Function, Graph, Product
 from verifier.deadline import Deadline
+from verifier.proofs.ascents import Ascents
 from verifier.proofs.draft import Draft, Leaf
 from verifier.proofs.neurons import GivenUp, Neurons
 from verifier.proofs.trail import Trail, Trails
@@ -60,6 +61,16 @@ class Rows:
         thresholds = rounded(np.array([t for _, t in numbers], object), np.inf) if numbers else np.zeros(0)
         return cls(coefficients, thresholds, of)
 
+    def padded(self, which: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of N disjuncts, shape (N, R, outputs), and their thresholds, (N, R); infinite where padded."""
+        most = max(len(self.of[d]) for d in which)
+        coefficients = np.zeros((len(which), most, self.coefficients.shape[2]))
+        thresholds = np.full((len(which), most), np.inf)
+        for n, d in enumerate(which):
+            coefficients[n, : len(self.of[d])] = self.coefficients[0, self.of[d]]
+            thresholds[n, : len(self.of[d])] = self.thresholds[self.of[d]]
+        return coefficients, thresholds
+
     def margins(self, least: np.ndarray) -> np.ndarray:
         """By how much bounds of the rows, shape (N, R), exceed what they must."""
         return least - self.thresholds - RESERVE * (np.abs(least) + np.abs(self.thresholds))
@@ -92,6 +103,7 @@ class Refiner:
         self.names = {node: name for name, node in graph.quantities.items()}
         functions = [node for node in graph.nodes if isinstance(node, Function | Product)]
         self.relus_only = all(isinstance(node, Function) and node.kind == "relu" for node in functions)
+        self.ascents = Ascents(graph)
         # The other choice that a search tries: 0 below every relu.
         slots = slots_of(graph)
         self._no_slopes = np.zeros(max((parts[-1].stop for parts in slots.values()), default=0), np.float32)
@@ -135,7 +147,9 @@ class Refiner:
                 stack += self._followed(trail, root, own, those)
                 left[n] = set()
             elif self._many_vary(own):
-                Neurons(self.graph, self.disjuncts, self.draft, self.deadline).prove(root, own, sorted(those))
+                Neurons(self.graph, self.disjuncts, self.draft, self.ascents, self.deadline).prove(
+                    root, own, sorted(those)
+                )
                 left[n] = set()
         stack += self._children(roots, state, left, rows, found)
         while stack:
@@ -192,6 +206,7 @@ class Refiner:
         fresh = self.bounder.sharpened(self.bounder.propagated(known.lower[0], known.upper[0], known))
         nodes = [p.node for p in parts]
         left, rows, found = self._close(nodes, fresh, [p.open for p in parts])
+        left = self._ascend(nodes, fresh, left, rows)
         return self._children(nodes, fresh, left, rows, found)
 
     def _close(self, nodes: list[int], state: State, wanted: list[set[int]]) -> tuple[list[set[int]], Rows, Found]:
@@ -206,12 +221,31 @@ class Refiner:
         still = [n for n, those in enumerate(left) if those]
         if still and self.relus_only:
             least = self.bounder.least(state.take(np.array(still)), output, rows.coefficients, self._flat)
-            some = self._leaves(
-                [nodes[n] for n in still], rows.margins(least), rows, [left[n] for n in still], self._no_slopes
-            )
-            for n, those in zip(still, some, strict=True):
+            some = [nodes[n] for n in still], rows.margins(least), rows, [left[n] for n in still], self._no_slopes
+            for n, those in zip(still, self._leaves(*some), strict=True):
                 left[n] = those
         return left, rows, Found(margins, on_inputs, seen)
+
+    def _ascend(self, nodes: list[int], state: State, left: list[set[int]], rows: Rows) -> list[set[int]]:
+        """Adds leaves for what bounds close with lines and weights that an ascent finds; what stays open."""
+        pairs = [(n, d) for n, those in enumerate(left) for d in sorted(those)]
+        still: list[set[int]] = [set() for _ in left]
+        for start in range(0, len(pairs), self.batch):
+            some = pairs[start : start + self.batch]
+            part = state.take(np.array([n for n, _ in some]))
+            coefficients, thresholds = rows.padded([d for _, d in some])
+            slopes, weights = self.ascents.found(part, self.graph.output, coefficients, thresholds)
+            weights = np.where(np.isfinite(thresholds), np.maximum(weights, 0.0), 0.0).astype(np.float32).astype(float)
+            combined = np.einsum("nr,nrj->nj", weights, coefficients)[:, None]
+            limit = (weights * np.where(np.isfinite(thresholds), thresholds, 0.0)).sum(1)
+            least = self.bounder.least(part, self.graph.output, combined, self.ascents.choices.hints(slopes))[:, 0]
+            closed = least - limit > RESERVE * (np.abs(least) + np.abs(limit)) + 1e-12
+            for (n, d), done, slope, weight in zip(some, closed, slopes, weights, strict=True):
+                if done:
+                    self.draft.leaves.append(Leaf(nodes[n], d, tuple(weight[: len(rows.of[d])].tolist()), (), slope))
+                else:
+                    still[n].add(d)
+        return still
 
     def _leaves(
         self, nodes: list[int], margins: np.ndarray, rows: Rows, wanted: list[set[int]], slopes: np.ndarray | None
