@@ -52,6 +52,14 @@ class State:
         lower, upper = ([a if len(a) == 1 else a[which] for a in ends] for ends in (self.lower, self.upper))
         return State(lower, upper)
 
+    def narrowed(self, k: int, entry: int, cut: float, above: bool) -> State:
+        """The part of a single part in which an entry of node k is at least (above) or at most a number."""
+        lower, upper = list(self.lower), list(self.upper)
+        ends, better = (lower, max) if above else (upper, min)
+        ends[k] = ends[k].copy()
+        ends[k][0, entry] = better(ends[k][0, entry], cut)
+        return State(lower, upper)
+
 
 @dataclass(eq=False)
 class Hints:
@@ -246,7 +254,6 @@ class Bounder:
         """
         state = State(list(state.lower), list(state.upper))
         wanted = sorted({i for node in self.graph.nodes if isinstance(node, Function | Product) for i in node.operands})
-        relus = {n.operands[0] for n in self.graph.nodes if isinstance(n, Function) and n.kind == "relu"}
         others = {
             i
             for n in self.graph.nodes
@@ -258,17 +265,19 @@ class Bounder:
             if stale:
                 low, high = self._interval(k, state)
                 state.lower[k], state.upper[k] = np.maximum(low, state.lower[k]), np.minimum(high, state.upper[k])
-            if k not in wanted or self._first(k):
+            if k not in wanted:
                 continue
-            is_open = state.lower[k] < state.upper[k] if k in others else (state.lower[k] < 0) & (state.upper[k] > 0)
-            assert k in others or k in relus
-            self._sharpen(state, k, np.broadcast_to(is_open, (state.count, len(is_open[0]))))
+            if not self.is_linear(k):
+                is_open = (
+                    state.lower[k] < state.upper[k] if k in others else (state.lower[k] < 0) & (state.upper[k] > 0)
+                )
+                self._sharpen(state, k, np.broadcast_to(is_open, (state.count, is_open.shape[1])))
             more(state, k)
             stale = True
         return state
 
-    def _first(self, k: int) -> bool:
-        """Whether a node is linear in the inputs alone, so that its interval is the best there is."""
+    def is_linear(self, k: int) -> bool:
+        """Whether a node is linear in the inputs alone, so that its interval is the best there is on a box."""
         node = self.graph.nodes[k]
         return isinstance(node, Input) or (isinstance(node, Linear) and set(node.operands) <= {0})
 

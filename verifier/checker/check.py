@@ -262,6 +262,7 @@ class Check:
             [self._path(node, owner) for node, owner in zip(nodes, owners, strict=True)],
         )
         least = self.bounder.least(part, self.graph.output, table, hints)
+        least = np.where(empty(part)[:, None], np.inf, least)
         if self.exact:
             return least
         k = self.graph.output  # the rows' coefficients are rounded
@@ -323,6 +324,14 @@ class Check:
 
     def _number(self, x: Array) -> Array:
         return exactly(x) if self.exact else x
+
+
+def empty(state: State) -> Array:
+    """Parts in which some interval's ends cross, so that no input is in them; shape (N,)."""
+    found = np.zeros(state.count, bool)
+    for lower, upper in zip(state.lower, state.upper, strict=True):
+        found |= (lower > upper).any(1)
+    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -72,6 +72,15 @@ class Draft:
     def split(self, node: int, quantity: str, entry: int, cut: float) -> tuple[int, int]:
         """The parts of a node below and above a cut."""
         return self._node(node, quantity, entry, cut, above=False), self._node(node, quantity, entry, cut, above=True)
+
+    def pressures(self, node: int, given: Mapping[tuple[str, int], float]) -> tuple[float, ...]:
+        """Multipliers of the cuts at functions on the way from the root to a node, each entry's at its last cut."""
+        path, left = [], dict(given)
+        while self.parent[node] >= 0:
+            if self.quantity[node]:
+                path.append(left.pop((self.quantity[node], self.entry[node]), 0.0))
+            node = self.parent[node]
+        return tuple(path[::-1])
 
     def _node(self, parent: int, quantity: str, entry: int, cut: float, above: bool) -> int:
         self.parent.append(parent)

@@ -1,4 +1,4 @@
-"""Facts of a root: bounds of what functions take, each by lines of its own that an ascent looks for (alpha-CROWN).
+"""Facts: bounds of what functions take, each by lines of its own that an ascent looks for (alpha-CROWN).
 
 Node after node, as the checker sharpens them: what is proved of one node decides the lines of all that follow.
 """
@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from verifier.bounds.layout import open_in
+from verifier.bounds.layout import Layout, open_in
 from verifier.checker.bounds import Bounder, State
 from verifier.checker.check import About, narrow, proven
 from verifier.deadline import Deadline
-from verifier.proofs.ascents import Ascents, intervals_of
+from verifier.proofs.ascents import Ascents, Choice, Sought, intervals_of
 from verifier.proofs.draft import Draft, Fact
 
 CHUNK = 1 << 20
@@ -26,47 +26,76 @@ MOST = 1 << 24
 
 @dataclass(eq=False)
 class FactWriter:
-    """Writes facts of roots.
+    """Writes facts.
 
     Attributes:
         ascents: that look for lines.
         names: of quantities, by node.
         bounder: the checker's.
         draft: to write to.
-        room: slopes that may still be written.
+        deadline: after which no more are written.
+        room: numbers that may still be written.
     """
 
     ascents: Ascents
     names: dict[int, str]
     bounder: Bounder
     draft: Draft
+    deadline: Deadline
     room: int = MOST
 
-    def sharpened(self, root: int, state: State, deadline: Deadline) -> State:
-        """The state of one box with what facts about its root add, as far as the time goes."""
+    def sharpened(self, node: int, state: State, shape: Layout | None = None, cuts: tuple[int, ...] = ()) -> State:
+        """The state of a node of the draft, sharpened, and with what facts add, as far as the time goes.
 
-        def more(state: State, k: int) -> None:
-            exact = self.ascents.engines.exact
-            entries = np.flatnonzero(open_in(exact, intervals_of(state, k), k)[0])
-            size = max(1, CHUNK // sum(node.size for node in exact.nodes[: k + 1]) // 2)
-            for start in range(0, len(entries), size):
-                if deadline.expired or self.room <= 0:
-                    return
-                self._prove(root, state, k, np.tile(entries[start : start + size], 2))
+        Args:
+            node: of the draft; it becomes a sharpened one.
+            state: what is known there.
+            shape: the layout in which the cuts on the way to the node have positions.
+            cuts: these positions; their intervals may press.
+        """
+        self.draft.sharpened[node] = True
+        sought = Sought(0, np.zeros(0), np.zeros(0), shape, cuts)
+        return self.bounder.sharpened(state, lambda state, k: self._more(node, state, replace(sought, k=k)))
 
-        return self.bounder.sharpened(state, more)
+    def _more(self, node: int, state: State, sought: Sought) -> None:
+        """Narrows the intervals of node k of the graph."""
+        exact, k = self.ascents.engines.exact, sought.k
+        if k == 0 or (not sought.cuts and self.bounder.is_linear(k)):
+            return  # nothing can be better than the intervals there are
+        entries = np.flatnonzero(open_in(exact, intervals_of(state, k), k)[0])
+        size = max(1, CHUNK // sum(one.size for one in exact.nodes[: k + 1]) // 2)
+        for start in range(0, len(entries), size):
+            if self.deadline.expired or self.room <= 0:
+                return
+            self._prove(node, state, np.tile(entries[start : start + size], 2), sought)
 
-    def _prove(self, root: int, state: State, k: int, entries: np.ndarray) -> None:
-        """Bounds entries of a node from below, in the first half, and from above."""
-        about = About(0, k, entries, np.arange(len(entries)) >= len(entries) // 2)
-        rows = np.zeros((len(entries), 1, self.bounder.graph.nodes[k].size))
-        rows[np.arange(len(entries)), 0, entries] = np.where(about.above, -1.0, 1.0)
-        slopes, _ = self.ascents.found(state, k, rows, np.zeros((len(entries), 1)))
-        least = proven(self.bounder, state, about, self.ascents.choices.hints(slopes))
+    def _prove(self, node: int, state: State, entries: np.ndarray, sought: Sought) -> None:
+        """Bounds entries from below, in the first half, and from above."""
+        k, count = sought.k, len(entries)
+        about = About(0, k, entries, np.arange(count) >= count // 2)
+        rows = np.zeros((count, 1, self.bounder.graph.nodes[k].size))
+        rows[np.arange(count), 0, entries] = np.where(about.above, -1.0, 1.0)
+        choice = self.ascents.found(state, replace(sought, coefficients=rows, thresholds=np.zeros((count, 1))))
+        hints, pressed = self.ascents.choices.hints(choice.slopes), self._pressed(choice, sought)
+        for (p, entry), several in pressed.items():
+            own = hints.pressures.setdefault(p, np.zeros((count, self.bounder.graph.nodes[p].size)))
+            own[:, entry] = several
+        least = proven(self.bounder, state, about, hints)
         lower, upper = state.lower[k][0, entries], state.upper[k][0, entries]
         gained = np.where(about.above, upper + least, least - lower)
         kept = np.flatnonzero(gained > WORTHWHILE * (upper - lower))
         narrow(state, replace(about, entries=entries[kept], above=about.above[kept]), least[kept])
-        self.room -= len(kept) * slopes.shape[1]
+        self.room -= len(kept) * (choice.slopes.shape[1] + len(sought.cuts))
         for n in kept.tolist():
-            self.draft.facts.append(Fact(root, self.names[k], int(entries[n]), bool(about.above[n]), (), slopes[n]))
+            given = {(self.names[p], entry): float(several[n]) for (p, entry), several in pressed.items()}
+            pressures = self.draft.pressures(node, given) if given else ()
+            about_it = self.names[k], int(entries[n]), bool(about.above[n])
+            self.draft.facts.append(Fact(node, *about_it, pressures, choice.slopes[n]))
+
+    @staticmethod
+    def _pressed(choice: Choice, sought: Sought) -> dict[tuple[int, int], np.ndarray]:
+        """The multipliers of each entry that was cut before node k or on it."""
+        if sought.shape is None:
+            return {}
+        where = [sought.shape.entry(position) for position in sought.cuts]
+        return {at: choice.multipliers[:, c] for c, at in enumerate(where) if 0 < at[0] <= sought.k}

@@ -11,21 +11,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from verifier.bounds.interval import node_interval
 from verifier.bounds.layout import layout
 from verifier.bounds.optimise import AscentOptions
 from verifier.checker.bounds import Bounder, Hints, State
-from verifier.checker.check import rounded
+from verifier.checker.check import empty, rounded
 from verifier.checker.claim import Disjunct
 from verifier.checker.graph import Graph
 from verifier.deadline import Deadline
 from verifier.proofs.ascents import Ascents, intervals_of
 from verifier.proofs.draft import Draft, Leaf
 from verifier.proofs.facts import FactWriter
+from verifier.proofs.replay import Replay
 from verifier.property.query import Box
 from verifier.search import bounding
 from verifier.search.branching import children, chosen
 from verifier.search.domains import Domains
-from verifier.search.neurons import roots
+from verifier.search.neurons import NeuronOptions, NeuronSearch, roots
+from verifier.search.record import Record
 
 ROOT = AscentOptions(steps=40, decay=0.95)
 STEP = AscentOptions(steps=12, place_rate=0.05, multiplier_rate=0.2)
@@ -40,6 +43,19 @@ class GivenUp(Exception):
     """There is no proof, for want of time or room; the text says why."""
 
 
+class Silent:
+    """Asked for a search of which nothing but the record matters."""
+
+    def accepts(self, disjunct: int, point: np.ndarray) -> bool:
+        return False
+
+    def margin_bounded(self, disjunct: int, margin: float) -> None:
+        pass
+
+    def advanced(self, open_count: int, explored: int, bound: float) -> None:
+        pass
+
+
 class Neurons:
     """Closes disjuncts below one root.
 
@@ -48,12 +64,20 @@ class Neurons:
         draft: to write to.
         ascents: on the graph.
         deadline: when to give up.
+        threads: processes that a search may use.
     """
 
     def __init__(
-        self, graph: Graph, disjuncts: Sequence[Disjunct], draft: Draft, ascents: Ascents, deadline: Deadline
+        self,
+        graph: Graph,
+        disjuncts: Sequence[Disjunct],
+        draft: Draft,
+        ascents: Ascents,
+        deadline: Deadline,
+        threads: int = 1,
     ) -> None:
         self.graph, self.disjuncts, self.draft, self.deadline = graph, disjuncts, draft, deadline
+        self.threads = threads
         self.checker, self.ascents = Bounder(graph), ascents
         self.names = {node: name for name, node in graph.quantities.items()}
         self.batch = max(2, min(BATCH, (1 << 21) // sum(node.size for node in graph.nodes)))
@@ -66,13 +90,33 @@ class Neurons:
         """
         self.state, self.which = state, list(which)
         step, waiting = self._begun(root)
-        if len(waiting):
-            facts = FactWriter(self.ascents, self.names, self.checker, self.draft)
-            root = self.draft.root(self.which[0])  # what was closed so far knows of no facts
-            self.draft.sharpened[root] = True
-            self.which = sorted({self.which[d] for d in waiting.disjunct.tolist()})
-            self.state = facts.sharpened(root, state, Deadline(FACTS * self.deadline.remaining))
-            step, waiting = self._begun(root)
+        if not len(waiting):
+            return
+        facts = FactWriter(
+            self.ascents, self.names, self.checker, self.draft, Deadline(FACTS * self.deadline.remaining)
+        )
+        root = self.draft.root(self.which[0])  # what was closed so far knows of no facts
+        self.which = sorted({self.which[d] for d in waiting.disjunct.tolist()})
+        self.state = facts.sharpened(root, state)
+        step, waiting = self._begun(root)
+        if not len(waiting):
+            return
+        self.which = sorted({self.which[d] for d in waiting.disjunct.tolist()})
+        facts.deadline = self.deadline
+        step = self._bounder()
+        leaves = Replay(self._searched(step.question), step.question.shape, facts, self.draft).leaves(root, self.state)
+        self._cut(step, self._open(step, leaves))
+
+    def _searched(self, question: bounding.Question) -> Record:
+        """The record of a search that excludes all disjuncts."""
+        search = NeuronSearch(question, NeuronOptions(threads=self.threads), Silent(), self.deadline)
+        search.run(np.arange(len(self.which)))
+        if not search.finished or not search.record.complete:
+            raise GivenUp("the time ran out" if self.deadline.expired else "a search did not come to its end")
+        return search.record
+
+    def _cut(self, step: bounding.Bounder, waiting: Domains) -> None:
+        """Cuts what the checker's bounds do not close until they do."""
         while len(waiting):
             if self.deadline.expired:
                 raise GivenUp("the time ran out")
@@ -86,25 +130,32 @@ class Neurons:
 
     def _begun(self, root: int) -> tuple[bounding.Bounder, Domains]:
         """What bounds the parts of a root, and those disjuncts that stay open on all of it."""
-        question = self._question()
-        first, step = (bounding.Bounder(question, options, 1) for options in (ROOT, STEP))
+        step = self._bounder()
+        first = bounding.Bounder(step.question, ROOT, 1)
         domains = roots(first, np.arange(len(self.which)))
         domains.leaf[:] = root
         return step, self._open(step, first.bound(domains).domains)
 
-    def _question(self) -> bounding.Question:
-        network = self.ascents.engines.exact
+    def _bounder(self) -> bounding.Bounder:
+        """Bounds parts of the root, the disjuncts' rows being the outputs of a network."""
+        of = [[row.coefficients for row in self.disjuncts[d].rows] for d in self.which]
+        number = {form: f for f, form in enumerate(dict.fromkeys(form for forms in of for form in forms))}
+        self.forms = np.zeros((len(number), self.graph.nodes[self.graph.output].size))
+        for form, f in number.items():
+            for j, value in form:
+                self.forms[f, j] = float(value)
+        rows = np.zeros((len(of), max(map(len, of)), len(number)))
+        thresholds = np.full(rows.shape[:2], np.inf)
+        for n, (d, forms) in enumerate(zip(self.which, of, strict=True)):
+            rows[n, np.arange(len(forms)), [number[form] for form in forms]] = 1.0
+            limits = np.array([row.threshold for row in self.disjuncts[d].rows], object)
+            thresholds[n, : len(forms)] = rounded(limits, np.inf)
+        engines = self.ascents.of_forms(self.forms)
         intervals = intervals_of(self.state, self.graph.output)
-        most = max(len(self.disjuncts[d].rows) for d in self.which)
-        rows = np.zeros((len(self.which), most, network.output_size))
-        thresholds = np.full((len(self.which), most), np.inf)
-        for n, d in enumerate(self.which):
-            for r, row in enumerate(self.disjuncts[d].rows):
-                for j, value in row.coefficients:
-                    rows[n, r, j] = float(value)
-                thresholds[n, r] = rounded(np.array([row.threshold], object), np.inf)[0]
+        intervals.append(node_interval(engines.exact, len(intervals), intervals))
         box = Box.exact(self.state.lower[0][0], self.state.upper[0][0])
-        return bounding.Question(self.ascents.engines, box, intervals, layout(network, intervals), rows, thresholds)
+        shape = layout(engines.exact, intervals)
+        return bounding.Bounder(bounding.Question(engines, box, intervals, shape, rows, thresholds), STEP, 1)
 
     def _split(
         self, question: bounding.Question, parents: Domains, positions: np.ndarray, cuts: np.ndarray
@@ -124,6 +175,8 @@ class Neurons:
             some = hopeful[start : start + self.batch]
             closed[some] = self._close(bounder, domains.take(some))
         left = domains.take(~closed)
+        if (left.candidates[:, 0] < 0).any():
+            left = bounder.bound(left).domains
         if not (left.candidates[:, 0] >= 0).all():
             raise GivenUp("nothing is left to cut where a bound does not suffice")
         return left
@@ -138,11 +191,11 @@ class Neurons:
                 ends[k][:, slot.columns] = values[:, slot.part]
         part = State(lower, upper)
         weights = translated.weights
-        rows = np.einsum("nr,nrj->nj", weights, question.rows[domains.disjunct])[:, None]
+        rows = (np.einsum("nr,nrf->nf", weights, question.rows[domains.disjunct]) @ self.forms)[:, None]
         thresholds = np.where(np.isinf(question.thresholds), 0.0, question.thresholds)[domains.disjunct]
         limit = (weights * thresholds).sum(1)
         least = self.checker.least(part, self.graph.output, rows, translated.hints)[:, 0]
-        closed = least - limit > RESERVE * (np.abs(least) + np.abs(limit)) + 1e-12
+        closed = (least - limit > RESERVE * (np.abs(least) + np.abs(limit)) + 1e-12) | empty(part)
         for n in np.flatnonzero(closed):
             d = self.which[domains.disjunct[n]]
             own = tuple(weights[n, : len(self.disjuncts[d].rows)].tolist())
@@ -166,25 +219,14 @@ class Translated:
         question, count = bounder.question, len(domains)
         lines = bounder.lagrangian(domains, bounder.relaxation(domains)).evaluate(bounder.choice(domains)).lines
         slopes = search.ascents.choices.slopes(lines, search.graph.output, count)
-        hints, given = search.ascents.choices.hints(slopes), {}
+        hints = search.ascents.choices.hints(slopes)
+        given: list[dict[tuple[str, int], float]] = [{} for _ in range(count)]
         for n, c in zip(*np.nonzero(domains.cuts >= 0), strict=True):
             k, entry = question.shape.entry(int(domains.cuts[n, c]))
             if k > 0:
-                given[int(n), k, entry] = multiplier = float(domains.multipliers[n, c])
+                given[n][search.names[k], entry] = multiplier = float(domains.multipliers[n, c])
                 hints.pressures.setdefault(k, np.zeros((count, search.graph.nodes[k].size)))[n, entry] = multiplier
-        pressures = [cls._on_path(search, n, int(domains.leaf[n]), given) for n in range(count)]
+        pressures = [search.draft.pressures(int(leaf), given[n]) for n, leaf in enumerate(domains.leaf)]
         weights = domains.weights.astype(float)
         weights = np.where(np.isfinite(question.thresholds[domains.disjunct]), np.maximum(weights, 0.0), 0.0)
         return cls(weights.astype(np.float32).astype(float), pressures, slopes, hints)
-
-    @staticmethod
-    def _on_path(search: Neurons, n: int, node: int, given: dict[tuple[int, int, int], float]) -> tuple[float, ...]:
-        """The multipliers of a leaf's cuts at functions, from the root on; each quantity's once."""
-        draft, path = search.draft, []
-        left = dict(given)
-        while draft.parent[node] >= 0:
-            if draft.quantity[node]:
-                key = n, search.graph.quantities[draft.quantity[node]], draft.entry[node]
-                path.append(left.pop(key, 0.0))
-            node = draft.parent[node]
-        return tuple(path[::-1])

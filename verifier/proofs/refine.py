@@ -17,7 +17,7 @@ from verifier.checker.check import rounded, slots_of
 from verifier.checker.claim import Disjunct
 from verifier.checker.graph import Function, Graph, Product
 from verifier.deadline import Deadline
-from verifier.proofs.ascents import Ascents
+from verifier.proofs.ascents import Ascents, Sought
 from verifier.proofs.draft import Draft, Leaf
 from verifier.proofs.neurons import GivenUp, Neurons
 from verifier.proofs.trail import Trail, Trails
@@ -174,7 +174,7 @@ class Refiner:
                 continue
             halves = self.draft.split(here, "", entry, value)
             for half, side, above in zip(halves, sides, (False, True), strict=True):
-                narrowed = _narrowed(state, 0, 0, entry, value, above)
+                narrowed = state.narrowed(0, entry, value, above)
                 if side is None:
                     parts.append(self._part(half, narrowed, which))
                 else:
@@ -234,10 +234,11 @@ class Refiner:
             some = pairs[start : start + self.batch]
             part = state.take(np.array([n for n, _ in some]))
             coefficients, thresholds = rows.padded([d for _, d in some])
-            slopes, weights = self.ascents.found(part, self.graph.output, coefficients, thresholds)
-            weights = np.where(np.isfinite(thresholds), np.maximum(weights, 0.0), 0.0).astype(np.float32).astype(float)
+            choice = self.ascents.found(part, Sought(self.graph.output, coefficients, thresholds))
+            exists, slopes = np.isfinite(thresholds), choice.slopes
+            weights = np.where(exists, np.maximum(choice.weights, 0.0), 0.0).astype(np.float32).astype(float)
             combined = np.einsum("nr,nrj->nj", weights, coefficients)[:, None]
-            limit = (weights * np.where(np.isfinite(thresholds), thresholds, 0.0)).sum(1)
+            limit = (weights * np.where(exists, thresholds, 0.0)).sum(1)
             least = self.bounder.least(part, self.graph.output, combined, self.ascents.choices.hints(slopes))[:, 0]
             closed = least - limit > RESERVE * (np.abs(least) + np.abs(limit)) + 1e-12
             for (n, d), done, slope, weight in zip(some, closed, slopes, weights, strict=True):
@@ -277,7 +278,7 @@ class Refiner:
             k, entry, cut = self._chosen(state, n, row, found)
             for half, above in zip(self.draft.split(node, self.names[k], entry, cut), (False, True), strict=True):
                 self.draft.sharpened[half] = True
-                parts.append(Part(half, _narrowed(state, n, k, entry, cut, above), some))
+                parts.append(Part(half, state.take(np.array([n])).narrowed(k, entry, cut, above), some))
         return parts
 
     def _chosen(self, state: State, n: int, row: int, found: Found) -> tuple[int, int, float]:
@@ -330,12 +331,3 @@ class Found:
     margins: np.ndarray
     on_inputs: np.ndarray
     seen: dict[int, np.ndarray]
-
-
-def _narrowed(state: State, n: int, k: int, entry: int, cut: float, above: bool) -> State:
-    """One part of a state, cut."""
-    lower, upper = ([a[min(n, len(a) - 1)][None] for a in ends] for ends in (state.lower, state.upper))
-    ends = lower if above else upper
-    ends[k] = ends[k].copy()
-    ends[k][0, entry] = cut
-    return State(lower, upper)

@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from verifier.checker.bounds import Weak
 from verifier.checker.claim import read_property
 from verifier.checker.graph import Unreadable
@@ -45,7 +47,8 @@ def proof_of(
             boxes[disjunct.lower, disjunct.upper].append(d)
         draft = Draft()
         refiner = Refiner(graph, disjuncts, draft, Trails(trails), deadline, progress)
-        refiner.prove(list(boxes.values()))
+        with threadpool_limits(limits=1):  # the matrices are small
+            refiner.prove(list(boxes.values()))
     except Unreadable as error:
         raise GivenUp(f"the checker does not know all of it ({error})") from error
     except Weak as error:

@@ -114,6 +114,11 @@ class NeuronSearch:
             self.lost = crew.lost
         return self.found
 
+    @property
+    def finished(self) -> bool:
+        """Whether every disjunct that was asked about is excluded."""
+        return not self._parts.any()
+
     def _work_off(self, pool: Pool, crew: Crew) -> None:
         """Expands open domains, worst bounds first, until none is left."""
         size = 16

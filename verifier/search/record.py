@@ -42,26 +42,36 @@ class Record:
     Args:
         roots: number of root domains, which are the tree's nodes 0, 1, ...
         memory: bytes that the choices may take; beyond, no more are kept and `complete` is False.
+
+    Attributes:
+        tightened: nodes, other than roots, on which all intervals were tightened.
     """
 
     def __init__(self, roots: int, memory: float) -> None:
         self.tree = Tree(roots)
         self.leaves: list[Leaves] = []
         self.complete = True
-        self._room = memory
+        self.tightened: set[int] = set()
+        self._room, self._roots = memory, roots
 
     def grown(self, halves: Domains, cut: np.ndarray, positions: np.ndarray) -> Domains:
         """The halves of M parents, lower ones first, with their own nodes; `cut` and `positions` have shape (M,)."""
         count = len(positions)
+        self._note_tightened(halves.leaf[halves.age == 1])
         below = self.tree.add(halves.leaf[:count], positions, cut, False)
         above = self.tree.add(halves.leaf[count:], positions, cut, True)
         return replace(halves, leaf=np.concatenate([below, above]))
 
     def close(self, domains: Domains) -> None:
         """Takes note of closed domains."""
+        self._note_tightened(domains.leaf[domains.age == 0])
         closed = Leaves(domains.leaf, domains.bound, domains.cuts, domains.places, domains.multipliers, domains.weights)
         self._room -= sum(a.nbytes for a in vars(closed).values())
         if self._room < 0:
             self.complete = False
         elif len(domains):
             self.leaves.append(closed)
+
+    def _note_tightened(self, nodes: np.ndarray) -> None:
+        """Nodes whose domains had no cut since they were tightened."""
+        self.tightened.update(nodes[nodes >= self._roots].tolist())
