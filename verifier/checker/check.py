@@ -53,7 +53,7 @@ class Check:
         values = sum(node.size for node in graph.nodes)
         self.batch = max(1, min(256, VALUES // values))
         self.slots = slots_of(graph)
-        self.combined = cache(self._combined)
+        self.combined, self.cuts_to = cache(self._combined), cache(self._cuts_to)
 
     def run(self) -> None:
         """Checks all of it.
@@ -79,8 +79,8 @@ class Check:
     def _look_at_the_tree(self) -> None:
         """That all numbers in it name something there is."""
         proof, count = self.proof, len(self.proof["tree_parent"])
-        parent, quantity, entry = (proof[f"tree_{name}"].tolist() for name in ("parent", "quantity", "entry"))
-        roots = [k for k in range(count) if parent[k] < 0]
+        self.parent, quantity, entry = (proof[f"tree_{name}"].tolist() for name in ("parent", "quantity", "entry"))
+        roots = [k for k in range(count) if self.parent[k] < 0]
         if len(proof["root_disjunct"]) != len(roots):
             raise Weak("root_disjunct has not one entry for each root")
         self.root_disjunct = dict(zip(roots, proof["root_disjunct"].tolist(), strict=True))
@@ -88,21 +88,21 @@ class Check:
         self.root_of, self.cut_node, self.owner = [0] * count, [-1] * count, [0] * count
         self.children: dict[int, list[int]] = defaultdict(list)
         for k in range(count):
-            if parent[k] < 0:
+            if self.parent[k] < 0:
                 if not 0 <= self.root_disjunct[k] < len(self.disjuncts):
                     raise Weak(f"root {k} is of disjunct {self.root_disjunct[k]}, which there is not")
                 self.root_of[k], self.owner[k] = k, k
                 continue
-            if parent[k] >= k:
-                raise Weak(f"node {k} comes before its parent {parent[k]}")
+            if self.parent[k] >= k:
+                raise Weak(f"node {k} comes before its parent {self.parent[k]}")
             if not 0 <= quantity[k] < len(names) or names[quantity[k]] < 0:
                 raise Weak(f"node {k} cuts a quantity that there is not")
             self.cut_node[k] = names[quantity[k]]
             if not 0 <= entry[k] < self.graph.nodes[self.cut_node[k]].size:
                 raise Weak(f"node {k} cuts entry {entry[k]}, which there is not")
-            self.root_of[k] = self.root_of[parent[k]]
-            self.owner[k] = k if proof["tree_sharpened"][k] else self.owner[parent[k]]
-            self.children[parent[k]].append(k)
+            self.root_of[k] = self.root_of[self.parent[k]]
+            self.owner[k] = k if proof["tree_sharpened"][k] else self.owner[self.parent[k]]
+            self.children[self.parent[k]].append(k)
         if len(proof["fact_node"]):
             self._look_at_the_facts(names)
         if max(proof["leaf_choice"].max(initial=-1), proof["fact_choice"].max(initial=-1)) >= len(
@@ -112,8 +112,8 @@ class Check:
         self.leaves_at: dict[int, list[int]] = defaultdict(list)
         self.owners_below: dict[int, list[int]] = defaultdict(list)
         for k in range(count):
-            if self.owner[k] == k and parent[k] >= 0:
-                self.owners_below[self.owner[parent[k]]].append(k)
+            if self.owner[k] == k and self.parent[k] >= 0:
+                self.owners_below[self.owner[self.parent[k]]].append(k)
         for leaf, (node, d) in enumerate(
             zip(proof["leaf_node"].tolist(), proof["leaf_disjunct"].tolist(), strict=True)
         ):
@@ -164,7 +164,7 @@ class Check:
         path: list[int] = []
         while node != top:
             path.append(node)
-            node = int(self.proof["tree_parent"][node])
+            node = self.parent[node]
         return path[::-1]
 
     # States.
@@ -295,8 +295,11 @@ class Check:
     def _alike(self, numbers: list[int], kind: str) -> list[list[int]]:
         """Leaves or facts whose choices are of the same length, in batches."""
         groups: dict[int, list[int]] = defaultdict(list)
-        for n, choice in zip(numbers, self.proof[f"{kind}_choice"][numbers].tolist(), strict=True):
-            groups[-1 if choice < 0 else len(self.proof.part("choice_slopes", choice))].append(n)
+        lengths = np.diff(self.proof["choice_slopes_end"], prepend=0)
+        choices = self.proof[f"{kind}_choice"][numbers]
+        of_each = lengths[choices] if len(lengths) else choices
+        for n, length in zip(numbers, np.where(choices < 0, -1, of_each).tolist(), strict=True):
+            groups[length].append(n)
         return [g[i : i + self.batch] for g in groups.values() for i in range(0, len(g), self.batch)]
 
     def _hints(self, kind: str, numbers: list[int], nodes: list[int]) -> Hints:
@@ -308,19 +311,28 @@ class Check:
             for k, parts in self.slots.items():
                 if parts[-1].stop <= table.shape[1]:
                     hints.slopes[k] = tuple(self._number(table[:, part].astype(float)) for part in parts)
-        for n, (number, node) in enumerate(zip(numbers, nodes, strict=True)):
-            pressures = proof.part(f"{kind}_pressures", number)
-            if not len(pressures):
-                continue
-            cuts = [c for c in self._path(node, self.root_of[node]) if self.cut_node[c] > 0]
-            if len(cuts) != len(pressures):
-                raise Weak(f"{kind} {number} has {len(pressures)} multipliers for {len(cuts)} cuts")
-            for cut, pressure in zip(cuts, pressures.tolist(), strict=True):
-                k = self.cut_node[cut]
-                if k not in hints.pressures:
-                    hints.pressures[k] = self._number(np.zeros((len(numbers), self.graph.nodes[k].size)))
-                hints.pressures[k][n, proof["tree_entry"][cut]] += Fraction(pressure) if self.exact else pressure
+        pressures = [proof.part(f"{kind}_pressures", number) for number in numbers]
+        pressed = [n for n, own in enumerate(pressures) if len(own)]
+        if not pressed:
+            return hints
+        cuts = [self.cuts_to(nodes[n]) for n in pressed]
+        for n, way in zip(pressed, cuts, strict=True):
+            if len(way) != len(pressures[n]):
+                raise Weak(f"{kind} {numbers[n]} has {len(pressures[n])} multipliers for {len(way)} cuts")
+        way = np.concatenate(cuts)
+        row = np.repeat(pressed, [len(own) for own in cuts])
+        value = self._number(np.concatenate([pressures[n] for n in pressed]).astype(float))
+        of_node, entry = np.array(self.cut_node)[way], proof["tree_entry"][way]
+        for k in set(of_node.tolist()):
+            here = of_node == k
+            total = self._number(np.zeros((len(numbers), self.graph.nodes[k].size)))
+            np.add.at(total, (row[here], entry[here]), value[here])
+            hints.pressures[k] = total
         return hints
+
+    def _cuts_to(self, node: int) -> Array:
+        """The nodes on the way from the root that are cuts at functions, not at inputs."""
+        return np.array([k for k in self._path(node, self.root_of[node]) if self.cut_node[k] > 0], np.int64)
 
     def _number(self, x: Array) -> Array:
         return exactly(x) if self.exact else x

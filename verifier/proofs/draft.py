@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
 from verifier.checker.proof import Proof
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +35,7 @@ class Fact:
     """A bound of an entry that holds on a node: of its upper end where `above`, else of its lower one.
 
     Attributes:
+        pressures: as of leaves.
         slopes: as of leaves, of the nonlinear nodes before the quantity.
     """
 
@@ -39,7 +43,7 @@ class Fact:
     quantity: str
     entry: int
     above: bool
-    pressures: tuple[float, ...]
+    pressures: np.ndarray
     slopes: np.ndarray | None
 
 
@@ -73,14 +77,17 @@ class Draft:
         """The parts of a node below and above a cut."""
         return self._node(node, quantity, entry, cut, above=False), self._node(node, quantity, entry, cut, above=True)
 
-    def pressures(self, node: int, given: Mapping[tuple[str, int], float]) -> tuple[float, ...]:
-        """Multipliers of the cuts at functions on the way from the root to a node, each entry's at its last cut."""
+    def on_way(self, node: int, given: Mapping[tuple[str, int], T]) -> list[T | float]:
+        """What is given for entries, at the last of each one's cuts at functions on the way from the root to a node.
+
+        Other cuts at functions get 0.
+        """
         path, left = [], dict(given)
         while self.parent[node] >= 0:
             if self.quantity[node]:
                 path.append(left.pop((self.quantity[node], self.entry[node]), 0.0))
             node = self.parent[node]
-        return tuple(path[::-1])
+        return path[::-1]
 
     def _node(self, parent: int, quantity: str, entry: int, cut: float, above: bool) -> int:
         self.parent.append(parent)

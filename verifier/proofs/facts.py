@@ -86,11 +86,13 @@ class FactWriter:
         kept = np.flatnonzero(gained > WORTHWHILE * (upper - lower))
         narrow(state, replace(about, entries=entries[kept], above=about.above[kept]), least[kept])
         self.room -= len(kept) * (choice.slopes.shape[1] + len(sought.cuts))
+        by_name = {(self.names[p], entry): several for (p, entry), several in pressed.items()}
+        pressures = np.zeros((count, 0))
+        if pressed:
+            pressures = np.stack([np.broadcast_to(p, count) for p in self.draft.on_way(node, by_name)], 1)
         for n in kept.tolist():
-            given = {(self.names[p], entry): float(several[n]) for (p, entry), several in pressed.items()}
-            pressures = self.draft.pressures(node, given) if given else ()
             about_it = self.names[k], int(entries[n]), bool(about.above[n])
-            self.draft.facts.append(Fact(node, *about_it, pressures, choice.slopes[n]))
+            self.draft.facts.append(Fact(node, *about_it, pressures[n], choice.slopes[n]))
 
     @staticmethod
     def _pressed(choice: Choice, sought: Sought) -> dict[tuple[int, int], np.ndarray]:

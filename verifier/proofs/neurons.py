@@ -226,7 +226,7 @@ class Translated:
             if k > 0:
                 given[n][search.names[k], entry] = multiplier = float(domains.multipliers[n, c])
                 hints.pressures.setdefault(k, np.zeros((count, search.graph.nodes[k].size)))[n, entry] = multiplier
-        pressures = [search.draft.pressures(int(leaf), given[n]) for n, leaf in enumerate(domains.leaf)]
+        pressures = [tuple(search.draft.on_way(int(leaf), given[n])) for n, leaf in enumerate(domains.leaf)]
         weights = domains.weights.astype(float)
         weights = np.where(np.isfinite(question.thresholds[domains.disjunct]), np.maximum(weights, 0.0), 0.0)
         return cls(weights.astype(np.float32).astype(float), pressures, slopes, hints)
