@@ -24,6 +24,8 @@ from verifier.checker.proof import Proof
 
 VALUES = 1 << 22
 """Values of all nodes of the parts that are looked at together."""
+FORMS = 16
+"""Different rows that are bounded on all of the parts."""
 
 
 class Check:
@@ -234,14 +236,14 @@ class Check:
         nodes = proof["leaf_node"][leaves].tolist()
         packed = [(int(proof["leaf_disjunct"][leaf]), proof.part("leaf_weights", leaf).tobytes()) for leaf in leaves]
         rows = [self.combined(*one) for one in packed]
-        if proof["leaf_choice"][leaves[0]] < 0 and not any(len(proof.part("leaf_pressures", n)) for n in leaves):
+        forms = {tuple(row.coefficients.tolist()): row.coefficients for row in rows}
+        pressed = any(len(proof.part("leaf_pressures", leaf)) for leaf in leaves)
+        if proof["leaf_choice"][leaves[0]] < 0 and not pressed and len(forms) <= FORMS:
             # Lines that are best by themselves: leaves of one node differ in their rows alone.
             several, where = np.unique(nodes, return_inverse=True)
-            distinct = {one: number for number, one in enumerate(dict.fromkeys(packed))}
-            table = np.array([self.combined(*one).coefficients for one in distinct])[None]
-            least = self._least(several.tolist(), place, state, table, Hints())[
-                where, [distinct[one] for one in packed]
-            ]
+            number = {form: n for n, form in enumerate(forms)}
+            least = self._least(several.tolist(), place, state, np.array(list(forms.values()))[None], Hints())
+            least = least[where, [number[tuple(row.coefficients.tolist())] for row in rows]]
         else:
             table = np.array([row.coefficients for row in rows])[:, None]
             least = self._least(nodes, place, state, table, self._hints("leaf", leaves, nodes))[:, 0]

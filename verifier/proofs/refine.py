@@ -34,32 +34,32 @@ VALUES = 1 << 20
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The rows of several disjuncts, each row once.
+    """The rows of several disjuncts, each form once.
 
     Attributes:
         coefficients: shape (1, R, outputs).
-        thresholds: shape (R,).
-        of: for each disjunct, the numbers of its rows.
+        of: for each disjunct, the numbers of its rows' forms.
+        limits: for each disjunct, its rows' thresholds.
     """
 
     coefficients: np.ndarray
-    thresholds: np.ndarray
-    of: dict[int, list[int]]
+    of: dict[int, np.ndarray]
+    limits: dict[int, np.ndarray]
 
     @classmethod
     def several(cls, disjuncts: Sequence[Disjunct], which: Sequence[int], outputs: int) -> Rows:
         """The rows of some disjuncts."""
-        numbers: dict[tuple[tuple[tuple[int, Fraction], ...], Fraction], int] = {}
+        numbers: dict[tuple[tuple[int, Fraction], ...], int] = {}
         of = {
-            d: [numbers.setdefault((r.coefficients, r.threshold), len(numbers)) for r in disjuncts[d].rows]
+            d: np.array([numbers.setdefault(r.coefficients, len(numbers)) for r in disjuncts[d].rows], np.int64)
             for d in which
         }
         coefficients = np.zeros((1, len(numbers), outputs))
-        for (row, _), n in numbers.items():
-            for j, value in row:
+        for form, n in numbers.items():
+            for j, value in form:
                 coefficients[0, n, j] = float(value)
-        thresholds = rounded(np.array([t for _, t in numbers], object), np.inf) if numbers else np.zeros(0)
-        return cls(coefficients, thresholds, of)
+        limits = {d: rounded(np.array([r.threshold for r in disjuncts[d].rows], object), np.inf) for d in which}
+        return cls(coefficients, of, limits)
 
     def padded(self, which: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """The rows of N disjuncts, shape (N, R, outputs), and their thresholds, (N, R); infinite where padded."""
@@ -68,12 +68,13 @@ class Rows:
         thresholds = np.full((len(which), most), np.inf)
         for n, d in enumerate(which):
             coefficients[n, : len(self.of[d])] = self.coefficients[0, self.of[d]]
-            thresholds[n, : len(self.of[d])] = self.thresholds[self.of[d]]
+            thresholds[n, : len(self.of[d])] = self.limits[d]
         return coefficients, thresholds
 
-    def margins(self, least: np.ndarray) -> np.ndarray:
-        """By how much bounds of the rows, shape (N, R), exceed what they must."""
-        return least - self.thresholds - RESERVE * (np.abs(least) + np.abs(self.thresholds))
+    def margins(self, least: np.ndarray, d: int) -> np.ndarray:
+        """By how much the rows of a disjunct exceed what they must, where all forms have these lower bounds."""
+        own, limits = least[self.of[d]], self.limits[d]
+        return own - limits - RESERVE * (np.abs(own) + np.abs(limits))
 
 
 class Refiner:
@@ -216,15 +217,14 @@ class Refiner:
         output = self.graph.output
         least, on_inputs = self.bounder.minimum(state, output, rows.coefficients, None, seen)
         least = np.maximum(least, self.bounder.by_interval(state, output, rows.coefficients))
-        margins = rows.margins(least)
-        left = self._leaves(nodes, margins, rows, wanted, None)
+        left = self._leaves(nodes, least, rows, wanted, None)
         still = [n for n, those in enumerate(left) if those]
         if still and self.relus_only:
-            least = self.bounder.least(state.take(np.array(still)), output, rows.coefficients, self._flat)
-            some = [nodes[n] for n in still], rows.margins(least), rows, [left[n] for n in still], self._no_slopes
+            flat = self.bounder.least(state.take(np.array(still)), output, rows.coefficients, self._flat)
+            some = [nodes[n] for n in still], flat, rows, [left[n] for n in still], self._no_slopes
             for n, those in zip(still, self._leaves(*some), strict=True):
                 left[n] = those
-        return left, rows, Found(margins, on_inputs, seen)
+        return left, rows, Found(least, on_inputs, seen)
 
     def _ascend(self, nodes: list[int], state: State, left: list[set[int]], rows: Rows) -> list[set[int]]:
         """Adds leaves for what bounds close with lines and weights that an ascent finds; what stays open."""
@@ -249,14 +249,14 @@ class Refiner:
         return still
 
     def _leaves(
-        self, nodes: list[int], margins: np.ndarray, rows: Rows, wanted: list[set[int]], slopes: np.ndarray | None
+        self, nodes: list[int], least: np.ndarray, rows: Rows, wanted: list[set[int]], slopes: np.ndarray | None
     ) -> list[set[int]]:
         """Adds leaves for the disjuncts with a row that exceeds what it must; the others, for each node."""
         left: list[set[int]] = []
         for n, (node, some) in enumerate(zip(nodes, wanted, strict=True)):
             still = set()
             for d in some:
-                own = margins[n, rows.of[d]]
+                own = rows.margins(least[n], d)
                 if own.size and own.max() > 0:
                     best = int(own.argmax())
                     self.draft.leaves.append(
@@ -273,8 +273,9 @@ class Refiner:
         for n, (node, some) in enumerate(zip(nodes, left, strict=True)):
             if not some:
                 continue
-            worst = min(some, key=lambda d: found.margins[n, rows.of[d]].max())
-            row = max(rows.of[worst], key=lambda r: found.margins[n, r])
+            margins = {d: rows.margins(found.least[n], d) for d in some}
+            worst = min(some, key=lambda d: margins[d].max())
+            row = int(rows.of[worst][margins[worst].argmax()])
             k, entry, cut = self._chosen(state, n, row, found)
             for half, above in zip(self.draft.split(node, self.names[k], entry, cut), (False, True), strict=True):
                 self.draft.sharpened[half] = True
@@ -326,8 +327,8 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Margins of rows, shape (N, R), and their rows on the inputs and on nonlinear nodes."""
+    """Lower bounds of forms, shape (N, R), and the rows on the inputs and on nonlinear nodes that they come from."""
 
-    margins: np.ndarray
+    least: np.ndarray
     on_inputs: np.ndarray
     seen: dict[int, np.ndarray]
