@@ -167,7 +167,7 @@ class Refiner:
                 continue
             entry, value, *sides = cut
             if not state.lower[0][0, entry] < value < state.upper[0][0, entry]:
-                one = sides[value <= state.lower[0][0, entry]]
+                one = sides[int(value <= state.lower[0][0, entry])]
                 if one is None:
                     parts.append(self._part(here, state, which))
                 else:
