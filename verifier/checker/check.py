@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from verifier.checker.claim import Disjunct
 from verifier.checker.graph import Function, Graph, Linear, Product
 from verifier.checker.linear import Adjoint, Array, Convolution, Dense, Map, Move
 from verifier.checker.lines import TINY, exactly
+from verifier.checker.pieces import Piece, work_off
 from verifier.checker.proof import Proof
 
 VALUES = 1 << 22
@@ -35,6 +37,7 @@ class Check:
         proof: to check.
         exact: whether in rational numbers.
         progress: is told how many leaves are done.
+        workers: threads that share the parts out among them; most of the time is NumPy's, which lets others work.
     """
 
     def __init__(
@@ -44,11 +47,13 @@ class Check:
         proof: Proof,
         exact: bool = False,
         progress: Callable[[int], None] = lambda done: None,
+        workers: int = 1,
     ) -> None:
+        self.workers = workers
         self.graph = rational(graph) if exact else graph
         self.disjuncts, self.proof, self.exact, self.progress = disjuncts, proof, exact, progress
         self.bounder = Bounder(self.graph, exact)
-        self.done = 0
+        self.done, self.counting = 0, Lock()
         values = sum(node.size for node in graph.nodes)
         self.batch = max(1, min(256, VALUES // values))
         self.places = places_of(graph)
@@ -66,9 +71,8 @@ class Check:
                 raise Weak(f"disjunct {d} has {told}")
         self._look_at_the_tree()
         self._covered()
-        for node in np.flatnonzero(self.proof["tree_parent"] < 0):
-            box = self.disjuncts[self.root_disjunct[int(node)]]
-            self._descend([int(node)], self.state_of(box, bool(self.proof["tree_sharpened"][node])))
+        roots = np.flatnonzero(self.proof["tree_parent"] < 0).tolist()
+        work_off([partial(self._root, node) for node in roots], self.workers)
 
     # The tree.
 
@@ -173,28 +177,37 @@ class Check:
                     upper[k][n, entry] = min(upper[k][n, entry], value)
         return State(lower, upper)
 
-    def _descend(self, owners: list[int], state: State) -> None:
-        """Checks the leaves of sharpened nodes, each a part of the state, and goes on to the sharpened ones below."""
+    def _root(self, node: int) -> list[Piece]:
+        box = self.disjuncts[self.root_disjunct[node]]
+        return self._descend([node], self.state_of(box, bool(self.proof["tree_sharpened"][node])))
+
+    def _descend(self, owners: list[int], state: State) -> list[Piece]:
+        """The leaves of sharpened nodes, each a part of the state, to be checked, and the sharpened nodes below."""
+        pieces: list[Piece] = []
         place = {owner: n for n, owner in enumerate(owners)}
         leaves = [leaf for owner in owners for leaf in self.leaves_at[owner]]
         chosen = self.proof["leaf_choice"]
         for group in ([f for f in leaves if chosen[f] < 0], [f for f in leaves if chosen[f] >= 0]):
             for start in range(0, len(group), self.batch):
-                self._close(group[start : start + self.batch], place, state)
+                pieces.append(partial(self._close, group[start : start + self.batch], place, state))
         below = [k for owner in owners for k in self.owners_below[owner]]
         for start in range(0, len(below), self.batch):
-            some = below[start : start + self.batch]
-            above = [self.owner[int(self.proof["tree_parent"][k])] for k in some]
-            known = self._cut(
-                state.take(np.array([place[k] for k in above])),
-                [self._path(k, top) for k, top in zip(some, above, strict=True)],
-            )
-            fresh = self.bounder.propagated(known.lower[0], known.upper[0], known)
-            self._descend(some, self.bounder.sharpened(fresh))
+            pieces.append(partial(self._sharpen, below[start : start + self.batch], place, state))
+        return pieces
+
+    def _sharpen(self, owners: list[int], place: dict[int, int], state: State) -> list[Piece]:
+        """Goes on to sharpened nodes, from what is known of those above them."""
+        above = [self.owner[int(self.proof["tree_parent"][k])] for k in owners]
+        known = self._cut(
+            state.take(np.array([place[k] for k in above])),
+            [self._path(k, top) for k, top in zip(owners, above, strict=True)],
+        )
+        fresh = self.bounder.propagated(known.lower[0], known.upper[0], known)
+        return self._descend(owners, self.bounder.sharpened(fresh))
 
     # Leaves.
 
-    def _close(self, leaves: list[int], place: dict[int, int], state: State) -> None:
+    def _close(self, leaves: list[int], place: dict[int, int], state: State) -> list[Piece]:
         proof = self.proof
         nodes = proof["leaf_node"][leaves].tolist()
         owners = [self.owner[node] for node in nodes]
@@ -221,8 +234,10 @@ class Check:
             told = f"its rows add up to at least {float(least[n]):.9g} there, and must exceed {float(limit[n]):.9g}"
             d = int(proof["leaf_disjunct"][leaves[n]])
             raise Weak(f"leaf {leaves[n]}, at node {nodes[n]}, does not close disjunct {d}: {told}")
-        self.done += len(leaves)
-        self.progress(self.done)
+        with self.counting:
+            self.done += len(leaves)
+            self.progress(self.done)
+        return []
 
     def _combined(self, d: int, packed: bytes) -> Combined:
         """The rows of a disjunct with a leaf's weights, as one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -28,6 +28,7 @@ from verifier.evidence.result_files import (
     verdict_json,
     write_whole,
 )
+from verifier.proving import PROOF_SIZE
 from verifier.verdict import Status, Verdict
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ class Answer:
 
     result: Path | None = option(Path, None, "Write the verdict and counterexample in VNN-COMP's form.")
     json: Path | None = option(Path, None, "Write the verdict with bound, time and witness as JSON.")
-    proof: Path | None = option(Path, None, "For unsat, write a proof that `verifier check` checks.")
+    proof: Path | None = option(Path, None, "Write a proof of unsat, or sat's witness, for `verifier check`.")
+    proof_size: float = option(number(0.001), PROOF_SIZE, "Give up a proof of more megabytes than this.", "MB")
     explain: bool = flag("Say what auto chose, and why.")
 
 
@@ -129,12 +131,14 @@ def verify(question: Question, part: Part, effort: Effort, answer: Answer, near:
             report.failed(
                 UsageError("out of memory", str(job.network), "use a machine with more, or a smaller network")
             )
-        watchdog.on_timeout(lambda: report.finish(verdict, task, "" if answer.proof is None else OUT_OF_TIME))
-        proven, contents = ("", None) if answer.proof is None else prove(job, verdict, watchdog.remaining)
+        known = verdict if answer.proof is None else replace(verdict, proof=OUT_OF_TIME)
+        watchdog.on_timeout(lambda: report.finish(known, task))
+        contents = None
+        if answer.proof is not None:
+            proof = prove(job, verdict, task, watchdog.remaining, answer.proof_size, report.line.proving)
+            verdict, contents = replace(verdict, proof=proof.note), proof.contents
         watchdog.claim()
-        sys.exit(
-            report.finish(verdict, task, proven, contents)
-        )  # within, so that a signal does not change the status any more
+        sys.exit(report.finish(verdict, task, contents))  # within, so that a signal does not change the status any more
 
 
 def _job(question: Question, part: Part, effort: Effort, near: Neighbourhood) -> Job:
@@ -207,10 +211,10 @@ class Report:
             if other != name and (path.is_file() or not path.exists()):
                 raise UsageError(f"{path} is also {other}", name, "give each its own file")
 
-    def finish(self, verdict: Verdict, task: Task | None, proven: str = "", contents: bytes | None = None) -> int:
+    def finish(self, verdict: Verdict, task: Task | None, contents: bytes | None = None) -> int:
         """Prints the verdict, writes the files; the exit status.
 
-        `proven` is what became of the proof, `contents` what its file is to hold, if there is one.
+        `contents` is what the proof's file is to hold, if there is one.
 
         Raises:
             UsageError: a file cannot be written after all; the other is, and the verdict has been printed.
@@ -223,8 +227,8 @@ class Report:
         say(f"{verdict.status.value}  {how}{margin}, {verdict.seconds:.2f} s")
         if verdict.detail:
             say(as_options(verdict.detail))
-        if proven:
-            say(proven)
+        if verdict.proof:
+            say(verdict.proof)
         if self.explain and task is not None:
             for line in task.explanation or ["nothing was left to plan: the first attack or bounds decided"]:
                 say(line)
