@@ -110,7 +110,7 @@ def verify(question: Question, part: Part, effort: Effort, answer: Answer, near:
 
     verifier verify net.onnx prop.vnnlib --output probabilities --batch-index 0
 
-    verifier verify net.onnx prop.vnnlib --proof proof.npz
+    verifier verify net.onnx prop.vnnlib --proof proof.npz --proof-size 20
 
     verifier verify net.onnx --data digits:test --samples 3 --epsilon 8/255
     """
@@ -135,6 +135,7 @@ def verify(question: Question, part: Part, effort: Effort, answer: Answer, near:
         watchdog.on_timeout(lambda: report.finish(known, task))
         contents = None
         if answer.proof is not None:
+            report.line.proving(0)
             proof = prove(job, verdict, task, watchdog.remaining, answer.proof_size, report.line.proving)
             verdict, contents = replace(verdict, proof=proof.note), proof.contents
         watchdog.claim()
