@@ -45,6 +45,13 @@ def test_a_file_that_has_gone_is_named(tmp_path: Path) -> None:
     assert str(gone) in note(Verdict(Status.UNSAT, "auto"), files=(FILES[0], gone))
 
 
+def test_what_the_checker_cannot_read_has_no_witness(tmp_path: Path) -> None:
+    (tmp_path / "later.vnnlib").write_text("(vnnlib-version <2.0>)\n")
+    witness = Witness(np.zeros(2, np.float32), np.zeros(2))
+    told = note(Verdict(Status.SAT, "attack", witness=witness), files=(FILES[0], tmp_path / "later.vnnlib"))
+    assert told.startswith("no proof: the checker does not know all of it (")
+
+
 @pytest.mark.parametrize(
     ("error", "why"),
     [

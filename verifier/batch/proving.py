@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SPARE = 0.5
 """Seconds of the time left that the writing of a proof does not take."""
 OUT_OF_TIME = "no proof: the time ran out"
+INTERRUPTED = "no proof: interrupted while it was being written"
 
 
 def prove(

@@ -6,7 +6,7 @@ then holds, or does not, or may do either. It has to hold twice:
 
 - with the outputs that the file has, exactly: so it was said that the runtime computes them;
 - with the outputs of the model *in real numbers* at that input: computed forward in doubles with all rounding covered
-  (or in rational numbers), and, where that leaves it open, bounded backward as well.
+  (or in rational numbers), and, where that leaves it open, bounded backward: the outputs, then whatever they are made of.
 
 A runtime computes in float32, so that its outputs may violate the property where those of the model, as a function of
 real numbers, do not. Such a witness is rejected, and the text says so.
@@ -30,12 +30,15 @@ from verifier.checker.bounds import Bounder, Weak
 from verifier.checker.check import rational
 from verifier.checker.graph import Graph, Unreadable
 from verifier.checker.linear import Array
+from verifier.checker.lines import exactly
 from verifier.checker.model import read_model
 from verifier.checker.proof import VERSION, digest
 
 TOKEN = re.compile(r"[()]|[^\s()]+")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
 VARIABLE = re.compile(r"[XY]_\d{1,9}")
+SHARPENED = 20_000
+"""Values of a model's nodes up to which all of them are bounded backward, if nothing less decides."""
 DEEPEST = 200
 """Brackets within brackets at most."""
 FAULTS = (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zipfile.BadZipFile)
@@ -142,18 +145,20 @@ def _point(value: float) -> Interval | None:
 
 
 def _enclosures(graph: Graph, x: Array, exact: bool) -> Iterator[Values]:
-    """Intervals of the outputs at a point, one set after the other, the dearer one last."""
+    """Intervals of the outputs at a point, one set after the other, the dearer ones last."""
     bounder = Bounder(rational(graph) if exact else graph, exact)
     at = np.array([Fraction(float(v)) for v in x], object)[None] if exact else x.astype(float)[None]
     state = bounder.propagated(at, at)
     yield _named(state.lower[graph.output][0], state.upper[graph.output][0])
-    state = bounder.sharpened(state)
     one = np.eye(graph.nodes[graph.output].size)
     rows = np.concatenate([one, -one])[None]
     if exact:
-        rows = np.array([Fraction(int(v)) for v in rows.ravel()], object).reshape(rows.shape)
+        rows = exactly(rows)
     least = bounder.least(state, graph.output, rows)[0]
     yield _named(least[: len(one)], -least[len(one) :])
+    if sum(node.size for node in graph.nodes) <= SHARPENED:
+        least = bounder.least(bounder.sharpened(state), graph.output, rows)[0]
+        yield _named(least[: len(one)], -least[len(one) :])
 
 
 def _named(lower: Array, upper: Array) -> Values:

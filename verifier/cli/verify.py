@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from verifier.arguments import TIMEOUT
 from verifier.batch.job import Job, decide
-from verifier.batch.proving import OUT_OF_TIME, prove
+from verifier.batch.proving import INTERRUPTED, OUT_OF_TIME, prove
 from verifier.batch.watchdog import Watchdog
 from verifier.cli.around import Neighbourhood, described
 from verifier.cli.live import LiveLine
@@ -131,8 +131,13 @@ def verify(question: Question, part: Part, effort: Effort, answer: Answer, near:
             report.failed(
                 UsageError("out of memory", str(job.network), "use a machine with more, or a smaller network")
             )
-        known = verdict if answer.proof is None else replace(verdict, proof=OUT_OF_TIME)
-        watchdog.on_timeout(lambda: report.finish(known, task))
+        known = verdict
+
+        def without_proof() -> int:
+            late = INTERRUPTED if watchdog.interrupted else OUT_OF_TIME
+            return report.finish(known if answer.proof is None else replace(known, proof=late), task)
+
+        watchdog.on_timeout(without_proof)
         contents = None
         if answer.proof is not None:
             report.line.proving(0)

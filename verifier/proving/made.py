@@ -120,6 +120,8 @@ def _told(error: Exception) -> str:
         return "out of memory" if isinstance(error, MemoryError) else "its cases are nested too deep"
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    if isinstance(error, GivenUp | NoWitness | Unreadable):
+    if isinstance(error, Unreadable):
+        return f"the checker does not know all of it ({' '.join(str(error).split())})"
+    if isinstance(error, GivenUp | NoWitness):
         return " ".join(str(error).split())
     return f"a defect of verifier, please report it: {type(error).__name__}: {' '.join(str(error).split())}"

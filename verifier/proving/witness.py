@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from verifier.checker.model import read_model
 from verifier.checker.proof import VERSION, digest
+from verifier.checker.witness import Assertions
 from verifier.verdict import Verdict
 
 
@@ -25,12 +27,14 @@ def contents_of(network: Path, prop: Path, verdict: Verdict) -> bytes:
 
     Raises:
         NoWitness: it lies outside the input set, within a tolerance that the checker does not know.
+        Unreadable: the checker does not know something in model or property.
     """
     witness = verdict.witness
     if witness is None:
         raise NoWitness("the verdict has no witness")
     if witness.distance > 0:
         raise NoWitness(f"the witness misses the input set by {witness.distance:.3g}, within the tolerance asked for")
+    read_model(network), Assertions.read(prop)  # what the checker cannot read is no evidence to anybody
     header = {"version": VERSION, "verdict": "sat", "model": digest(network), "property": digest(prop)}
     buffer = io.BytesIO()
     np.savez_compressed(
