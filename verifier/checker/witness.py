@@ -6,7 +6,7 @@ then holds, or does not, or may do either. It has to hold twice:
 
 - with the outputs that the file has, exactly: so it was said that the runtime computes them;
 - with the outputs of the model *in real numbers* at that input: computed forward in doubles with all rounding covered
-  (or in rational numbers), and, where that leaves it open, bounded backward: the outputs, then whatever they are made of.
+  (or in rational numbers), and, where that leaves it open, bounded backward: the outputs, then what they are made of.
 
 A runtime computes in float32, so that its outputs may violate the property where those of the model, as a function of
 real numbers, do not. Such a witness is rejected, and the text says so.
