@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ import pytest
 
 import verifier
 from verifier.arguments import NORM, TIMEOUT, limits_written, norm_named, number_written
+from verifier.checker.main import check
 from verifier.verdict import Status, Verdict
 
 ROOT = Path(__file__).resolve().parents[1]
 MOONS = ROOT / "vnnlib_specs/onnx/moons.onnx"
 PROPERTY = ROOT / "vnnlib_specs/vnnlib/moons_upper.vnnlib"
+EVERYWHERE = ROOT / "vnnlib_specs/vnnlib/moons_everywhere.vnnlib"
 
 
 def test_the_package_shows_its_names_and_version() -> None:
@@ -104,3 +107,33 @@ def test_the_classes_of_sample_and_counterexample_are_told() -> None:
     wrong = verifier.verify(network, verifier.robustness_query(network, sample, 1, epsilon=1e-3))
     assert wrong.refuted
     assert "the network gives the sample itself class 0" in wrong.detail
+
+
+def test_a_proof_is_written_beside_the_verdict(tmp_path: Path) -> None:
+    network = verifier.load_network(MOONS)
+    for prop, status, kind in ((PROPERTY, "unsat", "proof: "), (EVERYWHERE, "sat", "witness: ")):
+        query = verifier.load_property(prop, network)
+        verdict = verifier.verify(network, query, proof=tmp_path / "proof.npz")
+        assert (verdict.status.value, verdict.proof[: len(kind)]) == (status, kind)
+        assert check(MOONS, prop, tmp_path / "proof.npz") == ("accepted", "")
+    assert verifier.verify(network, query).proof == ""
+
+
+def test_a_proof_is_of_two_whole_files(tmp_path: Path) -> None:
+    network = verifier.load_network(MOONS)
+    query = verifier.load_property(PROPERTY, network)
+    ball = verifier.robustness_query(network, np.zeros(2), epsilon=0.01)
+    asked = [
+        (replace(network, name="another"), query),
+        (network, replace(query, note="another")),
+        (network, ball),
+        (verifier.load_network(MOONS, batch_index=0), query),
+    ]
+    for one, other in asked:
+        with pytest.raises(verifier.VerifierError, match="proofs are of a model file and a property file"):
+            verifier.verify(one, other, proof=tmp_path / "proof.npz")
+    with pytest.raises(verifier.VerifierError, match="does not exist"):
+        verifier.verify(network, query, proof=tmp_path / "nowhere" / "proof.npz")
+    undecided = verifier.verify(network, query, "interval", proof=tmp_path / "proof.npz")
+    assert undecided.proof == "no proof: there is none of unknown"
+    assert not list(tmp_path.iterdir())

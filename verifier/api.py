@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,15 @@ from verifier.evaluation.answers import SampleAnswers
 from verifier.evaluation.evaluate import Accuracy, evaluate
 from verifier.evaluation.options import AccuracyOptions
 from verifier.evidence.replay import own_class
-from verifier.methods import Options, decide, method_named
+from verifier.evidence.result_files import check_writable, write_whole
+from verifier.methods import Options, Task, decide, method_named, run
 from verifier.methods.comparison import Comparison, all_methods, compared
 from verifier.network.graph import Network
 from verifier.property.query import BY_LABEL, BY_NETWORK, Query
 from verifier.property.robustness import Neighbourhood
 from verifier.property.robustness import robustness_query as _robustness_query
 from verifier.property.samples import as_input, as_inputs, real_numbers
+from verifier.proving import Limits, made
 from verifier.radii.bracket import Bracket
 from verifier.radii.data import LabelledData
 from verifier.radii.measure import RadiusOptions, measure
@@ -47,7 +50,8 @@ def load_network(path: str | Path, outputs: Sequence[str] = (), batch_index: int
         ModelError: the file is no usable model, or has an operator that is not supported; the message names the node.
         UsageError: there is no such file.
     """
-    return _load_network(path, outputs=outputs, batch_index=batch_index)
+    network = _load_network(path, outputs=outputs, batch_index=batch_index)
+    return network if outputs or batch_index is not None else network.read_from(Path(path))
 
 
 def load_property(path: str | Path, network: Network | None = None, allow_empty: bool = False) -> Query:
@@ -68,7 +72,7 @@ def load_property(path: str | Path, network: Network | None = None, allow_empty:
     """
     if network is not None:
         _check_network(network)
-    return _load_property(path, network, allow_empty)
+    return _load_property(path, network, allow_empty).read_from(Path(path))
 
 
 def robustness_query(
@@ -114,7 +118,13 @@ def robustness_query(
     return _robustness_query(sizes, neighbourhood, kept, source=BY_NETWORK if label is None else BY_LABEL)
 
 
-def verify(network: Network, query: Query, method: str = "auto", options: Options | None = None) -> Verdict:
+def verify(
+    network: Network,
+    query: Query,
+    method: str = "auto",
+    options: Options | None = None,
+    proof: str | Path | None = None,
+) -> Verdict:
     """Decides whether the query's violation exists.
 
     Args:
@@ -122,6 +132,8 @@ def verify(network: Network, query: Query, method: str = "auto", options: Option
         query: describes a violation; `unsat` means that there is none: the property holds.
         method: a name of `verifier.methods.METHODS`.
         options: timeout (seconds), seed, device, witness tolerance.
+        proof: where to write a proof of `unsat`, or the witness of `sat`, for `verifier check`, in what is left of the
+            time and memory; the verdict's `proof` says what became of it. Network and query must come from files.
 
     >>> network = load_network("vnnlib_specs/onnx/digits_dense.onnx")
     >>> query = load_property("vnnlib_specs/vnnlib/digits_dense_robust.vnnlib", network)
@@ -130,10 +142,33 @@ def verify(network: Network, query: Query, method: str = "auto", options: Option
 
     Raises:
         PropertyError: the query's sizes are not the network's.
-        UsageError: there is no such method.
+        UsageError: there is no such method; or a proof is asked for of what is no file's, or cannot be written.
     """
     _require_fitting(network, query)
-    return decide(network, query, method_named(method), _options(options))
+    chosen, set_by = method_named(method), _options(options)
+    if proof is None:
+        return decide(network, query, chosen, set_by)
+    target, files = Path(proof), _sources(network, query)
+    check_writable(target, Argument("proof"))
+    task = Task(network, query, set_by)
+    verdict = run(task, chosen)
+    written = made(*files, verdict, task, Limits(max(0.001, task.deadline.remaining), memory=set_by.memory))
+    if written.contents is not None:
+        write_whole(target, written.contents)
+    return replace(verdict, proof=written.note)
+
+
+def _sources(network: Network, query: Query) -> tuple[Path, Path]:
+    """The files that a proof is about.
+
+    Raises:
+        UsageError: one of the two is not all of a file.
+    """
+    if network.source is None or query.source is None:
+        what = "network" if network.source is None else "query"
+        cause = f"proofs are of a model file and a property file, and the {what} is not all of one"
+        raise UsageError(cause, Argument("proof"), "give what load_network and load_property return")
+    return network.source, query.source
 
 
 def compare(

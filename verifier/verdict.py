@@ -63,6 +63,7 @@ class Verdict:
     seconds: float = 0.0
     detail: str = ""
     reached: float | None = None
+    proof: str = ""
 
     @property
     def proved(self) -> bool:

@@ -13,6 +13,7 @@ import pytest
 from tests.batch.browser import chromium
 from tests.batch.report_cases import HOSTILE, material, rich_store
 from tests.batch.stores import add_run, item, outcome
+from verifier.batch.proof_record import ProofRecord
 from verifier.batch.report.page import page
 
 
@@ -197,3 +198,18 @@ def test_a_run_without_results_is_shown(browser: Any, tmp_path: Path) -> None:
     wait_for(browser, "#scatter .main-svg")
     assert [row.split()[:3] for row in rows(browser)] == [["set/a/a", "auto", "not"], ["set/a/a", "crown", "not"]]
     assert not [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+
+
+def test_proofs_are_drawn_and_found(browser: Any, tmp_path: Path) -> None:
+    told = [(f"i{k}", ProofRecord(f"{k}.npz", 10**k, 0.1 * k, "", "accepted", 0.1)) for k in range(2, 6)]
+    told.append(("none", ProofRecord(reason="the time ran out")))
+    add_run(tmp_path / "s.db", [(item(name), replace(outcome("unsat"), proof=proof)) for name, proof in told])
+    (tmp_path / "report.html").write_text(page(material(tmp_path / "s.db"), "today"), encoding="utf-8")
+    browser.get((tmp_path / "report.html").as_uri())
+    for plot in ("#proof-sizes", "#proof-times"):
+        wait_for(browser, f"{plot} .main-svg .point")
+    fill(browser, "proof", "no proof")
+    assert [row.split()[0] for row in rows(browser)] == ["set/none/none"]
+    fill(browser, "proof", "accepted")
+    assert len(rows(browser)) == 4
+    assert "proof 0.1 kB, 0.20 s, accepted in 0.10 s 2.npz" in opened_details(browser, "i2").text

@@ -21,11 +21,29 @@ def test_a_proof_is_written_and_accepted(tmp_path: Path) -> None:
         assert json.loads((tmp_path / "said.json").read_text())["verdict"] == "accepted"
 
 
-def test_of_what_fails_there_is_none(tmp_path: Path) -> None:
-    done = run("verify", *FAILS, "--proof", tmp_path / "proof.npz")
+def test_of_what_fails_it_is_the_witness(tmp_path: Path) -> None:
+    witness, said = tmp_path / "witness.npz", tmp_path / "said.json"
+    done = run("verify", *FAILS, "--proof", witness, "--json", tmp_path / "verdict.json")
     assert done.returncode == 1
-    assert "no proof" in done.stdout
+    assert "witness: 0." in done.stdout
+    assert json.loads((tmp_path / "verdict.json").read_text())["proof"].startswith("witness: ")
+    checked = run("check", *FAILS, witness, "--json", said)
+    assert (checked.returncode, checked.stdout.split()[:2]) == (0, ["accepted", "sat,"])
+    assert json.loads(said.read_text())["claim"] == "sat"
+
+
+def test_a_proof_that_is_too_large_is_given_up(tmp_path: Path) -> None:
+    done = run("verify", *HOLDS, "--proof", tmp_path / "proof.npz", "--proof-size", "0.001")
+    assert (done.returncode, done.stdout.split()[0]) == (0, "unsat")
+    assert "more than the 0.001 MB allowed" in done.stdout
     assert not (tmp_path / "proof.npz").exists()
+
+
+def test_a_solvers_word_is_not_the_proof(tmp_path: Path) -> None:
+    done = run("verify", *HOLDS, "--method", "milp", "--proof", tmp_path / "proof.npz")
+    assert "by our own search, not by the word of milp's solver" in done.stdout
+    checked = run("check", *HOLDS, tmp_path / "proof.npz", "--workers", 2)
+    assert (checked.returncode, checked.stdout.split()[:2]) == (0, ["accepted", "unsat,"])
 
 
 def test_another_property_is_rejected(tmp_path: Path) -> None:

@@ -115,7 +115,16 @@ def test_the_line_tells_stage_and_state() -> None:
     assert line.text() == f"   1.5 s  split_neurons, {len(task.query.disjuncts)} disjuncts open"
     task.advanced(3, 7, -0.5)
     assert line.text() == "   1.5 s  split_neurons, 3 domains open, 7 explored, worst bound -0.5"
+    line.proving(12)
+    assert line.text() == "   1.5 s  writing the proof, 12 cases"
     line.stop()
+
+
+def test_a_check_tells_how_far_it_is() -> None:
+    line = LiveLine(lambda: 1.5, "checking")
+    assert line.text() == "   1.5 s  checking"
+    line.cases(7)
+    assert line.text() == "   1.5 s  checking, 7 cases"
 
 
 def test_the_help_and_the_defaults_are_those_of_the_library() -> None:

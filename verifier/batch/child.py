@@ -1,4 +1,8 @@
-"""The life of a process that was forked for one job: it decides, sends its outcome through a pipe, and ends."""
+"""The life of a process that was forked for one job: it decides, sends its outcome through a pipe, and ends.
+
+Where a proof is wanted it goes on: the outcome has been sent by then, and what becomes of the proof follows, once it is
+written and again once it is checked.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,14 @@ import os
 import signal
 import sys
 import traceback
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 from verifier.batch.contents import network_hash, property_hash
 from verifier.batch.job import Job, decide
+from verifier.batch.messages import framed
 from verifier.batch.outcome import Fault, Outcome
+from verifier.batch.proof_work import records, used
 from verifier.batch.refusals import refusal
 from verifier.batch.watchdog import Watchdog
 from verifier.errors import EXIT_DEFECT, VerifierError
@@ -34,10 +41,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def run_child(assignment: Assignment, answer: int, log: int) -> NoReturn:
-    """Decides. The packed outcome counts only where the exit status is 0; anything else is a crash.
+    """Decides. Without a proof the outcome counts only where the exit status is 0; anything else is a crash.
 
     Args:
-        answer: where `BEGUN` and the packed outcome are written, a descriptor.
+        answer: where `BEGUN` and the messages are written, a descriptor: the packed outcome, then records of the proof.
         log: what becomes standard output and error, a descriptor.
     """
     status = EXIT_DEFECT
@@ -45,7 +52,17 @@ def run_child(assignment: Assignment, answer: int, log: int) -> NoReturn:
         _settle_in(log)
         changed = _changed(assignment)
         _write(answer, BEGUN)
-        _write(answer, (changed or _decided(assignment.job, answer)).packed())
+        order = assignment.proof
+        if order is not None:
+            with contextlib.suppress(OSError):  # what cannot be removed is written anew, or that cannot be either
+                order.removed()
+        outcome, task = (changed, None) if changed else _decided(assignment.job, answer)
+        if order is None:
+            _send(answer, outcome.packed())
+        else:
+            _send(answer, replace(outcome, **used()).packed())
+            for record in records(order, assignment.job, outcome, task):
+                _send(answer, record.packed())
         status = 0
     except BaseException:
         _log_exception()
@@ -106,28 +123,29 @@ def _changed(assignment: Assignment) -> Outcome | None:
     return None
 
 
-def _decided(job: Job, answer: int) -> Outcome:
+def _decided(job: Job, answer: int) -> tuple[Outcome, Task | None]:
     # A signal from outside is no timeout: it ends this process, and that is told as what it is.
     watchdog = Watchdog(job.timeout, lambda text: print(text, file=sys.stderr, flush=True), on_signals=False)
 
     def finish(verdict: Verdict, task: Task | None) -> int:
-        _write(answer, Outcome.of(verdict, task).packed())
+        _send(answer, Outcome.of(verdict, task).packed())
         return 0
 
     try:
         with watchdog:
-            outcome = _tried(job, watchdog, finish)
+            decided = _tried(job, watchdog, finish)
             watchdog.claim()
-        return outcome
+        return decided
     except RuntimeError as error:  # the watchdog's thread cannot be started
-        return _failure(error, job, watchdog.elapsed)
+        return _failure(error, job, watchdog.elapsed), None
 
 
-def _tried(job: Job, watchdog: Watchdog, finish: Callable[[Verdict, Task | None], int]) -> Outcome:
+def _tried(job: Job, watchdog: Watchdog, finish: Callable[[Verdict, Task | None], int]) -> tuple[Outcome, Task | None]:
     try:
-        return Outcome.of(*decide(job, watchdog, finish))
+        verdict, task = decide(job, watchdog, finish)
+        return Outcome.of(verdict, task), task
     except Exception as error:
-        return _failure(error, job, watchdog.elapsed)
+        return _failure(error, job, watchdog.elapsed), None
 
 
 def _failure(error: Exception, job: Job, seconds: float) -> Outcome:
@@ -141,6 +159,10 @@ def _failure(error: Exception, job: Job, seconds: float) -> Outcome:
     _log_exception()
     told = f"a defect of verifier, please report it: {type(error).__name__}: {error}"
     return Outcome.failed(Fault.DEFECT, told, job.method, seconds)
+
+
+def _send(end: int, message: bytes) -> None:
+    _write(end, framed(message))
 
 
 def _write(end: int, content: bytes) -> None:

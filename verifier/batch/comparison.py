@@ -14,6 +14,7 @@ from functools import cached_property
 from statistics import median
 
 from verifier.batch.records import Result
+from verifier.verdict import Status
 
 SHORTEST = 1e-6
 """Seconds that a result takes at least: clocks tell no less, and ratios stay finite."""
@@ -104,6 +105,22 @@ class Comparison:
         """Solved by both, noticeably slower by b; the most so first."""
         return sorted((p for p in self.both if p.noticeable and p.ratio > 1), key=lambda p: -p.ratio)
 
+    @cached_property
+    def proofs_gained(self) -> list[Pair]:
+        """Proved in both, with a proof in b alone that no checker has refused."""
+        return [p for p in self._proved if _stands(p.b) and not _stands(p.a)]
+
+    @cached_property
+    def proofs_lost(self) -> list[Pair]:
+        """Likewise in a alone."""
+        return [p for p in self._proved if _stands(p.a) and not _stands(p.b)]
+
+    @property
+    def _proved(self) -> list[Pair]:
+        """Proved in both, a proof being wanted in both."""
+        wanted = (p for p in self.both if p.a.proof is not None and p.b.proof is not None)
+        return [p for p in wanted if p.a.verdict is Status.UNSAT]
+
     @property
     def median_ratio(self) -> float | None:
         """The median of b's time over a's, where both solved; None where they solved nothing together."""
@@ -118,6 +135,10 @@ class Comparison:
     def solved_sign_test(self) -> float:
         """Likewise of gained and lost instances."""
         return sign_test(len(self.gained), len(self.lost))
+
+
+def _stands(result: Result) -> bool:
+    return result.proof is not None and result.proof.stands
 
 
 def _matched(first: Sequence[Result], second: Sequence[Result], same: Callable[[Result], Hashable]) -> dict[int, int]:

@@ -27,7 +27,7 @@ from verifier.errors import UsageError
 START = 120.0
 """Seconds that a warm process may take to load everything."""
 SLACK = HASHING + GRACE + LENIENCE + 60.0
-"""Seconds beyond its job's timeout after which a warm process that has not answered counts as lost."""
+"""Seconds beyond its assignment's own time after which a warm process that has not answered counts as lost."""
 MESSAGE = 60
 """Seconds that a message which has begun may take to be complete, a whole number."""
 LONGEST_POLL = 1e5
@@ -178,7 +178,7 @@ class WarmProcess:
         """
         self._sent += 1
         self._pipe.send((self._sent, assignment))
-        self._await_answer(assignment.job.timeout + SLACK)
+        self._await_answer(assignment.longest + SLACK)
         number, outcome = self._pipe.recv()
         if number != self._sent:
             raise OSError("an answer to another assignment")

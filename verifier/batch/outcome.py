@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from verifier.batch.proof_record import ProofRecord
 from verifier.errors import VerifierError
 from verifier.evidence.result_files import history_records
 from verifier.verdict import Status, Verdict
@@ -54,6 +55,7 @@ class Outcome:
         log: what it wrote to its standard output and error; of much, the begin and the end.
         worker: where it ran, ``host/process``.
         undecided: neurons left open by the bounds that a thorough job ended with; None elsewhere.
+        proof: what became of the proof of an `unsat`; None where none was asked for, or there is nothing to prove.
     """
 
     verdict: Verdict
@@ -67,6 +69,7 @@ class Outcome:
     log: str = ""
     worker: str = ""
     undecided: int | None = None
+    proof: ProofRecord | None = None
 
     @classmethod
     def of(cls, verdict: Verdict, task: Task | None) -> Outcome:

@@ -8,12 +8,15 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from verifier.batch.assignment import Assignment
 from verifier.batch.hashing import hashes
 from verifier.batch.instances import Instance
 from verifier.batch.job import Job
+from verifier.batch.proof_record import ProofOrder, proof_name
 from verifier.errors import UsageError
+from verifier.proving import PROOF_SIZE
 
 DEFAULT_TIMEOUT = 300.0
 """Seconds for an instance whose list tells none, where none is asked for."""
@@ -21,6 +24,9 @@ DEFAULT_MEMORY = 8000.0
 """Megabytes for an instance where nobody says."""
 SEARCH_SHARE = 0.5
 """Part of an instance's memory that a search may keep: the rest is for what it works on."""
+OF_PROOFS = {"proofs", "proof_timeout", "proof_size", "check_proofs"}
+"""What is set for proofs. All of it is part of what a run asks: no run has proofs of some instances, or in two folders,
+because it was taken up with other options."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,10 @@ class Settings:
         device, seed, witness_tolerance, solver: see `verifier.Options`.
         shuffle: whether the order is drawn, by `seed`, rather than the lists'.
         only: the pattern of names that were chosen.
+        proofs: the folder, by its absolute path, for a proof of each `unsat`; None writes none.
+        proof_timeout: seconds for the writing of each, and as many for its checking; None takes the instance's.
+        proof_size: megabytes of each at most.
+        check_proofs: whether each is checked as well.
     """
 
     methods: tuple[str, ...] = ("auto",)
@@ -47,6 +57,10 @@ class Settings:
     shuffle: bool = False
     only: str = "*"
     solver: str = "highs"
+    proofs: str | None = None
+    proof_timeout: float | None = None
+    proof_size: float = PROOF_SIZE
+    check_proofs: bool = False
 
     def __post_init__(self) -> None:
         """Checks the limits.
@@ -54,6 +68,9 @@ class Settings:
         Raises:
             UsageError: one is no positive number.
         """
+        if self.proof_timeout is not None and not 0 < self.proof_timeout < math.inf:
+            cause = f"a timeout of {self.proof_timeout} s"
+            raise UsageError(cause, "--proof-timeout", "give a positive number of seconds")
         if self.timeout is not None and not 0 < self.timeout < math.inf:
             raise UsageError(f"a timeout of {self.timeout} s", "--timeout", "give a positive number of seconds")
         if self.memory is not None and not 0 < self.memory < math.inf:
@@ -94,7 +111,16 @@ class Item:
             settings.solver,
             allow_empty=True,
         )
-        return Assignment(job, memory, self.network_hash, self.property_hash)
+        return Assignment(job, memory, self.network_hash, self.property_hash, self._order(settings))
+
+    def _order(self, settings: Settings) -> ProofOrder | None:
+        """That a proof is wanted, if it is."""
+        if settings.proofs is None:
+            return None
+        asked = self.network_hash, self.property_hash, self.method
+        name = proof_name(self.instance.benchmark, self.instance.network, self.instance.prop, asked)
+        seconds = settings.proof_timeout or self.timeout
+        return ProofOrder(Path(settings.proofs), name, seconds, settings.proof_size, settings.check_proofs)
 
 
 def planned(instances: Sequence[Instance], settings: Settings) -> list[Item]:
@@ -136,5 +162,8 @@ def fingerprint(items: Sequence[Item], settings: Settings) -> str:
     for item in items:
         files = str(item.instance.network), str(item.instance.prop), item.network_hash, item.property_hash
         asked.append((item.instance.benchmark, *files, item.method, item.timeout, item.instance.truth))
-    limits = {k: v for k, v in asdict(settings).items() if k not in ("methods", "timeout", "shuffle", "only")}
+    aside = {"methods", "timeout", "shuffle", "only"}
+    if settings.proofs is None:  # so that runs of the time before there were proofs can be taken up
+        aside |= OF_PROOFS
+    limits = {k: v for k, v in asdict(settings).items() if k not in aside}
     return hashlib.sha256(json.dumps([sorted(asked), limits]).encode()).hexdigest()

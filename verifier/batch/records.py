@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from verifier.batch.instances import is_wrong, stem
+from verifier.batch.proof_record import REJECTED, ProofRecord
 from verifier.batch.store import Store
 from verifier.errors import UsageError
 from verifier.property.query import Declaration
@@ -83,6 +84,7 @@ class Result:
         fault: "" or why there is no verdict.
         detail, explanation, history, log, worker, ended: see `Outcome`.
         kept: the witness of a `sat`.
+        proof: what became of the proof of an `unsat`; None where none was asked for.
     """
 
     run: Run
@@ -108,6 +110,7 @@ class Result:
     worker: str = ""
     ended: str = ""
     kept: KeptWitness | None = None
+    proof: ProofRecord | None = None
 
     @property
     def name(self) -> str:
@@ -123,6 +126,11 @@ class Result:
     def solved(self) -> bool:
         """Whether it is proved or refuted."""
         return self.verdict in (Status.UNSAT, Status.SAT)
+
+    @property
+    def rejected(self) -> bool:
+        """Whether a checker rejects its proof: a defect, of whichever side."""
+        return self.proof is not None and self.proof.checked == REJECTED
 
     @property
     def wrong(self) -> bool:
@@ -210,10 +218,11 @@ _UNTOLD = {"explanation": "'[]'", "history": "'[]'", "log": "''"}
 _TOLD = ", ".join(f"results.{name}" for name in _UNTOLD)
 _RESULTS = """
     SELECT benchmark, network, property, network_hash, property_hash, method, items.timeout, truth, verdict, settled_by,
-        seconds, cpu_seconds, peak_memory, bound, fault, detail, {told}, worker, ended, x, y, distance, shapes,
-        declarations
+        results.seconds, cpu_seconds, peak_memory, bound, fault, detail, {told}, worker, ended, x, y, distance, shapes,
+        declarations, proofs.path, proofs.bytes, proofs.seconds AS proof_seconds, proofs.reason, proofs.checked,
+        proofs.check_seconds, proofs.check_reason
     FROM items JOIN instances ON instances.id = items.instance LEFT JOIN results ON results.item = items.id
-        LEFT JOIN witnesses ON witnesses.item = items.id
+        LEFT JOIN witnesses ON witnesses.item = items.id LEFT JOIN proofs ON proofs.item = items.id
     WHERE items.run = ? ORDER BY items.position
 """
 
@@ -240,7 +249,15 @@ def _result(run: Run, row: sqlite3.Row) -> Result:
         row["worker"],
         row["ended"],
         _witness(row),
+        _proof(row),
     )
+
+
+def _proof(row: sqlite3.Row) -> ProofRecord | None:
+    if row["path"] is None:
+        return None
+    told = row["path"], row["bytes"], row["proof_seconds"], row["reason"]
+    return ProofRecord(*told, row["checked"], row["check_seconds"], row["check_reason"])
 
 
 def _witness(row: sqlite3.Row) -> KeptWitness | None:

@@ -70,7 +70,20 @@ CREATE TABLE witnesses (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (FIRST,)
+PROOFS = """
+CREATE TABLE proofs (
+    item INTEGER PRIMARY KEY REFERENCES results ON DELETE CASCADE,
+    path TEXT NOT NULL,                   -- within the folder of the run's options; '' where there is none
+    bytes INTEGER NOT NULL,
+    seconds REAL NOT NULL,                -- wall time of the writing, not among the result's
+    reason TEXT NOT NULL,                 -- why there is none, or a remark
+    checked TEXT NOT NULL CHECK (checked IN ('', 'accepted', 'rejected', 'error')),  -- '' where nobody asked
+    check_seconds REAL NOT NULL,
+    check_reason TEXT NOT NULL            -- why it was not accepted
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (FIRST, PROOFS)
 """Statements that lead from version i to version i + 1."""
 
 

@@ -124,7 +124,8 @@ class Store:
             row = self.connection.execute(find, (fingerprint(items, settings),)).fetchone()
             some = self.connection.execute("SELECT options FROM runs ORDER BY id DESC LIMIT 1").fetchone()
         if row is None and some is not None:
-            then, today = json.loads(some[0]), json.loads(json.dumps(asdict(settings)))
+            plain, today = (json.loads(json.dumps(asdict(each))) for each in (Settings(), settings))
+            then = plain | json.loads(some[0])  # an earlier version did not know all of them
             differ = [
                 f"{name} was {then.get(name)}, is {today[name]}" for name in today if today[name] != then.get(name)
             ]
@@ -245,6 +246,11 @@ def _keep(store: sqlite3.Connection, item: int, outcome: Outcome) -> None:
         rest = verdict.witness.distance, json.dumps(outcome.shapes), declared
         columns = "(item, x, y, distance, shapes, declarations)"
         store.execute(f"INSERT INTO witnesses {columns} VALUES (?, ?, ?, ?, ?, ?)", (item, x, y, *rest))
+    if kept and (proof := outcome.proof) is not None:
+        told = proof.path, proof.size, proof.seconds, proof.reason
+        checked = proof.checked, proof.check_seconds, proof.check_reason
+        columns = "(item, path, bytes, seconds, reason, checked, check_seconds, check_reason)"
+        store.execute(f"INSERT INTO proofs {columns} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (item, *told, *checked))
 
 
 def now() -> str:

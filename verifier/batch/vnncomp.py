@@ -11,17 +11,15 @@ from __future__ import annotations
 
 import csv
 import gzip
-import hashlib
 import io
-import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from verifier.batch.file_names import make_folder, safe_name
 from verifier.batch.instances import stem
 from verifier.batch.records import Result
 from verifier.errors import UsageError
-from verifier.evidence.result_files import LONGEST_NAME, counterexample, write_whole
+from verifier.evidence.result_files import counterexample, write_whole
 from verifier.text import cell
 from verifier.verdict import Status
 
@@ -66,7 +64,7 @@ def check_vnncomp(folder: Path, instances: Iterable[tuple[str, Path, Path]]) -> 
         if other != instance:
             cause = f"{instance[2]} and {other[2]} would have the same counterexample {counterexample_path(*instance)}"
             raise UsageError(cause, "--vnncomp", "leave one of them out with --only")
-    _make(folder)
+    make_folder(folder)
 
 
 def counterexample_path(benchmark: str, network: Path, prop: Path) -> Path:
@@ -76,33 +74,14 @@ def counterexample_path(benchmark: str, network: Path, prop: Path) -> Path:
     """
     kind = next((f"{word}_" for word in ("medical", "ruarobot") if word in str(prop)), "")
     name = f"{kind if benchmark.startswith('safenlp') else ''}{stem(network)}_{stem(prop)}"
-    return Path(_safe(benchmark, ""), _safe(name, ENDING))
-
-
-def _safe(name: str, ending: str) -> str:
-    """The name as a file's or folder's: without separators, no hidden or parent folder, not too long."""
-    plain = re.sub(r"[/\\\x00-\x1f]", "_", name)
-    plain = re.sub(r"^\.", "_", plain) or "_"
-    if len(os.fsencode(plain + ending)) <= LONGEST_NAME:
-        return plain + ending
-    mark = "~" + hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:12] + ending
-    return os.fsencode(plain)[: LONGEST_NAME - len(mark)].decode(errors="ignore") + mark
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot be made ({error.strerror})", str(folder), "choose a writable place") from error
-    if not os.access(folder, os.W_OK):
-        raise UsageError("is not writable", str(folder), "choose a writable place")
+    return Path(safe_name(benchmark, ""), safe_name(name, ENDING))
 
 
 def _write(results: Sequence[Result], folder: Path) -> None:
     for result in results:
         path = folder / counterexample_path(result.benchmark, result.network, result.prop)
         if result.verdict is Status.SAT and result.kept is not None:
-            _make(path.parent)
+            make_folder(path.parent)
             text = counterexample(result.kept.witness, result.kept.declarations) + "\n"
             write_whole(path, gzip.compress(text.encode(), mtime=0))
         else:

@@ -26,10 +26,13 @@ from typing import Any
 
 from verifier.batch.assignment import Assignment
 from verifier.batch.child import BEGUN, run_child
+from verifier.batch.messages import whole
 from verifier.batch.outcome import Fault, Outcome
+from verifier.batch.proof_record import ProofOrder, ProofRecord, interrupted
 from verifier.batch.streams import Stream
 from verifier.batch.watchdog import GRACE
 from verifier.programs.solvers.registry import LAYERS
+from verifier.verdict import Status
 
 HASHING = 600.0
 """Seconds that a job's process may take to see whether its files are what they were, before the job begins."""
@@ -58,6 +61,8 @@ def main() -> None:
         except (EOFError, ConnectionError):  # the owner is gone; anything else is told on standard error
             return
         _load_layer(assignment.job.solver)
+        if assignment.proof is not None:
+            _load_proofs()
         outcome = Attempt(assignment, owner, wake).outcome()
         if outcome is None:
             return
@@ -94,6 +99,14 @@ def _load_layer(solver: str) -> None:
             gc.freeze()
 
 
+def _load_proofs() -> None:
+    """Imports what proofs need, once for all jobs."""
+    for module in ("verifier.proofs.write", "verifier.checker.main"):
+        if module not in sys.modules:
+            importlib.import_module(module)
+            gc.freeze()
+
+
 def child_signals() -> int:
     """A descriptor that becomes readable whenever a child has ended."""
     readable, writable = os.pipe()
@@ -110,6 +123,7 @@ class Attempt:
     def __init__(self, assignment: Assignment, owner: Connection, wake: int) -> None:
         self._assignment, self._owner, self._wake = assignment, owner, wake
         self._begun = False
+        self._sent = 0
         self._started = time.monotonic()
         self._limit = self._started + HASHING
 
@@ -157,6 +171,8 @@ class Attempt:
                     stream.take()
             if answer.size and not self._begun:
                 self._begin()
+            if answer.size and self._assignment.proof is not None:
+                self._go_on(len(_messages(answer.content)), self._assignment.proof)
             if time.monotonic() >= next_look:
                 if (fault := self._offence(pid)) is not Fault.NONE:
                     return fault
@@ -168,6 +184,12 @@ class Attempt:
         self._begun, self._started = True, time.monotonic()
         self._limit = self._started + self._assignment.job.timeout + GRACE + LENIENCE
 
+    def _go_on(self, sent: int, order: ProofOrder) -> None:
+        """The time of the proof begins, or that of its check, as soon as what was before is known."""
+        if sent > self._sent:
+            self._sent = sent
+            self._limit = time.monotonic() + order.seconds + GRACE + LENIENCE
+
     def _offence(self, pid: int) -> Fault:
         if time.monotonic() > self._limit:
             return Fault.RUNAWAY if self._begun else Fault.INPUT
@@ -178,15 +200,38 @@ class Attempt:
     def _told(self, fault: Fault, status: int, usage: Any, answer: bytes, log: str) -> Outcome:
         outcome = self._judged(fault, status, answer, log)
         kilobyte = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss
-        return replace(
-            outcome,
-            cpu_seconds=usage.ru_utime + usage.ru_stime,
-            peak_memory=usage.ru_maxrss * kilobyte / MEGABYTE,
-            log=log,
-            worker=f"{socket.gethostname()}/{os.getpid()}",
-        )
+        told = replace(outcome, log=log, worker=f"{socket.gethostname()}/{os.getpid()}")
+        if outcome.proof is not None and outcome.cpu_seconds:
+            return told  # it has noted what was used before the proof
+        seconds, peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss * kilobyte / MEGABYTE
+        return replace(told, cpu_seconds=seconds, peak_memory=peak)
 
     def _judged(self, fault: Fault, status: int, answer: bytes, log: str) -> Outcome:
+        messages = _messages(answer)
+        ended = fault is Fault.NONE and os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
+        order = self._assignment.proof
+        if not messages or not (ended or order):
+            return self._fault(fault, status, log)
+        outcome = Outcome.unpacked(messages[0])
+        if order is None or outcome.verdict.status is not Status.UNSAT:
+            return outcome if ended else self._fault(fault, status, log)
+        record = ProofRecord.unpacked(messages[-1]) if len(messages) > 1 else None
+        if not ended or record is None:
+            record = interrupted(order, record, self._why(fault, status, log))
+        return replace(outcome, proof=record)
+
+    def _why(self, fault: Fault, status: int, log: str) -> str:
+        """Why the process was ended while it was at the proof."""
+        if fault is Fault.RUNAWAY:
+            return "it did not come back at its timeout and was killed"
+        if fault is Fault.MEMORY:
+            return f"it took more than {self._assignment.memory:g} MB of memory and was ended"
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
+            return "the verdict came at the last moment"
+        return self._fault(fault, status, log).verdict.detail
+
+    def _fault(self, fault: Fault, status: int, log: str) -> Outcome:
+        """The outcome of a job whose process has not come to its own end."""
         method, seconds = self._assignment.job.method, time.monotonic() - self._started
         if fault is Fault.RUNAWAY:
             return Outcome.failed(fault, "it did not come back at its timeout and was killed", method, seconds)
@@ -195,8 +240,6 @@ class Attempt:
         if fault is Fault.MEMORY:
             told = f"it took more than {self._assignment.memory:g} MB of memory and was ended; give more with --memory"
             return Outcome.failed(fault, told, method, seconds)
-        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0 and len(answer) > len(BEGUN):
-            return Outcome.unpacked(answer.removeprefix(BEGUN))
         own_words = log.partition("Fatal Python error")[0]  # what follows is faulthandler's
         last = next((line for line in reversed(own_words.splitlines()) if line.strip()), "it wrote nothing")
         if os.WIFSIGNALED(status):
@@ -204,6 +247,11 @@ class Attempt:
         else:
             how = f"ended with status {os.WEXITSTATUS(status)} and no answer"
         return Outcome.failed(Fault.CRASH, f"its process {how} ({last})", method, seconds)
+
+
+def _messages(answer: bytes) -> list[bytes]:
+    """What a job's process has sent so far."""
+    return whole(answer.removeprefix(BEGUN))
 
 
 def _signal_name(number: int) -> str:

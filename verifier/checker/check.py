@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, partial
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from verifier.checker.claim import Disjunct
 from verifier.checker.graph import Function, Graph, Linear, Product
 from verifier.checker.linear import Adjoint, Array, Convolution, Dense, Map, Move
 from verifier.checker.lines import TINY, exactly
+from verifier.checker.pieces import Piece, work_off
 from verifier.checker.proof import Proof
 
 VALUES = 1 << 22
@@ -37,6 +39,7 @@ class Check:
         proof: to check.
         exact: whether in rational numbers.
         progress: is told how many leaves are done.
+        workers: threads that share the parts out among them; most of the time is NumPy's, which lets others work.
     """
 
     def __init__(
@@ -46,11 +49,13 @@ class Check:
         proof: Proof,
         exact: bool = False,
         progress: Callable[[int], None] = lambda done: None,
+        workers: int = 1,
     ) -> None:
+        self.workers = workers
         self.graph = rational(graph) if exact else graph
         self.disjuncts, self.proof, self.exact, self.progress = disjuncts, proof, exact, progress
         self.bounder = Bounder(self.graph, exact)
-        self.done = 0
+        self.done, self.counting = 0, Lock()
         self.facts_at: dict[tuple[int, int], list[int]] = {}
         values = sum(node.size for node in graph.nodes)
         self.batch = max(1, min(256, VALUES // values))
@@ -69,12 +74,12 @@ class Check:
                 raise Weak(f"disjunct {d} has {told}")
         self._look_at_the_tree()
         self._covered()
-        sharpened = self.proof["tree_sharpened"]
-        roots = np.flatnonzero(self.proof["tree_parent"] < 0)
+        sharpened, roots = self.proof["tree_sharpened"], np.flatnonzero(self.proof["tree_parent"] < 0)
+        pieces: list[Piece] = []
         for group in (roots[~sharpened[roots]], roots[sharpened[roots]]):
-            for start in range(0, len(group), self.batch):
-                some = group[start : start + self.batch].tolist()
-                self._descend(some, self.state_of([self.disjuncts[self.root_disjunct[k]] for k in some]))
+            starts = range(0, len(group), self.batch)
+            pieces += [partial(self._begin, group[i : i + self.batch].tolist()) for i in starts]
+        work_off(pieces, self.workers)
 
     # The tree.
 
@@ -197,26 +202,28 @@ class Check:
                     upper[k][n, entry] = min(upper[k][n, entry], value)
         return State(lower, upper)
 
-    def _descend(self, owners: list[int], state: State) -> None:
-        """Checks the leaves of nodes, each a part of the state, and those of the sharpened nodes below."""
-        waiting = [(owners, state)]
-        while waiting:
-            owners, state = waiting.pop()
-            if self.proof["tree_sharpened"][owners[0]]:
-                state = self.bounder.sharpened(state, partial(self._prove_facts, owners))
-            place = {owner: n for n, owner in enumerate(owners)}
-            leaves = [leaf for owner in owners for leaf in self.leaves_at[owner]]
-            for group in self._alike(leaves, "leaf"):
-                self._close(group, place, state)
-            below = [k for owner in owners for k in self.owners_below[owner]]
-            for start in range(0, len(below), self.batch):
-                some = below[start : start + self.batch]
-                above = [self.owner[int(self.proof["tree_parent"][k])] for k in some]
-                known = self._cut(
-                    state.take(np.array([place[k] for k in above])),
-                    [self._path(k, top) for k, top in zip(some, above, strict=True)],
-                )
-                waiting.append((some, self.bounder.propagated(known.lower[0], known.upper[0], known)))
+    def _begin(self, roots: list[int]) -> list[Piece]:
+        return self._descend(roots, self.state_of([self.disjuncts[self.root_disjunct[k]] for k in roots]))
+
+    def _descend(self, owners: list[int], state: State) -> list[Piece]:
+        """The leaves of nodes, each a part of the state, to be checked, and the sharpened nodes below."""
+        if self.proof["tree_sharpened"][owners[0]]:
+            state = self.bounder.sharpened(state, partial(self._prove_facts, owners))
+        place = {owner: n for n, owner in enumerate(owners)}
+        leaves = [leaf for owner in owners for leaf in self.leaves_at[owner]]
+        pieces: list[Piece] = [partial(self._close, group, place, state) for group in self._alike(leaves, "leaf")]
+        below = [k for owner in owners for k in self.owners_below[owner]]
+        starts = range(0, len(below), self.batch)
+        return [*pieces, *(partial(self._sharpen, below[i : i + self.batch], place, state) for i in starts)]
+
+    def _sharpen(self, owners: list[int], place: dict[int, int], state: State) -> list[Piece]:
+        """Goes on to sharpened nodes, from what is known of those above them."""
+        above = [self.owner[self.parent[k]] for k in owners]
+        known = self._cut(
+            state.take(np.array([place[k] for k in above])),
+            [self._path(k, top) for k, top in zip(owners, above, strict=True)],
+        )
+        return self._descend(owners, self.bounder.propagated(known.lower[0], known.upper[0], known))
 
     # Facts.
 
@@ -231,7 +238,7 @@ class Check:
 
     # Leaves.
 
-    def _close(self, leaves: list[int], place: dict[int, int], state: State) -> None:
+    def _close(self, leaves: list[int], place: dict[int, int], state: State) -> list[Piece]:
         proof = self.proof
         nodes = proof["leaf_node"][leaves].tolist()
         packed = [(int(proof["leaf_disjunct"][leaf]), proof.part("leaf_weights", leaf).tobytes()) for leaf in leaves]
@@ -253,8 +260,10 @@ class Check:
             n = int(np.flatnonzero(~holds)[0])
             told = f"its rows add up to at least {float(least[n]):.9g} there, and must exceed {float(limit[n]):.9g}"
             raise Weak(f"leaf {leaves[n]}, at node {nodes[n]}, does not close disjunct {packed[n][0]}: {told}")
-        self.done += len(leaves)
-        self.progress(self.done)
+        with self.counting:
+            self.done += len(leaves)
+            self.progress(self.done)
+        return []
 
     def _least(self, nodes: list[int], place: dict[int, int], state: State, table: Array, hints: Hints) -> Array:
         """Lower bounds of rows, shape (N or 1, R, outputs), on N nodes of the tree."""

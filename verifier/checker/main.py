@@ -1,7 +1,8 @@
 """The command: `verifier check NET PROPERTY PROOF`, or `verifier-check`.
 
-It says `accepted` and exits with 0; or `rejected` and the first place that does not hold, with 1; or, where a file
-cannot be read, or the model or property has something that the checker does not know, `error`, with 2.
+It says `accepted` with what was shown (`unsat`, or `sat` by a witness) and exits with 0; or `rejected` and the first
+place that does not hold, with 1; or, where a file cannot be read, or the model or property has something that the
+checker does not know, `error`, with 2.
 """
 
 from __future__ import annotations
@@ -19,20 +20,29 @@ from verifier.checker.claim import read_property
 from verifier.checker.graph import Unreadable
 from verifier.checker.model import read_model
 from verifier.checker.proof import digest, read_proof
+from verifier.checker.witness import check_witness, is_witness
 
 STATUS = {"accepted": 0, "rejected": 1, "error": 2}
 
 
 def check(
-    network: Path, prop: Path, proof: Path, exact: bool = False, progress: Callable[[int], None] = lambda done: None
+    network: Path,
+    prop: Path,
+    proof: Path,
+    exact: bool = False,
+    progress: Callable[[int], None] = lambda done: None,
+    workers: int = 1,
 ) -> tuple[str, str]:
-    """What is said of a proof: accepted, rejected or error, and why."""
+    """What is said of a proof, or of a sat's witness: accepted, rejected or error, and why."""
     try:
+        if is_witness(proof):
+            check_witness(network, prop, proof, exact)
+            return "accepted", ""
         hints = read_proof(proof)
         for name, path, recorded in (("model", network, hints.model), ("property", prop, hints.property)):
             if digest(path) != recorded:
                 return "rejected", f"it is a proof about another {name} than {path}"
-        Check(read_model(network), read_property(prop), hints, exact, progress).run()
+        Check(read_model(network), read_property(prop), hints, exact, progress, workers).run()
     except Weak as weak:
         return "rejected", str(weak)
     except (Unreadable, OSError) as error:
@@ -40,23 +50,38 @@ def check(
     return "accepted", ""
 
 
+def claimed(proof: Path) -> str:
+    """What a file is to show: unsat, or sat."""
+    return "sat" if is_witness(proof) else "unsat"
+
+
+def _workers(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
 def main() -> None:
     """Runs the command line."""
-    parser = argparse.ArgumentParser("verifier-check", description="Check a proof that a property holds.")
+    about = "Check a proof that a property holds, or a witness that it does not."
+    parser = argparse.ArgumentParser("verifier-check", description=about)
     parser.add_argument("network", type=Path, metavar="NET", help="ONNX model.")
     parser.add_argument("property", type=Path, metavar="PROPERTY", help="VNN-LIB property.")
     parser.add_argument("proof", type=Path, metavar="PROOF", help="What `verifier verify --proof` wrote.")
     parser.add_argument("--exact", action="store_true", help="In rational numbers; for small networks.")
+    parser.add_argument("--workers", type=_workers, default=1, metavar="N", help="Parts checked at a time.")
     parser.add_argument("--json", type=Path, metavar="FILE", help="Also write what is said as JSON.")
     asked = parser.parse_args()
     started = time.monotonic()
-    said, why = check(asked.network, asked.property, asked.proof, asked.exact)
+    said, why = check(asked.network, asked.property, asked.proof, asked.exact, workers=asked.workers)
     seconds = time.monotonic() - started
-    print(said)
+    claim = claimed(asked.proof)
+    print(f"{said} {claim}" if said == "accepted" else said)
     if why:
         print(f"verifier-check: {why}", file=sys.stderr)
     if asked.json:
-        record = {"verdict": said, "reason": why, "seconds": round(seconds, 3), "exact": asked.exact}
+        record = {"verdict": said, "claim": claim, "reason": why, "seconds": round(seconds, 3), "exact": asked.exact}
         asked.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     sys.exit(STATUS[said])
 

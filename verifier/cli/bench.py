@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verifier.cli.options import flag, listed, number, option, whole, word
 from verifier.cli.statuses import judged, write_or_exit
 from verifier.errors import UsageError
+from verifier.proving import PROOF_SIZE
 
 if TYPE_CHECKING:
     from verifier.batch.plan import Settings
@@ -50,6 +51,18 @@ class Effort:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Proofs:
+    """What is written down of each unsat."""
+
+    proofs: Path | None = option(Path, None, "Write a proof of each unsat; a cluster has to see the folder.", "DIR")
+    proof_timeout: float | None = option(
+        number(0.001), None, "Seconds for each, beside the instance's; as many again if not given.", "SECONDS"
+    )
+    proof_size: float = option(number(0.001), PROOF_SIZE, "Give up a proof of more megabytes than this.", "MB")
+    check_proofs: bool = flag("Check each as soon as it is written, in as much time again.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Course:
     """Where it is worked on, and kept."""
 
@@ -60,12 +73,13 @@ class Course:
     vnncomp: Path | None = option(Path, None, "Also write results.csv and counterexamples as VNN-COMP does.", "DIR")
 
 
-def bench(benchmarks: Benchmarks, effort: Effort, course: Course) -> int:
+def bench(benchmarks: Benchmarks, effort: Effort, proofs: Proofs, course: Course) -> int:
     """Verify whole benchmarks, several instances at a time, each in isolation; nothing is lost.
 
     A crash, a runaway or too much memory ends one instance, with its reason kept. Killed at any moment, the same
     command with --resume repeats nothing that is finished. Exit status: 0 done, 2 wrong input or usage, 4 methods
-    contradict each other, 5 verdicts contradict known ones (a column truth, or JSON lines), 130 interrupted.
+    contradict each other or a proof is rejected, 5 verdicts contradict known ones (a column truth, or JSON lines), 130
+    interrupted. No proof, nor what it takes, changes a verdict or its time.
 
     Examples:
 
@@ -75,6 +89,8 @@ def bench(benchmarks: Benchmarks, effort: Effort, course: Course) -> int:
 
     verifier bench benchmarks --methods crown,milp --only 'mnist*' --store compared.db
 
+    verifier bench benchmarks/acasxu_2023 --timeout 60 --proofs proofs --check-proofs --store proved.db
+
     verifier bench benchmarks --cluster scheduler.json --store cluster.db --vnncomp results
     """
     from verifier.batch.instances import read_instances
@@ -83,7 +99,7 @@ def bench(benchmarks: Benchmarks, effort: Effort, course: Course) -> int:
     from verifier.batch.vnncomp import check_vnncomp, write_vnncomp
     from verifier.cli.bench_work import Work
 
-    settings = _settings(benchmarks, effort, course.cluster)
+    settings = with_proofs(_settings(benchmarks, effort, course.cluster), proofs)
     items = planned(read_instances(benchmarks.path, benchmarks.only), settings)
     vnncomp = course.vnncomp
     if vnncomp is not None:
@@ -95,6 +111,30 @@ def bench(benchmarks: Benchmarks, effort: Effort, course: Course) -> int:
     if vnncomp is not None:
         write_or_exit(status, lambda: write_vnncomp(results, vnncomp))
     return status
+
+
+def with_proofs(settings: Settings, proofs: Proofs) -> Settings:
+    """The settings with what is asked of proofs; makes their folder.
+
+    Raises:
+        UsageError: it cannot be made, or options contradict each other.
+    """
+    folder, plain = proofs.proofs, Proofs()
+    if folder is None:
+        for name in ("proof_timeout", "proof_size", "check_proofs"):
+            if getattr(proofs, name) != getattr(plain, name):
+                raise UsageError("there are no proofs", "--" + name.replace("_", "-"), "give --proofs DIR as well")
+        return settings
+    from verifier.batch.file_names import make_folder
+
+    make_folder(folder)
+    return replace(
+        settings,
+        proofs=str(folder.resolve()),
+        proof_timeout=proofs.proof_timeout,
+        proof_size=proofs.proof_size,
+        check_proofs=proofs.check_proofs,
+    )
 
 
 def _settings(benchmarks: Benchmarks, effort: Effort, cluster: str | None) -> Settings:

@@ -113,7 +113,8 @@ class _Lines:
             reason = f"  {verdict.detail}" if verdict.status is Status.ERROR else ""
             truth = item.instance.truth
             wrong = f"  WRONG, known to be {truth}" if is_wrong(verdict.status, truth) else ""
-            say(f"{told}  {verdict.seconds:.2f} s{reason}{wrong}")
+            proof = f"  {outcome.proof.note}" if outcome.proof is not None else ""
+            say(f"{told}  {verdict.seconds:.2f} s{reason}{wrong}{proof}")
 
 
 def summary_table(results: Sequence[Result]) -> None:
@@ -138,6 +139,10 @@ def summary_table(results: Sequence[Result]) -> None:
         table.add_section()
         table.add_row("all", *_cells(together))
     say_table(table)
+    if any(result.proof is not None for result in results):
+        from verifier.batch.report.proofs import proof_score
+
+        say(proof_score(results).told)
 
 
 def duration(seconds: float) -> str:

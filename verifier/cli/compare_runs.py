@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from verifier.batch.comparison import Comparison, Pair
     from verifier.batch.records import Result
 
+KINDS = ("contradictory", "gained", "lost", "faster", "slower", "proofs gained", "proofs lost")
+"""What is named, instance by instance."""
 SHOWN = 20
 """Instances that are named of each kind, unless all are asked for."""
 
@@ -133,24 +135,42 @@ def _print(comparison: Comparison, limit: int | None) -> None:
             "one of them is wrong" if comparison.contradictory else "",
         ),
     ]
+    rows += _proofs(comparison)
     table = Table(show_header=False)
     for row in rows:
         table.add_row(*row)
     say_table(table)
-    for kind in ("contradictory", "gained", "lost", "faster", "slower"):
-        pairs: list[Pair] = getattr(comparison, kind)
+    for kind in KINDS:
+        pairs: list[Pair] = getattr(comparison, kind.replace(" ", "_"))
         for pair in pairs[:limit]:
             say(f"{kind}  {pair.a.name}  {_told(pair.a)} -> {_told(pair.b)}")
         if limit is not None and len(pairs) > limit:
             say(f"{kind}  and {len(pairs) - limit} more; --all names them")
 
 
+def _proofs(comparison: Comparison) -> list[tuple[str, str, str]]:
+    """Lines on who has a proof; none where neither run was asked for any."""
+    from verifier.batch.report.proofs import proof_score
+
+    lines = []
+    for name, results in (("A", [p.a for p in comparison.pairs]), ("B", [p.b for p in comparison.pairs])):
+        score = proof_score(results)
+        if score.asked:
+            ratios = (("writing", score.writing), ("checking", score.checking))
+            times = ", ".join(f"{what} {ratio:.2f} of verifying" for what, ratio in ratios if ratio is not None)
+            size = "" if score.size is None else f"median {score.size / 1000:.1f} kB, {times}"
+            accepted = f", {score.accepted} accepted" if score.checked else ""
+            lines.append((f"proofs in {name}", f"{score.proofs} of {score.asked}{accepted}", size))
+    return lines
+
+
 def _told(result: Result) -> str:
-    return f"{result.verdict} {result.seconds:.2f} s"
+    proof = "" if result.proof is None else f", {result.proof.note}"
+    return f"{result.verdict} {result.seconds:.2f} s{proof}"
 
 
 def _record(comparison: Comparison) -> dict[str, Any]:
-    kinds = ("contradictory", "gained", "lost", "faster", "slower", "both")
+    kinds = (*(kind.replace(" ", "_") for kind in KINDS), "both")
     return {
         "pairs": len(comparison.pairs),
         "only_a": comparison.only_a,
@@ -167,4 +187,9 @@ def _pair_record(pair: Pair) -> dict[str, Any]:
         "instance": pair.a.name,
         "verdicts": [str(pair.a.verdict), str(pair.b.verdict)],
         "seconds": [round(pair.a.seconds, 4), round(pair.b.seconds, 4)],
+        **({} if pair.a.proof is pair.b.proof is None else {"proofs": [_proof(pair.a), _proof(pair.b)]}),
     }
+
+
+def _proof(result: Result) -> dict[str, Any] | None:
+    return None if result.proof is None else asdict(result.proof)

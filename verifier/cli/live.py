@@ -31,13 +31,15 @@ class LiveLine:
 
     Args:
         elapsed: tells the seconds since the start.
+        stage: what it begins with.
     """
 
-    def __init__(self, elapsed: Callable[[], float]) -> None:
+    def __init__(self, elapsed: Callable[[], float], stage: str = "reading") -> None:
         self._elapsed = elapsed
         self._task: Task | None = None
-        self._stage = "reading"
+        self._stage = stage
         self._progress: Progress | None = None
+        self._cases: int | None = None
         self._over, self._wiped = threading.Event(), threading.Event()
 
     def start(self) -> None:
@@ -60,11 +62,22 @@ class LiveLine:
     def text(self) -> str:
         """The line as it stands."""
         parts = [f"{self._elapsed():6.1f} s  {self._stage}"]
-        if self._progress is not None:
+        if self._cases is not None:
+            parts.append(f"{self._cases} cases")
+        elif self._progress is not None:
             parts.append(described(self._progress))
         elif self._task is not None:
             parts.append(f"{int(self._task.open.sum())} disjuncts open")
         return ", ".join(parts)
+
+    def proving(self, cases: int) -> None:
+        """Tells of a proof that is being written."""
+        self._stage = "writing the proof"
+        self.cases(cases)
+
+    def cases(self, count: int) -> None:
+        """Tells of a number of cases, of a tree that only grows."""
+        self._cases = count
 
     def _entered(self, stage: str) -> None:
         self._stage, self._progress = stage, None

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from verifier.batch.records import Result
 
 EXIT_CONTRADICTION = 4
-"""Two methods or runs contradict each other, or the lists' known verdicts do."""
+"""Two methods or runs contradict each other, or the lists' known verdicts do, or the checker rejects a proof."""
 EXIT_WRONG = 5
 """A verdict contradicts the known one."""
 EXIT_INTERRUPTED = 130
@@ -36,7 +36,7 @@ def write_or_exit(status: int, write: Callable[[], None]) -> None:
 
 
 def judged(results: Sequence[Result]) -> int:
-    """The exit status of results; complains of each wrong verdict, each contradiction and truths that differ."""
+    """The exit status of results; complains of all that contradicts: verdicts, known ones, and a proof its checker."""
     from verifier.batch.agreement import contradictions, disputed_truths
     from verifier.batch.records import run_labels
 
@@ -56,6 +56,10 @@ def judged(results: Sequence[Result]) -> int:
     for group in against:
         told = ", ".join(f"{who(result)} says {result.verdict}" for result in group)
         complain(f"verifier: CONTRADICTION {group[0].name}: {told}")
+    rejected = [result for result in results if result.rejected]
+    for result in rejected:
+        reason = "" if result.proof is None else result.proof.check_reason
+        complain(f"verifier: REJECTED proof of {result.name} by {who(result)}: {reason}")
     if wrong:
         return EXIT_WRONG
-    return EXIT_CONTRADICTION if against or disputed else 0
+    return EXIT_CONTRADICTION if against or disputed or rejected else 0

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from verifier.arguments import TIMEOUT
 from verifier.batch.job import Job, decide
-from verifier.batch.proving import OUT_OF_TIME, prove
+from verifier.batch.proving import INTERRUPTED, OUT_OF_TIME, prove
 from verifier.batch.watchdog import Watchdog
 from verifier.cli.around import Neighbourhood, described
 from verifier.cli.live import LiveLine
@@ -28,6 +28,7 @@ from verifier.evidence.result_files import (
     verdict_json,
     write_whole,
 )
+from verifier.proving import PROOF_SIZE
 from verifier.verdict import Status, Verdict
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ class Answer:
 
     result: Path | None = option(Path, None, "Write the verdict and counterexample in VNN-COMP's form.")
     json: Path | None = option(Path, None, "Write the verdict with bound, time and witness as JSON.")
-    proof: Path | None = option(Path, None, "For unsat, write a proof that `verifier check` checks.")
+    proof: Path | None = option(Path, None, "Write a proof of unsat, or sat's witness, for `verifier check`.")
+    proof_size: float = option(number(0.001), PROOF_SIZE, "Give up a proof of more megabytes than this.", "MB")
     explain: bool = flag("Say what auto chose, and why.")
 
 
@@ -108,7 +110,7 @@ def verify(question: Question, part: Part, effort: Effort, answer: Answer, near:
 
     verifier verify net.onnx prop.vnnlib --output probabilities --batch-index 0
 
-    verifier verify net.onnx prop.vnnlib --proof proof.npz
+    verifier verify net.onnx prop.vnnlib --proof proof.npz --proof-size 20
 
     verifier verify net.onnx --data digits:test --samples 3 --epsilon 8/255
     """
@@ -129,12 +131,20 @@ def verify(question: Question, part: Part, effort: Effort, answer: Answer, near:
             report.failed(
                 UsageError("out of memory", str(job.network), "use a machine with more, or a smaller network")
             )
-        watchdog.on_timeout(lambda: report.finish(verdict, task, "" if answer.proof is None else OUT_OF_TIME))
-        proven, contents = ("", None) if answer.proof is None else prove(job, verdict, task, watchdog.remaining)
+        known = verdict
+
+        def without_proof() -> int:
+            late = INTERRUPTED if watchdog.interrupted else OUT_OF_TIME
+            return report.finish(known if answer.proof is None else replace(known, proof=late), task)
+
+        watchdog.on_timeout(without_proof)
+        contents = None
+        if answer.proof is not None:
+            report.line.proving(0)
+            proof = prove(job, verdict, task, watchdog.remaining, answer.proof_size, report.line.proving)
+            verdict, contents = replace(verdict, proof=proof.note), proof.contents
         watchdog.claim()
-        sys.exit(
-            report.finish(verdict, task, proven, contents)
-        )  # within, so that a signal does not change the status any more
+        sys.exit(report.finish(verdict, task, contents))  # within, so that a signal does not change the status any more
 
 
 def _job(question: Question, part: Part, effort: Effort, near: Neighbourhood) -> Job:
@@ -207,10 +217,10 @@ class Report:
             if other != name and (path.is_file() or not path.exists()):
                 raise UsageError(f"{path} is also {other}", name, "give each its own file")
 
-    def finish(self, verdict: Verdict, task: Task | None, proven: str = "", contents: bytes | None = None) -> int:
+    def finish(self, verdict: Verdict, task: Task | None, contents: bytes | None = None) -> int:
         """Prints the verdict, writes the files; the exit status.
 
-        `proven` is what became of the proof, `contents` what its file is to hold, if there is one.
+        `contents` is what the proof's file is to hold, if there is one.
 
         Raises:
             UsageError: a file cannot be written after all; the other is, and the verdict has been printed.
@@ -223,8 +233,8 @@ class Report:
         say(f"{verdict.status.value}  {how}{margin}, {verdict.seconds:.2f} s")
         if verdict.detail:
             say(as_options(verdict.detail))
-        if proven:
-            say(proven)
+        if verdict.proof:
+            say(verdict.proof)
         if self.explain and task is not None:
             for line in task.explanation or ["nothing was left to plan: the first attack or bounds decided"]:
                 say(line)

@@ -9,7 +9,7 @@ from verifier.errors import Argument, VerifierError
 ARGUMENTS = (
     *("allow_empty", "around", "channels", "clip", "epsilon", "epsilons", "gap", "label", "method", "methods"),
     *("memory", "norm", "number", "samples", "seed", "solver", "threads", "tighten", "tighten_share", "timeout"),
-    *("device", "witness_tolerance", "batch_index", "model_output", "outputs", "workers"),
+    *("device", "witness_tolerance", "batch_index", "model_output", "outputs", "proof", "workers"),
 )
 """Arguments of the library that the shell has an option for."""
 

@@ -132,6 +132,7 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
         **({} if verdict.reached is None else {"reached": json_number(verdict.reached)}),
         "seconds": round(verdict.seconds, 4),
         "detail": verdict.detail,
+        **({"proof": verdict.proof} if verdict.proof else {}),
         "witness": shown,
     }
 

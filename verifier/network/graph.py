@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -122,6 +123,7 @@ class Network:
             same function of real numbers, does not.
         labels: outputs of the model that the network lacks.
         note: what a user should know of how the model was read, e.g. which of its outputs were.
+        source: the file that this is all of, or None. What is made from a network has none, nor has part of a model.
 
     Raises:
         ValueError: on construction, where an invariant is broken.
@@ -135,6 +137,7 @@ class Network:
     may_overflow: bool = False
     labels: tuple[Label, ...] = ()
     note: str = ""
+    source: Path | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.nodes or not isinstance(self.nodes[0], Input):
@@ -151,6 +154,11 @@ class Network:
             object.__setattr__(self, "outputs", (Port("Y", (self.output_size,)),))
         if sum(p.size for p in self.inputs) != self.input_size or sum(p.size for p in self.outputs) != self.output_size:
             raise ValueError("the ports do not add up to the sizes of input and output")
+
+    def read_from(self, source: Path) -> Network:
+        """The network itself, which remembers its file from now on."""
+        object.__setattr__(self, "source", source)
+        return self
 
     @property
     def input_size(self) -> int:

@@ -8,9 +8,10 @@ in float64 where bounds are computed.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -193,6 +194,7 @@ class Query:
         kept: the class that is asked to be kept around a sample, for messages.
         declarations: the tensors of a VNN-LIB 2.0 property in its order; for version 1.0 none, but where the outputs
             are not numbered from 0 on.
+        source: the file that this is all of, or None. What is made from a query has none.
     """
 
     disjuncts: tuple[Disjunct, ...]
@@ -203,6 +205,12 @@ class Query:
     declarations: tuple[Declaration, ...] = ()
     empty: str = ""
     kept: Kept | None = None
+    source: Path | None = field(default=None, init=False, repr=False)
+
+    def read_from(self, source: Path) -> Query:
+        """The query itself, which remembers its file from now on."""
+        object.__setattr__(self, "source", source)
+        return self
 
     @cached_property
     def patterns(self) -> Patterns:

@@ -84,6 +84,11 @@ class Material:
         return disputed_truths(self.results)
 
     @cached_property
+    def rejected(self) -> list[Result]:
+        """The results whose proofs a checker rejects."""
+        return [result for result in self.results if result.rejected]
+
+    @cached_property
     def wrong(self) -> list[Result]:
         """The results that contradict a known verdict."""
         return [result for result in self.results if result.wrong]

@@ -8,6 +8,7 @@ from typing import Any
 from verifier.batch.records import Run
 from verifier.batch.report.completeness import crosses
 from verifier.batch.report.material import Material
+from verifier.batch.report.proofs import proof_lines, reasons
 from verifier.batch.report.rows import details, page_data
 from verifier.batch.report.scores import by_benchmark, totals
 
@@ -47,6 +48,8 @@ def page(material: Material, written: str) -> str:
         totals=totals(material),
         lines=by_benchmark(material),
         crosses=crosses(material),
+        proofs=proof_lines(material),
+        reasons=reasons(material),
         facts=facts_table(material.runs),
         data=page_data(material),
         details=details(material),

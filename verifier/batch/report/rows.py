@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from verifier.batch.proof_record import ProofRecord
 from verifier.batch.records import KeptWitness, Result
 from verifier.batch.report.images import as_image, image_record
 from verifier.batch.report.material import Material
@@ -42,6 +43,7 @@ def page_data(material: Material) -> dict[str, Any]:
             result.timeout,
             2 if result.wrong else int(result.solved and result.key in material.contradicted),
             of_key[result.key],
+            _proof(result.proof),
         ]
         for result in material.results
     ]
@@ -50,6 +52,13 @@ def page_data(material: Material) -> dict[str, Any]:
         "contenders": [{"run": c.run, "method": c.method, "label": c.label} for c in contenders],
         "rows": rows,
     }
+
+
+def _proof(proof: ProofRecord | None) -> list[float | str] | None:
+    """What table and plots need of a proof: bytes, seconds, what the checker said, its seconds."""
+    if proof is None:
+        return None
+    return [proof.size if proof.path else -1, round(proof.seconds, 4), proof.checked, round(proof.check_seconds, 4)]
 
 
 def details(material: Material) -> dict[str, Any]:
@@ -80,6 +89,7 @@ def _detail(result: Result) -> dict[str, Any]:
         "cut": len(result.log) > LOG,
         "worker": result.worker,
         "ended": result.ended,
+        "proof": "" if result.proof is None else " ".join((result.proof.note, result.proof.path)).strip(),
     }
     return {name: value for name, value in record.items() if value not in (None, "", [], False)}
 

@@ -8,9 +8,11 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 
+from verifier.batch.proof_record import ProofRecord
 from verifier.batch.records import Result
 from verifier.batch.report.completeness import Cross, crosses
 from verifier.batch.report.material import Material
+from verifier.batch.report.proofs import proof_lines, reasons
 from verifier.batch.report.scores import Line, by_benchmark, totals
 from verifier.text import cell
 
@@ -18,6 +20,7 @@ COLUMNS = (
     *("run", "benchmark", "network", "property", "network_hash", "property_hash", "method", "timeout", "truth"),
     *("verdict", "wrong", "contradicted", "settled_by", "seconds", "cpu_seconds", "peak_memory", "bound", "fault"),
     *("detail", "explanation", "log", "worker", "ended"),
+    *("proof", "proof_bytes", "proof_seconds", "proof_reason", "checked", "check_seconds", "check_reason"),
 )
 COUNTS = ("instances", "verified", "falsified", "unknown", "timeout", "error", "missing", "wrong", "disputed")
 
@@ -41,13 +44,23 @@ def _row(material: Material, result: Result) -> tuple[object, ...]:
     told = result.detail, "\n".join(result.explanation), result.log
     lines = (text.replace("\r\n", "\n").replace("\r", "\n") for text in told)  # a bare \r would end a row for many
     bound = "" if result.bound is None else result.bound
-    return (*asked, *judged, *cost, bound, result.fault, *lines, result.worker, result.ended)
+    return (*asked, *judged, *cost, bound, result.fault, *lines, result.worker, result.ended, *_proof(result.proof))
+
+
+def _proof(proof: ProofRecord | None) -> tuple[object, ...]:
+    if proof is None:
+        return ("",) * 7
+    if not proof.path:
+        return ("", "", proof.seconds, proof.reason, "", "", "")
+    checked = (proof.checked, proof.check_seconds, proof.check_reason) if proof.checked else ("", "", "")
+    return (proof.path, proof.size, proof.seconds, proof.reason, *checked)
 
 
 def summary_markdown(material: Material) -> str:
     """What disagrees, what was solved, and how incomplete methods compare."""
     parts = ["# Results", *_disagreements(material), "## All benchmarks", _summary(totals(material), False)]
-    parts += ["## By benchmark", _summary(by_benchmark(material), True), "## Complete against incomplete methods"]
+    parts += ["## By benchmark", _summary(by_benchmark(material), True), *_proofs(material)]
+    parts += ["## Complete against incomplete methods"]
     found = crosses(material)
     parts += [_shares(found)] if found else ["There are no results of both kinds on the same instances."]
     parts += [part for cross in found for part in (f"### {escaped(cross.who.label)}", _cross(cross))]
@@ -68,6 +81,11 @@ def _disagreements(material: Material) -> list[str]:
         f"- **KNOWN VERDICTS DIFFER** {escaped(r.name)}: {r.truth} in {escaped(material.label(r.run))}, not elsewhere"
         for r in material.disputed_truths
     ]
+    lines += [
+        f"- **REJECTED** proof of {escaped(r.name)}: {escaped(material.contender(r).label)}, "
+        + escaped(r.proof.check_reason if r.proof else "")
+        for r in material.rejected
+    ]
     return ["\n".join(lines) or "No verdict contradicts another, or a known one."]
 
 
@@ -81,6 +99,31 @@ def _summary(lines: Sequence[Line], with_benchmark: bool) -> str:
         counts = [getattr(counted, count) for count in COUNTS]
         rows.append([*names, line.who.label, *counts, counted.points, f"{counted.total_seconds:.1f}", median])
     return table(head, rows, 1 + with_benchmark)
+
+
+def _proofs(material: Material) -> list[str]:
+    """Who has a proof; nothing where none was wanted."""
+    lines = proof_lines(material)
+    if not lines:
+        return []
+    head = ["benchmark", "method", "unsat", "proofs", "accepted", "rejected", "not checked", "share"]
+    rows = [
+        [
+            line.benchmark or "all",
+            line.who.label,
+            *(line.score.asked, line.score.proofs, line.score.accepted, line.score.rejected),
+            line.score.proofs - line.score.accepted - line.score.rejected,
+            "" if line.score.share is None else f"{100 * line.score.share:.1f} %",
+            "" if line.score.size is None else f"{line.score.size / 1000:.1f}",
+            *("" if ratio is None else f"{ratio:.2f}" for ratio in (line.score.writing, line.score.checking)),
+        ]
+        for line in lines
+    ]
+    parts = ["## Proofs", table([*head, "median kB", "writing / verifying", "checking / verifying"], rows, 2)]
+    without = reasons(material)
+    if without:
+        parts.append(table(["why there is none", "unsat"], without, 1))
+    return parts
 
 
 def _shares(found: Iterable[Cross]) -> str:

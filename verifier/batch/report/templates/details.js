@@ -44,6 +44,7 @@ function factsPane(result, detail) {
     ["time", `${shownSeconds(result.seconds)} s of ${result.timeout} s`],
     ["processor", detail.cpu === undefined ? "" : `${shownSeconds(detail.cpu)} s`],
     ["memory", megabytes],
+    ["proof", detail.proof],
     ["worker", detail.worker],
     ["ended", detail.ended ? detail.ended.slice(0, 19).replace("T", " ") + " UTC" : ""],
   ];

@@ -2,7 +2,7 @@
 "use strict";
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
-const FIELDS = ["benchmark", "name", "who", "verdict", "fault", "seconds", "truth", "timeout", "against", "key"];
+const FIELDS = ["benchmark", "name", "who", "verdict", "fault", "seconds", "truth", "timeout", "against", "key", "proof"];
 const WRONG = 2; // of "against": contradicts the known verdict; 1 is a contradiction, 0 neither
 const RESULTS = DATA.rows.map((row, number) => {
   const result = Object.fromEntries(FIELDS.map((field, column) => [field, row[column]]));
@@ -11,6 +11,10 @@ const RESULTS = DATA.rows.map((row, number) => {
   result.benchmark = DATA.benchmarks[result.benchmark];
   result.fullName = result.benchmark + "/" + result.name;
   result.text = result.fullName.toLowerCase();
+  if (result.proof) {
+    const [bytes, seconds, checked, checkSeconds] = result.proof;
+    result.proof = { bytes, seconds, checked, checkSeconds, there: bytes >= 0 };
+  }
   result.solved = result.verdict === "sat" || result.verdict === "unsat";
   return result;
 });
@@ -31,6 +35,11 @@ const distinct = (values) => [...new Set(values)];
 
 function shownSeconds(value) {
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(3);
+}
+
+function shownProof(proof) {
+  if (!proof) return "";
+  return proof.there ? `${(proof.bytes / 1000).toFixed(1)} kB ${proof.checked}` : "none";
 }
 
 function shownNumber(value) {

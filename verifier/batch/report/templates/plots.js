@@ -119,6 +119,42 @@ function drawScatter() {
   plotly().react("scatter", traces, layout(axes[0], axes[1], { shapes, annotations: [note], hovermode: "closest", showlegend: true }), SETTINGS);
 }
 
+// Counts on a logarithmic axis, four bars to a power of ten.
+function histogram(id, title, groups) {
+  const bin = (value) => Math.floor(4 * Math.log10(value));
+  const traces = groups.map(({ name, values, colour: fill }) => {
+    const counts = new Map();
+    values.forEach((value) => counts.set(bin(value), (counts.get(bin(value)) ?? 0) + 1));
+    const bins = [...counts.keys()].sort((a, b) => a - b);
+    const edge = (n) => Math.pow(10, n / 4);
+    return {
+      name: name,
+      type: "bar",
+      x: bins.map((n) => Math.sqrt(edge(n) * edge(n + 1))),
+      y: bins.map((n) => counts.get(n)),
+      width: bins.map((n) => (edge(n + 1) - edge(n)) * 0.98),
+      text: bins.map((n) => `${edge(n).toPrecision(2)} to ${edge(n + 1).toPrecision(2)}`),
+      textposition: "none",
+      marker: { color: fill, opacity: groups.length > 1 ? 0.6 : 0.85 },
+      hovertemplate: "%{y} of %{text}<extra></extra>",
+    };
+  });
+  const axis = { title: { text: title, standoff: 6 }, type: "log", dtick: 1, tickformat: "~g" };
+  const count = { title: { text: "proofs" }, rangemode: "tozero" };
+  plotly().react(id, traces, layout(axis, count, { barmode: "overlay", showlegend: groups.length > 1 }), SETTINGS);
+}
+
+function drawProofs() {
+  if (!at("proof-sizes")) return;
+  const proved = RESULTS.filter((r) => r.proof && r.proof.there);
+  const checked = proved.filter((r) => r.proof.checked);
+  const beside = (seconds, r) => Math.max(seconds, LEAST / 10) / Math.max(r.seconds, LEAST);
+  histogram("proof-sizes", "kB", [{ name: "size", values: proved.map((r) => Math.max(r.proof.bytes, 1) / 1000), colour: colour("verified") }]);
+  const groups = [{ name: "writing", values: proved.map((r) => beside(r.proof.seconds, r)), colour: PALETTE[0] }];
+  if (checked.length) groups.push({ name: "checking", values: checked.map((r) => beside(r.proof.checkSeconds, r)), colour: PALETTE[1] });
+  histogram("proof-times", "time as a multiple of verifying", groups);
+}
+
 function drawHistory(place, history) {
   const known = history.filter(([seconds, bound]) => seconds !== null && bound !== null);
   if (known.length < 2) {
@@ -163,6 +199,7 @@ function startPlots() {
 
 function drawAll() {
   drawCactus();
+  drawProofs();
   if (DATA.contenders.length > 1) drawScatter();
 }
 

@@ -4,6 +4,8 @@
 const PAGE = 150;
 const MARKS = ["", "CONTRADICTED", "WRONG"];
 const severalRuns = distinct(DATA.contenders.map((who) => who.run)).length > 1;
+const anyProofs = RESULTS.some((r) => r.proof);
+const proofState = (r) => (r.proof ? (r.proof.there ? r.proof.checked || "not checked" : "no proof") : "none wanted");
 const COLUMNS = [
   { title: "instance", of: (r) => r.text },
   { title: "method", of: (r) => r.who.method },
@@ -11,6 +13,7 @@ const COLUMNS = [
   { title: "known", of: (r) => r.truth },
   { title: "seconds", of: (r) => r.seconds, number: true },
   ...(severalRuns ? [{ title: "run", of: (r) => r.who.run }] : []),
+  ...(anyProofs ? [{ title: "proof", of: (r) => (r.proof ? r.proof.bytes : -2) }] : []),
   { title: "fault", of: (r) => r.fault },
 ];
 const FILTERS = [
@@ -19,6 +22,7 @@ const FILTERS = [
   { name: "run", of: (r) => r.who.run, all: "all runs" },
   { name: "verdict", of: (r) => r.verdict, all: "all verdicts" },
   { name: "fault", of: (r) => r.fault || "none", all: "any fault or none" },
+  { name: "proof", of: proofState, all: "any proof or none" },
 ];
 const view = { shown: RESULTS, count: 0, column: null, descending: false };
 
@@ -97,6 +101,7 @@ function rowOf(result) {
     make("td", {}, result.truth, " ", result.against ? make("span", { class: "mark" }, MARKS[result.against]) : ""),
     make("td", { class: "n" }, result.verdict === "not done" ? "" : shownSeconds(result.seconds)),
     severalRuns ? make("td", {}, result.who.run) : null,
+    anyProofs ? make("td", {}, shownProof(result.proof)) : null,
     make("td", {}, result.fault),
   );
   row.addEventListener("click", () => toggle(row, result));
