@@ -24,6 +24,8 @@ DEFAULT_MEMORY = 8000.0
 """Megabytes for an instance where nobody says."""
 SEARCH_SHARE = 0.5
 """Part of an instance's memory that a search may keep: the rest is for what it works on."""
+PROOF_TIMEOUT = 60.0
+"""Seconds for a proof where nobody says and the instance has less: a verdict after two seconds is worth its proof."""
 OF_PROOFS = {"proofs", "proof_timeout", "proof_size", "check_proofs"}
 """What is set for proofs. All of it is part of what a run asks: no run has proofs of some instances, or in two folders,
 because it was taken up with other options."""
@@ -42,7 +44,8 @@ class Settings:
         shuffle: whether the order is drawn, by `seed`, rather than the lists'.
         only: the pattern of names that were chosen.
         proofs: the folder, by its absolute path, for a proof of each `unsat`; None writes none.
-        proof_timeout: seconds for the writing of each, and as many for its checking; None takes the instance's.
+        proof_timeout: seconds for the writing of each, and as many for its checking; None takes the instance's, or
+            `PROOF_TIMEOUT` where that is more.
         proof_size: megabytes of each at most.
         check_proofs: whether each is checked as well.
     """
@@ -119,7 +122,7 @@ class Item:
             return None
         asked = self.network_hash, self.property_hash, self.method
         name = proof_name(self.instance.benchmark, self.instance.network, self.instance.prop, asked)
-        seconds = settings.proof_timeout or self.timeout
+        seconds = settings.proof_timeout or max(self.timeout, PROOF_TIMEOUT)
         return ProofOrder(Path(settings.proofs), name, seconds, settings.proof_size, settings.check_proofs)
 
 

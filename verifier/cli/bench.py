@@ -56,7 +56,7 @@ class Proofs:
 
     proofs: Path | None = option(Path, None, "Write a proof of each unsat; a cluster has to see the folder.", "DIR")
     proof_timeout: float | None = option(
-        number(0.001), None, "Seconds for each, beside the instance's; as many again if not given.", "SECONDS"
+        number(0.001), None, "Seconds for each; by default as many as the instance has, and at least 60.", "SECONDS"
     )
     proof_size: float = option(number(0.001), PROOF_SIZE, "Give up a proof of more megabytes than this.", "MB")
     check_proofs: bool = flag("Check each as soon as it is written, in as much time again.")
