@@ -1,0 +1,12 @@
+"""The operators that are known, each read by the standard's definition."""
+
+from verifier.checker.operators import arithmetic, functions, moving, windows
+from verifier.checker.operators.call import Operator
+
+OPERATORS: dict[str, Operator] = {
+    **moving.OPERATORS,
+    **arithmetic.OPERATORS,
+    **windows.OPERATORS,
+    **functions.OPERATORS,
+}
+"""By the names of the standard."""
