@@ -135,17 +135,21 @@ class Convolution:
     def _inside(self) -> tuple[slice, ...]:
         return tuple(slice(a, a + n) for a, n in zip(self.begin, self.image[1:], strict=True))
 
-    def _steps(self) -> list[tuple[tuple[slice, ...], Array]]:
-        """For each place in the kernel, the entries of the padded image that it meets, and its matrices by group."""
-        steps = []
-        for place in np.ndindex(*self.kernel.shape[2:]):
-            at = tuple(
+    def places(self) -> list[tuple[slice, ...]]:
+        """For each place in the kernel, in row-major order, the entries of the padded image that it meets."""
+        return [
+            tuple(
                 slice(p * d, p * d + (n - 1) * s + 1, s)
                 for p, d, n, s in zip(place, self.dilations, self.out[1:], self.strides, strict=True)
             )
-            weight = self.kernel[(slice(None), slice(None), *place)]
-            steps.append((at, weight.reshape(self.groups, -1, weight.shape[1])))
-        return steps
+            for place in np.ndindex(*self.kernel.shape[2:])
+        ]
+
+    def _steps(self) -> list[tuple[tuple[slice, ...], Array]]:
+        """The same, each with the place's matrices by group."""
+        flat = self.kernel.reshape(*self.kernel.shape[:2], -1)
+        weights = [flat[..., k].reshape(self.groups, -1, flat.shape[1]) for k in range(flat.shape[2])]
+        return list(zip(self.places(), weights, strict=True))
 
     @property
     def absolute(self) -> Convolution:

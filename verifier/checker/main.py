@@ -16,9 +16,10 @@ from pathlib import Path
 from verifier.checker.bounds import Weak
 from verifier.checker.check import Check
 from verifier.checker.claim import read_property
+from verifier.checker.files import MODEL, PROPERTY, digest
 from verifier.checker.graph import Unreadable
 from verifier.checker.model import read_model
-from verifier.checker.proof import digest, read_proof
+from verifier.checker.proof import read_proof
 
 STATUS = {"accepted": 0, "rejected": 1, "error": 2}
 
@@ -29,8 +30,9 @@ def check(
     """What is said of a proof: accepted, rejected or error, and why."""
     try:
         hints = read_proof(proof)
-        for name, path, recorded in (("model", network, hints.model), ("property", prop, hints.property)):
-            if digest(path) != recorded:
+        files = ("model", network, MODEL, hints.model), ("property", prop, PROPERTY, hints.property)
+        for name, path, most, recorded in files:
+            if digest(path, most) != recorded:
                 return "rejected", f"it is a proof about another {name} than {path}"
         Check(read_model(network), read_property(prop), hints, exact, progress).run()
     except Weak as weak:

@@ -12,12 +12,15 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from verifier.checker.files import MODEL, contents
 from verifier.checker.graph import Graph, Input, Unreadable
 from verifier.checker.operators import OPERATORS
 from verifier.checker.operators.call import Builder, Call, Tensor, Value
 
 OLDEST, NEWEST = 7, 25
 """Versions of the standard's operators."""
+MEANINGLESS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+"""What reading raises where something has no meaning here."""
 
 
 def read_model(path: Path) -> Graph:
@@ -26,18 +29,18 @@ def read_model(path: Path) -> Graph:
     Raises:
         Unreadable: it is no model, or has something that is not known here.
     """
+    data = contents(path, MODEL)
     try:
-        model = onnx.load_model_from_string(path.read_bytes()) if path.suffix != ".gz" else _zipped(path)
+        model = onnx.load_model_from_string(data)
+        if any(a.t.data_location == onnx.TensorProto.EXTERNAL for n in model.graph.node for a in n.attribute):
+            raise ValueError("an attribute's tensor in another file")
         onnx.load_external_data_for_model(model, str(path.parent))
     except Exception as error:
         raise Unreadable(f"{path}: no ONNX model ({type(error).__name__}: {error})") from error
-    return Reader(model).graph
-
-
-def _zipped(path: Path) -> onnx.ModelProto:
-    import gzip
-
-    return onnx.load_model_from_string(gzip.decompress(path.read_bytes()))
+    try:
+        return Reader(model).graph
+    except MEANINGLESS as error:
+        raise Unreadable(f"{path}: {error}") from error
 
 
 class Reader:
@@ -60,27 +63,29 @@ class Reader:
         for info, shape, end in zip(inputs, shapes, np.cumsum(sizes), strict=True):
             size = int(np.prod(shape))
             self.values[info.name] = Tensor(0, np.arange(end - size, end).reshape(shape))
+        self.build.double = any(i.type.tensor_type.elem_type == onnx.TensorProto.DOUBLE for i in inputs)
         for node in model.graph.node:
             self._read(node)
-        self._finish([self.values[o.name] for o in model.graph.output])
+        outputs = [self.build.tensor(self.values[o.name]) for o in model.graph.output]
+        flat = [Tensor(x.node, x.index.ravel()) for x in outputs]
+        self.graph.output = self.build.whole(self.build.joined(flat, 0))
 
     def _read(self, node: onnx.NodeProto) -> None:
-        where = f"node '{node.output[0]}' ({node.op_type})"
+        name = node.output[0]
+        where = f"node '{name}' ({node.op_type})"
         if node.domain not in ("", "ai.onnx") or node.op_type not in OPERATORS:
             raise Unreadable(f"{where}: this operator is not known to the checker")
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         try:
             operands = [self.values[name] if name else None for name in node.input]
-            results = OPERATORS[node.op_type](Call(self.build, self.version, node.output[0], operands, attributes))
-        except (ValueError, IndexError, KeyError, TypeError) as error:
+            call = Call(self.build, self.version, name, len(node.output), operands, attributes)
+            results = OPERATORS[node.op_type](call)
+            if attributes:
+                raise ValueError(f"attributes {sorted(attributes)}")
+        except MEANINGLESS as error:
             raise Unreadable(f"{where}: {error}") from error
         results = results if isinstance(results, list) else [results]
         self.values.update(zip(node.output, results, strict=False))
-
-    def _finish(self, outputs: list[Value]) -> None:
-        """One last node that has all outputs, one after another."""
-        parts = [self.build.tensor(v) for v in outputs]
-        self.graph.output = self.build.joined([Tensor(p.node, p.index.ravel()) for p in parts], 0).node
 
 
 def _shape(info: onnx.ValueInfoProto) -> tuple[int, ...]:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from verifier.checker.bounds import Weak
 from verifier.checker.claim import read_property
+from verifier.checker.files import MODEL, PROPERTY, digest
 from verifier.checker.graph import Unreadable
 from verifier.checker.model import read_model
-from verifier.checker.proof import digest, write_proof
+from verifier.checker.proof import write_proof
 from verifier.deadline import Deadline
 from verifier.proofs.draft import Draft
 from verifier.proofs.neurons import GivenUp
@@ -42,4 +43,4 @@ def proof_of(network: Path, prop: Path, deadline: Deadline, progress: Callable[[
         raise GivenUp(f"the checker does not know all of it ({error})") from error
     except Weak as error:
         raise GivenUp(str(error)) from error
-    return write_proof(draft.proof(digest(network), digest(prop)))
+    return write_proof(draft.proof(digest(network, MODEL), digest(prop, PROPERTY)))

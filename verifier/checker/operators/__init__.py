@@ -1,6 +1,6 @@
 """The operators that are known, each read by the standard's definition."""
 
-from verifier.checker.operators import arithmetic, functions, moving, windows
+from verifier.checker.operators import arithmetic, functions, moving, vectors, windows
 from verifier.checker.operators.call import Operator
 
 OPERATORS: dict[str, Operator] = {
@@ -8,5 +8,6 @@ OPERATORS: dict[str, Operator] = {
     **arithmetic.OPERATORS,
     **windows.OPERATORS,
     **functions.OPERATORS,
+    **vectors.OPERATORS,
 }
 """By the names of the standard."""

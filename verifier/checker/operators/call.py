@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from verifier.checker.graph import Function, Graph, Linear, Product
-from verifier.checker.linear import Array, Map, move
+from verifier.checker.linear import Array, Dense, Map, move
 
 HALF_UNIT = 2.0**-52
 """More than one rounding of a weight."""
@@ -28,22 +28,24 @@ class Tensor:
 
 
 Value = Tensor | Array
-Attributes = dict[str, Any]
 
 
 class Builder:
-    """Adds nodes to a graph."""
+    """Adds nodes to a graph.
+
+    Attributes:
+        double: whether tensors may have double precision, so that a cast to single precision rounds.
+    """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        self.double = False
 
-    def tensor(self, value: Value | None) -> Tensor:
+    def tensor(self, value: Value) -> Tensor:
         """A value as a tensor; a constant becomes a node."""
         if isinstance(value, Tensor):
             return value
-        if value is None:
-            raise ValueError("an operand is missing")
-        flat = real(value)
+        flat = real(value).ravel()
         return Tensor(self.graph.add(Linear((), (), flat)), np.arange(flat.size).reshape(value.shape))
 
     def whole(self, tensor: Tensor) -> int:
@@ -54,19 +56,38 @@ class Builder:
             return tensor.node
         return self.graph.add(Linear((tensor.node,), (move(index, size),), np.zeros(index.size)))
 
-    def linear(self, parts: list[tuple[int, Map]], bias: Array, shape: tuple[int, ...], slack: float = 0.0) -> Tensor:
+    def linear(
+        self, parts: list[tuple[int, Map]], bias: Array | None, shape: tuple[int, ...], slack: float = 0.0
+    ) -> Tensor:
         """The value of a new linear node."""
         nodes, maps = tuple(k for k, _ in parts), tuple(m for _, m in parts)
-        number = self.graph.add(Linear(nodes, maps, np.asarray(bias, float).ravel(), slack))
-        return Tensor(number, np.arange(int(np.prod(shape))).reshape(shape))
+        add = np.broadcast_to(0.0 if bias is None else bias, shape).astype(float).ravel()
+        return Tensor(self.graph.add(Linear(nodes, maps, add, slack)), np.arange(add.size).reshape(shape))
 
-    def moved(self, tensor: Tensor, factor: Array | None, bias: Array | None, slack: float = 0.0) -> Tensor:
-        """Factor * tensor + bias, entry by entry."""
+    def moved(self, tensor: Tensor, factor: Value | float | None, bias: Value | None, slack: float = 0.0) -> Tensor:
+        """Factor * tensor + bias, broadcast, entry by entry; `slack` is the factor's relative error."""
+        given = [real(np.asarray(x)) for x in (factor, bias) if x is not None]
+        shape = np.broadcast_shapes(tensor.shape, *(x.shape for x in given))
+        index = np.broadcast_to(tensor.index, shape).ravel()
+        by = None if factor is None else np.broadcast_to(given[0], shape).ravel()
         size = self.graph.nodes[tensor.node].size
-        index = tensor.index.ravel()
-        by = None if factor is None else np.broadcast_to(shaped(factor), tensor.shape).ravel()
-        add = np.zeros(index.size) if bias is None else np.broadcast_to(shaped(bias), tensor.shape).ravel()
-        return self.linear([(tensor.node, move(index, size, by, slack))], add, tensor.shape)
+        return self.linear([(tensor.node, move(index, size, by, slack))], None if bias is None else given[-1], shape)
+
+    def sum(self, *parts: Tensor, last: float = 1.0) -> Tensor:
+        """All, broadcast, the last one times a factor."""
+        shape = np.broadcast_shapes(*(x.shape for x in parts))
+        maps: list[tuple[int, Map]] = []
+        for k, x in enumerate(parts):
+            index = np.broadcast_to(x.index, shape).ravel()
+            by = np.full(index.size, last) if k == len(parts) - 1 and last != 1.0 else None
+            maps.append((x.node, move(index, self.graph.nodes[x.node].size, by)))
+        return self.linear(maps, None, shape)
+
+    def total(self, tensor: Tensor, factor: float = 1.0, slack: float = 0.0, bias: Array | None = None) -> Tensor:
+        """The sum along the last axis, times a factor, plus a bias."""
+        *before, count = tensor.shape
+        by = Dense(np.full((1, count), factor), int(np.prod(before)), 1, slack)
+        return self.linear([(self.whole(tensor), by)], bias, tuple(before))
 
     def function(self, kind: str, tensor: Tensor, name: str) -> Tensor:
         """A function of every entry; `name` is how proofs call what it is taken of."""
@@ -79,77 +100,77 @@ class Builder:
         """Both, broadcast, entry by entry."""
         if a.node == b.node and np.array_equal(a.index, b.index):
             return self.function("square", a, f"{name}.square")
-        a, b = self.broadcast(a, b)
-        x, y = self.whole(a), self.whole(b)
+        shape = np.broadcast_shapes(a.shape, b.shape)
+        x, y = (self.whole(Tensor(t.node, np.broadcast_to(t.index, shape))) for t in (a, b))
         names = f"{name}.left", f"{name}.right"
         self.graph.quantities.update(zip(names, (x, y), strict=True))
-        number = self.graph.add(Product((x, y), a.index.size, names))
-        return Tensor(number, np.arange(a.index.size).reshape(a.shape))
-
-    def sum(self, a: Tensor, b: Tensor, sign: float = 1.0) -> Tensor:
-        """A + sign b, broadcast."""
-        a, b = self.broadcast(a, b)
-        nodes = self.graph.nodes
-        minus = None if sign == 1.0 else np.full(b.index.size, sign)
-        left = move(a.index.ravel(), nodes[a.node].size)
-        right = move(b.index.ravel(), nodes[b.node].size, minus)
-        return self.linear([(a.node, left), (b.node, right)], np.zeros(a.index.size), a.shape)
-
-    @staticmethod
-    def broadcast(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-        shape = np.broadcast_shapes(a.shape, b.shape)
-        return Tensor(a.node, np.broadcast_to(a.index, shape)), Tensor(b.node, np.broadcast_to(b.index, shape))
+        number = self.graph.add(Product((x, y), int(np.prod(shape)), names))
+        return Tensor(number, np.arange(int(np.prod(shape))).reshape(shape))
 
     def joined(self, parts: list[Tensor], axis: int) -> Tensor:
         """One after another along an axis."""
-        if len({p.node for p in parts}) == 1:
-            whole = Tensor(parts[0].node, np.concatenate([p.index for p in parts], axis))
-            return Tensor(self.whole(whole), np.arange(whole.index.size).reshape(whole.shape))
         number = np.concatenate([np.full(p.shape, k) for k, p in enumerate(parts)], axis)
         index = np.concatenate([p.index for p in parts], axis)
-        maps: list[tuple[int, Map]] = []
-        for k, part in enumerate(parts):
-            own = np.where(number == k, index, -1).ravel()
-            maps.append((part.node, move(own, self.graph.nodes[part.node].size)))
-        return self.linear(maps, np.zeros(index.size), index.shape)
+        if len({p.node for p in parts}) == 1:
+            return Tensor(parts[0].node, index)
+        return self.sum(*(Tensor(p.node, np.where(number == k, index, -1)) for k, p in enumerate(parts)))
 
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One node of the model: its output's name, operands and attributes."""
+    """One node of the model.
+
+    Attributes:
+        name: of its first output.
+        outputs: how many it has.
+        attributes: those that have not been asked for; what is left in the end is not known here.
+    """
 
     build: Builder
     version: int
     name: str
+    outputs: int
     operands: list[Value | None]
-    attributes: Attributes
+    attributes: dict[str, Any]
 
     def __getitem__(self, k: int) -> Value:
-        value = self.operands[k] if k < len(self.operands) else None
+        value = self.operands[k] if self.has(k) else None
         if value is None:
             raise ValueError(f"operand {k} is missing")
         return value
+
+    def has(self, k: int) -> bool:
+        return k < len(self.operands) and self.operands[k] is not None
+
+    def take(self, name: str, default: Any = None) -> Any:
+        """An attribute."""
+        return self.attributes.pop(name, default)
 
     def tensor(self, k: int) -> Tensor:
         return self.build.tensor(self[k])
 
     def constant(self, k: int, attribute: str = "") -> Array:
         """An operand, or in older versions an attribute, that must be constant."""
-        if k < len(self.operands) and self.operands[k] is not None:
-            value = self.operands[k]
-            if isinstance(value, Tensor):
-                raise ValueError(f"operand {k} depends on the input")
-            return np.asarray(value)
-        if attribute in self.attributes:
-            return np.asarray(self.attributes[attribute])
-        raise ValueError(f"operand {k} is missing")
+        if not self.has(k) and attribute in self.attributes:
+            return np.asarray(self.take(attribute))
+        value = self[k]
+        if isinstance(value, Tensor):
+            raise ValueError(f"operand {k} depends on the input")
+        return np.asarray(value)
 
-    def has(self, k: int) -> bool:
-        return k < len(self.operands) and self.operands[k] is not None
+    def optional(self, k: int, attribute: str = "") -> Array | None:
+        """The same, if it is there."""
+        return self.constant(k, attribute) if self.has(k) or attribute in self.attributes else None
 
     @property
-    def all_constant(self) -> bool:
-        return not any(isinstance(v, Tensor) for v in self.operands)
+    def constants(self) -> list[Array] | None:
+        """The operands, if all are constant."""
+        found = [np.asarray(v) for v in self.operands if not isinstance(v, Tensor) and v is not None]
+        return found if len(found) == len(self.operands) else None
+
+    def function(self, kind: str, x: Tensor, name: str = "operand") -> Tensor:
+        """A function, whose operand is called after the node."""
+        return self.build.function(kind, x, f"{self.name}.{name}")
 
 
 Operator = Callable[[Call], Any]
@@ -157,13 +178,20 @@ Operator = Callable[[Call], Any]
 
 
 def real(value: Array) -> Array:
-    """A constant's entries as doubles, which they must be exactly."""
-    flat = np.asarray(value).ravel()
-    real = flat.astype(np.float64)
-    if not np.isfinite(real).all() or (flat.dtype.kind in "iu" and (np.abs(flat.astype(object)) > 2**53).any()):
-        raise ValueError("a constant is not finite")
-    return real
+    """A constant beside the input, as doubles."""
+    if value.dtype not in (np.float32, np.float64) or not np.isfinite(value).all():
+        raise ValueError(f"a constant of type {value.dtype}, or not finite")
+    return value.astype(np.float64)
 
 
-def shaped(value: Array) -> Array:
-    return real(value).reshape(np.shape(value))
+def rearranged(value: Value, act: Callable[[Array], Array]) -> Value:
+    """What moves entries of an array, done to a tensor's indices or to a constant."""
+    return Tensor(value.node, act(value.index)) if isinstance(value, Tensor) else act(np.asarray(value))
+
+
+def positions(axes: Any, rank: int) -> tuple[int, ...]:
+    """Axes counted from the first, each once."""
+    found = tuple(int(a) + rank if a < 0 else int(a) for a in axes)
+    if len(set(found)) < len(found) or not all(0 <= a < rank for a in found):
+        raise ValueError(f"axes {list(axes)} of {rank}")
+    return found

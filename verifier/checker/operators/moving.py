@@ -3,131 +3,170 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from onnx import numpy_helper
 
 from verifier.checker.linear import Array
-from verifier.checker.operators.call import Call, Operator, Tensor, Value
+from verifier.checker.operators.call import Call, Operator, Tensor, Value, positions, rearranged
 
 
-def _moving(act: Callable[[Call, Array], Array]) -> Callable[[Call], Value]:
-    """An operator that moves entries: what it does to an array, done to indices or to a constant."""
-
-    def read(call: Call) -> Value:
-        value = call[0]
-        if isinstance(value, Tensor):
-            return Tensor(value.node, act(call, value.index))
-        return act(call, np.asarray(value))
-
-    return read
-
-
-def axes_of(call: Call, k: int) -> tuple[int, ...] | None:
-    if call.has(k) or "axes" in call.attributes:
-        return tuple(int(a) for a in call.constant(k, "axes"))
-    return None
+def _moving(act: Callable[[Call, Array], Array]) -> Operator:
+    """An operator that is what it does to an array."""
+    return lambda call: rearranged(call[0], partial(act, call))
 
 
 def _reshape(call: Call, x: Array) -> Array:
     shape = [int(n) for n in call.constant(1, "shape")]
-    if not call.attributes.get("allowzero", 0):
+    if not call.take("allowzero", 0):
         shape = [x.shape[k] if n == 0 else n for k, n in enumerate(shape)]
     return x.reshape(shape)
 
 
 def _flatten(call: Call, x: Array) -> Array:
-    axis = int(call.attributes.get("axis", 1))
+    axis = int(call.take("axis", 1))
     axis += x.ndim if axis < 0 else 0
     return x.reshape(int(np.prod(x.shape[:axis])), -1)
 
 
 def _transpose(call: Call, x: Array) -> Array:
-    return x.transpose(call.attributes.get("perm"))
+    return x.transpose(call.take("perm"))
 
 
 def _squeeze(call: Call, x: Array) -> Array:
-    return np.squeeze(x, axes_of(call, 1))
+    axes = call.optional(1, "axes")
+    return np.squeeze(x, None if axes is None else positions(axes, x.ndim))
 
 
 def _unsqueeze(call: Call, x: Array) -> Array:
-    axes = axes_of(call, 1)
-    if axes is None:
-        raise ValueError("without axes")
-    return np.expand_dims(x, axes)
+    axes = call.constant(1, "axes")
+    return np.expand_dims(x, positions(axes, x.ndim + len(axes)))
 
 
 def _gather(call: Call, x: Array) -> Array:
-    return np.take(x, call.constant(1).astype(np.int64), int(call.attributes.get("axis", 0)))
+    return np.take(x, call.constant(1), int(call.take("axis", 0)))
 
 
 def _expand(call: Call, x: Array) -> Array:
-    shape = np.broadcast_shapes(x.shape, tuple(int(n) for n in call.constant(1)))
-    return np.broadcast_to(x, shape)
+    return np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(int(n) for n in call.constant(1))))
+
+
+def _tile(call: Call, x: Array) -> Array:
+    repeats = call.constant(1)
+    if len(repeats) != x.ndim:
+        raise ValueError("repeats for other axes")
+    return np.tile(x, repeats)
 
 
 def _slice(call: Call, x: Array) -> Array:
-    starts, ends = (call.constant(k, name) for k, name in ((1, "starts"), (2, "ends")))
-    has_axes = call.has(3) or "axes" in call.attributes
-    axes = call.constant(3, "axes") if has_axes else np.arange(len(starts))
-    steps = call.constant(4) if call.has(4) else np.ones(len(starts), int)
-    for start, end, axis, step in zip(starts.tolist(), ends.tolist(), axes.tolist(), steps.tolist(), strict=True):
-        if step < 1:
-            raise ValueError("a step below 1")
-        x = np.moveaxis(np.moveaxis(x, axis, 0)[slice(start, end, step)], 0, axis)
+    starts, ends = call.constant(1, "starts"), call.constant(2, "ends")
+    given, steps = call.optional(3, "axes"), call.optional(4)
+    axes = positions(np.arange(len(starts)) if given is None else given, x.ndim)
+    by = [1] * len(starts) if steps is None else steps.tolist()
+    for start, end, axis, step in zip(starts.tolist(), ends.tolist(), axes, by, strict=True):
+        n = x.shape[axis]
+        least, most = (0, n) if step > 0 else (-1, n - 1)
+        first = min(max(start + n if start < 0 else start, 0), most)
+        last = min(max(end + n if end < 0 else end, least), most)
+        x = np.take(x, range(first, last, step), axis)
     return x
 
 
 def _pad(call: Call) -> Value:
-    x = call.tensor(0)
-    if call.attributes.get("mode", b"constant") != b"constant" or call.has(3):
-        raise ValueError("another mode than constant, or axes")
-    if (call.has(2) and np.any(call.constant(2))) or call.attributes.get("value", 0.0):
-        raise ValueError("another padding than zeros")
-    pads = call.constant(1, "pads").astype(int)
-    if (pads < 0).any():
+    x, mode = call.tensor(0), call.take("mode", b"constant").decode()
+    pads, value, axes = call.constant(1, "pads"), call.optional(2, "value"), call.optional(3)
+    along = positions(np.arange(len(x.shape)) if axes is None else axes, len(x.shape))
+    widths = [(0, 0)] * len(x.shape)
+    for axis, before, behind in zip(along, pads[: len(along)].tolist(), pads[len(along) :].tolist(), strict=True):
+        widths[axis] = int(before), int(behind)
+    if min(map(min, widths), default=0) < 0:
         raise ValueError("negative padding")
-    widths = list(zip(pads[: len(pads) // 2].tolist(), pads[len(pads) // 2 :].tolist(), strict=True))
-    return Tensor(x.node, np.pad(x.index, widths, constant_values=-1))
+    if mode in ("reflect", "edge", "wrap"):
+        if mode != "edge" and any(max(w) >= n for w, n in zip(widths, x.shape, strict=True)):
+            raise ValueError("padding of a whole axis")
+        return Tensor(x.node, np.pad(x.index, widths, mode=mode))
+    if mode != "constant":
+        raise ValueError(f"mode {mode}")
+    padded = Tensor(x.node, np.pad(x.index, widths, constant_values=-1))
+    if value is None or not value.any():
+        return padded
+    return call.build.moved(padded, None, np.pad(np.zeros(x.shape), widths, constant_values=float(value.item())))
 
 
 def _concat(call: Call) -> Value:
-    axis = int(call.attributes["axis"])
-    if call.all_constant:
-        return np.concatenate([np.asarray(v) for v in call.operands], axis)
-    return call.build.joined([call.build.tensor(v) for v in call.operands], axis)
+    axis, constants = int(call.take("axis")), call.constants
+    if constants is not None:
+        return np.concatenate(constants, axis)
+    return call.build.joined([call.tensor(k) for k in range(len(call.operands))], axis)
 
 
 def _split(call: Call) -> list[Value]:
-    x, axis = call.tensor(0), int(call.attributes.get("axis", 0))
-    if call.has(1) or "split" in call.attributes:
-        ends = np.cumsum(call.constant(1, "split"))[:-1]
+    x, axis = call[0], int(call.take("axis", 0))
+    n, given, count = x.shape[axis], call.optional(1, "split"), int(call.take("num_outputs", call.outputs))
+    if given is not None:
+        sizes = given.tolist()
+    elif count == call.outputs and (n % count == 0 or call.version >= 18):
+        size = -(-n // count)
+        sizes = [size] * (count - 1) + [n - size * (count - 1)]
     else:
-        raise ValueError("without the sizes of its parts")
-    return [Tensor(x.node, part) for part in np.split(x.index, ends, axis)]
+        raise ValueError(f"{n} entries in {count} parts")
+    if sum(sizes) != n or min(sizes) < 0 or len(sizes) != call.outputs:
+        raise ValueError(f"{n} entries in parts of {sizes}")
+    ends = np.cumsum([0, *sizes]).tolist()
+    return [
+        rearranged(x, lambda v, a=a, b=b: np.take(v, range(a, b), axis))  # type: ignore[misc]
+        for a, b in pairwise(ends)
+    ]
 
 
-def _constant(call: Call) -> Value:
-    (name, value), *others = call.attributes.items()
-    if others or name not in ("value", "value_float", "value_floats", "value_int", "value_ints"):
-        raise ValueError(f"attribute {name}")
-    return np.asarray(numpy_helper.to_array(value) if name == "value" else value)
-
-
-def _constant_of_shape(call: Call) -> Value:
-    value = numpy_helper.to_array(call.attributes["value"]) if "value" in call.attributes else np.zeros(1, np.float32)
-    return np.full(tuple(call.constant(0).tolist()), value.ravel()[0], value.dtype)
-
-
-def _shape_of(call: Call) -> Value:
-    value = call[0]
-    return np.array(value.shape, np.int64)
+def _where(call: Call) -> Value:
+    """Of a condition that is constant."""
+    condition = call.constant(0)
+    if condition.dtype != bool:
+        raise ValueError("a condition that is none")
+    if call.constants is not None:
+        return np.where(*call.constants)
+    a, b = call.tensor(1), call.tensor(2)
+    shape = np.broadcast_shapes(condition.shape, a.shape, b.shape)
+    mine, others = (Tensor(x.node, np.broadcast_to(x.index, shape)) for x in (a, b))
+    return call.build.sum(
+        Tensor(a.node, np.where(condition, mine.index, -1)), Tensor(b.node, np.where(condition, -1, others.index))
+    )
 
 
 def _dropout(call: Call, x: Array) -> Array:
+    call.take("ratio"), call.take("seed")
     if call.has(2) and np.any(call.constant(2)):
         raise ValueError("in training")
     return x
+
+
+def _constant(call: Call) -> Value:
+    (name,) = call.attributes
+    value = call.take(name)
+    if name == "value":
+        return numpy_helper.to_array(value)
+    types = {"value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64}
+    return np.asarray(value, types[name])
+
+
+def _constant_of_shape(call: Call) -> Value:
+    value = call.take("value")
+    one = np.zeros(1, np.float32) if value is None else numpy_helper.to_array(value)
+    return np.full(tuple(call.constant(0).tolist()), one.item(), one.dtype)
+
+
+def _range(call: Call) -> Value:
+    start, end, step = (call.constant(k) for k in range(3))
+    if start.dtype.kind not in "iu":
+        raise ValueError("of numbers that are not whole")
+    return np.array(range(start.item(), end.item(), step.item()), start.dtype)
+
+
+def _shape_of(call: Call) -> Value:
+    return np.array(call[0].shape[call.take("start", 0) : call.take("end")], np.int64)
 
 
 OPERATORS: dict[str, Operator] = {
@@ -140,11 +179,15 @@ OPERATORS: dict[str, Operator] = {
     "Gather": _moving(_gather),
     "Identity": _moving(lambda call, x: x),
     "Pad": _pad,
+    "Range": _range,
     "Reshape": _moving(_reshape),
     "Shape": _shape_of,
+    "Size": lambda call: np.array(int(np.prod(call[0].shape)), np.int64),
     "Slice": _moving(_slice),
     "Split": _split,
     "Squeeze": _moving(_squeeze),
+    "Tile": _moving(_tile),
     "Transpose": _moving(_transpose),
     "Unsqueeze": _moving(_unsqueeze),
+    "Where": _where,
 }

@@ -2,97 +2,125 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from verifier.checker.linear import Adjoint, Array, Convolution
-from verifier.checker.operators.call import HALF_UNIT, Call, Operator, Tensor, Value, shaped
+from verifier.checker.operators.call import HALF_UNIT, Call, Operator, Tensor, Value, real
 from verifier.checker.operators.functions import maximum
 
 
-def _window(call: Call, size: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
-    """Strides, dilations, and padding before and behind."""
-    axes = len(size)
-    given = call.attributes.get("auto_pad", b"NOTSET")
-    if given not in (b"NOTSET", b"VALID") or call.attributes.get("ceil_mode", 0):
-        raise ValueError("auto_pad or ceil_mode")
-    strides = tuple(call.attributes.get("strides", (1,) * axes))
-    dilations = tuple(call.attributes.get("dilations", (1,) * axes))
-    pads = tuple(call.attributes.get("pads", (0,) * 2 * axes)) if given == b"NOTSET" else (0,) * 2 * axes
-    if min(pads) < 0:
-        raise ValueError("negative padding")
-    return strides, dilations, pads[:axes], pads[axes:]
-
-
-def _conv(call: Call) -> Value:
-    x, kernel = call.tensor(0), shaped(call.constant(1))
-    image = _image(x)
-    groups = int(call.attributes.get("group", 1))
-    strides, dilations, begin, end = _window(call, kernel.shape[2:])
-    convolution = Convolution(kernel, image, strides, dilations, begin, end, groups)
-    return _convolved(call, x, convolution, convolution.out, shaped(call.constant(2)) if call.has(2) else None)
-
-
-def _conv_transpose(call: Call) -> Value:
-    x, kernel = call.tensor(0), shaped(call.constant(1))
-    image = _image(x)
-    groups = int(call.attributes.get("group", 1))
-    if "output_shape" in call.attributes:
-        raise ValueError("output_shape")
-    strides, dilations, begin, end = _window(call, kernel.shape[2:])
-    extra = tuple(call.attributes.get("output_padding", (0,) * len(strides)))
-    parts = zip(image[1:], strides, kernel.shape[2:], dilations, begin, end, extra, strict=True)
-    sizes = [(n - 1) * s + (k - 1) * d + 1 - a - b + e for n, s, k, d, a, b, e in parts]
-    of = Convolution(kernel, (kernel.shape[1] * groups, *sizes), strides, dilations, begin, end, groups)
-    if of.out != image:
-        raise ValueError(f"an image of {image} where {of.out} is taken")
-    return _convolved(call, x, Adjoint(of), of.image, shaped(call.constant(2)) if call.has(2) else None)
+def _window(call: Call, kernel: Array, image: tuple[int, ...], groups: int = 1) -> Convolution:
+    """How a kernel slides over an image: from strides, dilations and padding, given, chosen or rounded up."""
+    size, sides = kernel.shape[2:], image[1:]
+    axes, given = len(size), call.take("auto_pad", b"NOTSET")
+    strides, dilations = (tuple(call.take(name, (1,) * axes)) for name in ("strides", "dilations"))
+    pads, up = call.take("pads", (0,) * 2 * axes), call.take("ceil_mode", 0)
+    if len(sides) != axes or kernel.shape[1] * groups != image[0] or kernel.shape[0] % groups:
+        raise ValueError(f"a kernel of shape {kernel.shape} in {groups} groups for an image of shape {image}")
+    begin, end = list(pads[:axes]), list(pads[axes:])
+    for k, (n, stride) in enumerate(zip(sides, strides, strict=True)):
+        reach = (size[k] - 1) * dilations[k] + 1
+        if given == b"VALID":
+            begin[k] = end[k] = 0
+        elif given in (b"SAME_UPPER", b"SAME_LOWER"):
+            total = max((-(-n // stride) - 1) * stride + reach - n, 0)
+            begin[k] = total // 2 if given == b"SAME_UPPER" else total - total // 2
+            end[k] = total - begin[k]
+        elif given != b"NOTSET":
+            raise ValueError(f"auto_pad {given}")
+        if n + begin[k] + end[k] < reach or min(begin[k], end[k]) < 0 or min(stride, dilations[k]) < 1:
+            raise ValueError("no window, negative padding, or a step below 1")
+        rest = (n + begin[k] + end[k] - reach) % stride
+        if up and rest:
+            end[k] += stride - rest
+            if n + begin[k] + end[k] - reach >= n + begin[k]:
+                raise ValueError("ceil_mode with a window that starts in the padding")
+    return Convolution(kernel, image, strides, dilations, tuple(begin), tuple(end), groups)
 
 
 def _image(x: Tensor) -> tuple[int, ...]:
-    if x.shape[0] != 1:
+    if len(x.shape) < 3 or x.shape[0] != 1:
         raise ValueError("a batch of more than one image")
     return x.shape[1:]
 
 
-def _convolved(call: Call, x: Tensor, by: Convolution | Adjoint, out: tuple[int, ...], bias: Array | None) -> Tensor:
-    add = np.zeros(out) if bias is None else np.broadcast_to(bias.reshape(-1, *(1,) * (len(out) - 1)), out)
-    return call.build.linear([(call.build.whole(x), by)], add, (1, *out))
+def _kernel(call: Call) -> Array:
+    kernel = real(call.constant(1))
+    if tuple(call.take("kernel_shape", kernel.shape[2:])) != kernel.shape[2:]:
+        raise ValueError("kernel_shape")
+    return kernel
+
+
+def _convolved(call: Call, x: Tensor, by: Convolution | Adjoint, out: tuple[int, ...]) -> Tensor:
+    """With a bias, one for each channel."""
+    bias = real(call.constant(2)).reshape(-1, *(1,) * (len(out) - 1)) if call.has(2) else None
+    return call.build.linear([(call.build.whole(x), by)], bias, (1, *out))
+
+
+def _conv(call: Call) -> Value:
+    x, kernel = call.tensor(0), _kernel(call)
+    by = _window(call, kernel, _image(x), int(call.take("group", 1)))
+    return _convolved(call, x, by, by.out)
+
+
+def _conv_transpose(call: Call) -> Value:
+    """The adjoint of a convolution of what it gives."""
+    x, kernel, groups = call.tensor(0), _kernel(call), int(call.take("group", 1))
+    image, axes = _image(x), len(kernel.shape) - 2
+    if call.take("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
+        raise ValueError("auto_pad")
+    strides, dilations, extra = (
+        tuple(call.take(name, (n,) * axes)) for name, n in (("strides", 1), ("dilations", 1), ("output_padding", 0))
+    )
+    pads = tuple(call.take("pads", (0,) * 2 * axes))
+    parts = zip(image[1:], strides, kernel.shape[2:], dilations, pads[:axes], pads[axes:], extra, strict=True)
+    sizes = [(n - 1) * s + (k - 1) * d + 1 - a - b + e for n, s, k, d, a, b, e in parts]
+    of = Convolution(kernel, (kernel.shape[1] * groups, *sizes), strides, dilations, pads[:axes], pads[axes:], groups)
+    if of.out != image or kernel.shape[0] % groups or min(*pads, *sizes) < 0:
+        raise ValueError(f"an image of {image} where {of.out} is taken")
+    return _convolved(call, x, Adjoint(of), of.image)
 
 
 def _average_pool(call: Call) -> Value:
-    x = call.tensor(0)
-    image, size = _image(x), tuple(call.attributes["kernel_shape"])
-    strides, dilations, begin, end = _window(call, size)
-    if any(begin + end) and not call.attributes.get("count_include_pad", 0):
-        raise ValueError("padding that does not count")
-    kernel = np.full((image[0], 1, *size), 1.0 / np.prod(size))
-    pool = Convolution(kernel, image, strides, dilations, begin, end, image[0], HALF_UNIT)
-    return _convolved(call, x, pool, pool.out, None)
+    x, size = call.tensor(0), tuple(call.take("kernel_shape"))
+    image, up, counts = _image(x), call.attributes.get("ceil_mode", 0), call.take("count_include_pad", 0)
+    pool = _window(call, np.ones((image[0], 1, *size)), image, image[0])
+    if not any(pool.begin + pool.end):
+        return _mean_pool(call, x, pool)
+    if counts and not up:
+        return _mean_pool(call, x, pool)
+    if counts:
+        raise ValueError("padding that counts, with ceil_mode")
+    count = pool.apply(np.ones(int(np.prod(image))))
+    if not count.all():
+        raise ValueError("a window of padding alone")
+    total = call.build.linear([(call.build.whole(x), pool)], None, (1, *pool.out))
+    return call.build.moved(total, 1.0 / count.reshape(1, *pool.out), None, HALF_UNIT)
+
+
+def _mean_pool(call: Call, x: Tensor, pool: Convolution) -> Tensor:
+    by = replace(pool, kernel=pool.kernel / np.prod(pool.kernel.shape[2:]), slack=HALF_UNIT)
+    return call.build.linear([(call.build.whole(x), by)], None, (1, *pool.out))
 
 
 def _global_average_pool(call: Call) -> Value:
     x = call.tensor(0)
     image = _image(x)
-    ones = (1,) * (len(image) - 1)
-    zeros = (0,) * (len(image) - 1)
-    kernel = np.full((image[0], 1, *image[1:]), 1.0 / np.prod(image[1:]))
-    pool = Convolution(kernel, image, ones, ones, zeros, zeros, image[0], HALF_UNIT)
-    return _convolved(call, x, pool, pool.out, None)
+    return _mean_pool(call, x, _window(call, np.ones((image[0], 1, *image[1:])), image, image[0]))
 
 
 def _max_pool(call: Call) -> Value:
-    x = call.tensor(0)
-    image, size = _image(x), tuple(call.attributes["kernel_shape"])
-    strides, dilations, begin, end = _window(call, size)
-    if any(begin + end):
-        raise ValueError("padding of a maximum")
-    one = Convolution(np.zeros((1, 1, *size)), (1, *image[1:]), strides, dilations, begin, end)
-    parts = []
-    for place in np.ndindex(*size):
-        steps = zip(place, dilations, one.out[1:], strides, strict=True)
-        at = tuple(slice(p * d, p * d + (n - 1) * s + 1, s) for p, d, n, s in steps)
-        parts.append(Tensor(x.node, x.index[(slice(None), slice(None), *at)]))
-    return maximum(call, parts)
+    """Padding is smaller than anything: there is nothing to take in its place."""
+    x, size = call.tensor(0), tuple(call.take("kernel_shape"))
+    call.take("storage_order")
+    image = _image(x)
+    one = _window(call, np.zeros((1, 1, *size)), (1, *image[1:]))
+    widths = [(0, 0), (0, 0), *zip(one.begin, one.end, strict=True)]
+    index, inside = np.pad(x.index, widths), np.pad(np.ones(x.shape, bool), widths)
+    places = [(slice(None), slice(None), *at) for at in one.places()]
+    return maximum(call, [Tensor(x.node, index[at]) for at in places], [inside[at] for at in places])
 
 
 OPERATORS: dict[str, Operator] = {
