@@ -112,7 +112,7 @@ def test_bounds_hold_values(network: str, prop: str) -> None:
     graph, claimed = claim(network, prop)
     bounder = Bounder(graph)
     low, high = (
-        np.array([[float(v) for v in ends]]) for ends in (claimed[0].lower, claimed[0].upper)
+        np.array([[float(v) for v in ends]]) for ends in (claimed.disjuncts[0].lower, claimed.disjuncts[0].upper)
     )
     state = bounder.sharpened(bounder.propagated(low, high))
     points = np.random.default_rng(3).uniform(low, high, (200, low.shape[1]))
@@ -124,7 +124,7 @@ def test_bounds_hold_values(network: str, prop: str) -> None:
 
 def test_rational_bounds_are_no_looser() -> None:
     graph, claimed = claim("moons", "bounded")
-    low, high = (np.array([list(ends)], object) for ends in (claimed[0].lower, claimed[0].upper))
+    low, high = (np.array([list(ends)], object) for ends in (claimed.disjuncts[0].lower, claimed.disjuncts[0].upper))
     exact, plain = Bounder(rational(graph), exact=True), Bounder(graph)
     fine = exact.propagated(low, high)
     coarse = plain.propagated(low.astype(float), high.astype(float))

@@ -7,7 +7,7 @@ function is not linear; any other has those of the nearest such node above it, n
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from verifier.checker.bounds import UNIT, Bounder, Hints, State, Weak
-from verifier.checker.claim import Disjunct
+from verifier.checker.claim import Claim, Disjunct
 from verifier.checker.graph import Function, Graph, Linear, Product
 from verifier.checker.linear import Adjoint, Array, Convolution, Dense, Map, Move
 from verifier.checker.lines import TINY, exactly
@@ -31,7 +31,7 @@ class Check:
 
     Args:
         graph: of the model.
-        disjuncts: of the property.
+        claim: of the property.
         proof: to check.
         exact: whether in rational numbers.
         progress: is told how many leaves are done.
@@ -40,13 +40,14 @@ class Check:
     def __init__(
         self,
         graph: Graph,
-        disjuncts: Sequence[Disjunct],
+        claim: Claim,
         proof: Proof,
         exact: bool = False,
         progress: Callable[[int], None] = lambda done: None,
     ) -> None:
         self.graph = rational(graph) if exact else graph
-        self.disjuncts, self.proof, self.exact, self.progress = disjuncts, proof, exact, progress
+        self.claim, self.disjuncts = claim, claim.disjuncts
+        self.proof, self.exact, self.progress = proof, exact, progress
         self.bounder = Bounder(self.graph, exact)
         self.done = 0
         values = sum(node.size for node in graph.nodes)
@@ -60,10 +61,10 @@ class Check:
         Raises:
             Weak: something does not hold; the text says what and where.
         """
-        for d, disjunct in enumerate(self.disjuncts):
-            if len(disjunct.lower) != self.graph.nodes[0].size:
-                told = f"{len(disjunct.lower)} inputs, the model {self.graph.nodes[0].size}"
-                raise Weak(f"disjunct {d} has {told}")
+        sizes = [self.graph.nodes[k].size for k in (0, self.graph.output)]
+        if [self.claim.inputs, self.claim.outputs] != sizes:
+            told = f"{self.claim.inputs} inputs and {self.claim.outputs} outputs"
+            raise Weak(f"the property has {told}, the model {sizes[0]} and {sizes[1]}")
         self._look_at_the_tree()
         self._covered()
         for node in np.flatnonzero(self.proof["tree_parent"] < 0):
@@ -235,8 +236,6 @@ class Check:
         for weight, row in zip(weights.tolist(), rows, strict=True):
             if weight:
                 for j, value in row.coefficients:
-                    if j >= len(total):
-                        raise Weak(f"Y_{j}, where the model has {len(total)} outputs")
                     total[j] += Fraction(weight) * value
                 threshold += Fraction(weight) * row.threshold
                 strict = strict or row.strict

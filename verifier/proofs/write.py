@@ -31,13 +31,15 @@ def proof_of(network: Path, prop: Path, deadline: Deadline, progress: Callable[[
         GivenUp: there is none, for want of time or because the checker does not know something.
     """
     try:
-        graph, disjuncts = read_model(network), read_property(prop)
+        graph, claim = read_model(network), read_property(prop)
+        if [claim.inputs, claim.outputs] != [graph.nodes[k].size for k in (0, graph.output)]:
+            raise GivenUp("the property has not as many inputs and outputs as the model")
         boxes: dict[tuple[object, object], list[int]] = defaultdict(list)
-        for d, disjunct in enumerate(disjuncts):
+        for d, disjunct in enumerate(claim.disjuncts):
             boxes[disjunct.lower, disjunct.upper].append(d)
         draft = Draft()
         for which in boxes.values():
-            Refiner(graph, disjuncts, draft, deadline).prove(which)
+            Refiner(graph, claim.disjuncts, draft, deadline).prove(which)
             progress(len(draft.parent))
     except Unreadable as error:
         raise GivenUp(f"the checker does not know all of it ({error})") from error
