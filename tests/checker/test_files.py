@@ -9,11 +9,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from tests.checker.claims import claim, model_file, proof, property_file, read, said
-from verifier.checker import files
+from tests.readers.onnx_models import draw, operator
 from verifier.checker.claim import End, Row, _alternatives, _parsed, read_property
+from verifier.checker.files import digest_of_model, digest_of_property
 from verifier.checker.graph import Unreadable
 from verifier.checker.main import check
 from verifier.checker.model import read_model
@@ -88,20 +90,65 @@ def test_inputs_and_outputs_are_as_many_as_the_models(name: str, tmp_path: Path)
 def test_no_file_is_unzipped_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("verifier.checker.claim.PROPERTY", 1000)
     monkeypatch.setattr("verifier.checker.model.MODEL", 1000)
+    monkeypatch.setattr("verifier.checker.files.MODEL", 1000)
+    monkeypatch.setattr("verifier.checker.files.PROPERTY", 1000)
     (tmp_path / "long.vnnlib.gz").write_bytes(gzip.compress(b" " * 1001))
     (tmp_path / "long.onnx.gz").write_bytes(gzip.compress(b" " * 1001))
-    with pytest.raises(Unreadable, match="more than 1000 bytes"):
-        read_property(tmp_path / "long.vnnlib.gz")
-    with pytest.raises(Unreadable, match="more than 1000 bytes"):
-        read_model(tmp_path / "long.onnx.gz")
-    with pytest.raises(Unreadable, match="more than 1000 bytes"):
-        files.digest(tmp_path / "long.vnnlib.gz", 1000)
+    for reading in (read_property, digest_of_property):
+        with pytest.raises(Unreadable, match="more than 1000 bytes"):
+            reading(tmp_path / "long.vnnlib.gz")
+    for reading in (read_model, digest_of_model):
+        with pytest.raises(Unreadable, match="more than 1000 bytes"):
+            reading(tmp_path / "long.onnx.gz")
+
+
+@pytest.mark.parametrize("data", [b"", b"no model", b"\x08" * 50])
+def test_what_is_no_model_is_told(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(data)
+    (tmp_path / "proof.npz").write_bytes(proof("moons", "upper"))
+    said, _ = check(tmp_path / "net.onnx", property_file("moons", "upper"), tmp_path / "proof.npz")
+    assert said in ("rejected", "error")
+    with pytest.raises(Unreadable):
+        read_model(tmp_path / "net.onnx")
 
 
 def test_what_is_no_gzip_is_told(tmp_path: Path) -> None:
     (tmp_path / "cut.vnnlib.gz").write_bytes(gzip.compress(b"(assert (<= X_0 0))" * 99)[:-30])
     with pytest.raises(Unreadable, match=r"cut\.vnnlib"):
         read_property(tmp_path / "cut.vnnlib.gz")
+
+
+def apart(folder: Path, location: str = "weights") -> Path:
+    """A model whose weights are in another file of its folder."""
+    model = operator("Gemm", (1, 2), draw(2, 3))
+    onnx.save(model, folder / "net.onnx", save_as_external_data=True, location="weights", size_threshold=0)
+    model = onnx.load(folder / "net.onnx", load_external_data=False)
+    model.graph.initializer[0].external_data[0].value = location
+    onnx.save(model, folder / "net.onnx")
+    return folder / "net.onnx"
+
+
+def test_tensors_in_other_files_belong_to_the_model(tmp_path: Path) -> None:
+    path = apart(tmp_path)
+    before, graph = digest_of_model(path), read_model(path)
+    assert np.array_equal(graph.nodes[-1].maps[0].weight, draw(2, 3).T)
+    (tmp_path / "net.onnx.gz").write_bytes(gzip.compress(path.read_bytes()))
+    assert digest_of_model(tmp_path / "net.onnx.gz") == before
+    data = bytearray((tmp_path / "weights").read_bytes())
+    (tmp_path / "weights").write_bytes(bytes([data[0] ^ 1, *data[1:]]))
+    assert digest_of_model(path) != before
+    (tmp_path / "weights").write_bytes(b"")
+    with pytest.raises(Unreadable, match=r"net\.onnx"):
+        read_model(path)
+
+
+@pytest.mark.parametrize("location", ["../weights", "/etc/hostname", "inner/../../weights"])
+def test_tensors_outside_the_folder_are_refused(location: str, tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    path = apart(tmp_path, location)
+    for reading in (digest_of_model, read_model):
+        with pytest.raises(Unreadable, match=r"net\.onnx"):
+            reading(path)
 
 
 def repacked(contents: bytes, folder: Path, name: str, data: bytes, method: int = zipfile.ZIP_DEFLATED) -> Path:

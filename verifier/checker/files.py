@@ -31,20 +31,26 @@ def contents(path: Path, most: int) -> bytes:
     return data
 
 
-def digest(path: Path, most: int) -> str:
-    """SHA-256 of what is in a file, unzipped; of a model with tensors in other files, of those too, by name."""
-    data = contents(path, most)
+def digest_of_property(path: Path) -> str:
+    """SHA-256 of what is in the file, unzipped."""
+    return hashlib.sha256(contents(path, PROPERTY)).hexdigest()
+
+
+def digest_of_model(path: Path) -> str:
+    """The same; where tensors are in other files, of those too, by name."""
+    data = contents(path, MODEL)
     total = hashlib.sha256(data)
-    for name in sorted(_external(path, data)):
+    tensors = [t for t in decoded(path, data).graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL]
+    for name in sorted({entry.value for t in tensors for entry in t.external_data if entry.key == "location"}):
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise Unreadable(f"{path}: tensors outside its folder ({name})")
-        total.update(name.encode() + b"\0" + contents(path.parent / name, most))
+        total.update(name.encode() + b"\0" + contents(path.parent / name, MODEL))
     return total.hexdigest()
 
 
-def _external(path: Path, data: bytes) -> set[str]:
-    if ".onnx" not in path.name or path.suffix == ".gz":
-        return set()
-    model = onnx.load_model_from_string(data)
-    tensors = [t for t in model.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL]
-    return {entry.value for t in tensors for entry in t.external_data if entry.key == "location"}
+def decoded(path: Path, data: bytes) -> onnx.ModelProto:
+    """A model, without what is in other files."""
+    try:
+        return onnx.load_model_from_string(data)
+    except Exception as error:
+        raise Unreadable(f"{path}: no ONNX model ({type(error).__name__}: {error})") from error

@@ -16,7 +16,7 @@ from pathlib import Path
 from verifier.checker.bounds import Weak
 from verifier.checker.check import Check
 from verifier.checker.claim import read_property
-from verifier.checker.files import MODEL, PROPERTY, digest
+from verifier.checker.files import digest_of_model, digest_of_property
 from verifier.checker.graph import Unreadable
 from verifier.checker.model import read_model
 from verifier.checker.proof import read_proof
@@ -30,9 +30,10 @@ def check(
     """What is said of a proof: accepted, rejected or error, and why."""
     try:
         hints = read_proof(proof)
-        files = ("model", network, MODEL, hints.model), ("property", prop, PROPERTY, hints.property)
-        for name, path, most, recorded in files:
-            if digest(path, most) != recorded:
+        digests = digest_of_model(network), digest_of_property(prop)
+        recorded = hints.model, hints.property
+        for name, path, found, meant in zip(("model", "property"), (network, prop), digests, recorded, strict=True):
+            if found != meant:
                 return "rejected", f"it is a proof about another {name} than {path}"
         Check(read_model(network), read_property(prop), hints, exact, progress).run()
     except Weak as weak:

@@ -12,14 +12,14 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from verifier.checker.files import MODEL, contents
+from verifier.checker.files import MODEL, contents, decoded
 from verifier.checker.graph import Graph, Input, Unreadable
 from verifier.checker.operators import OPERATORS
 from verifier.checker.operators.call import Builder, Call, Tensor, Value
 
 OLDEST, NEWEST = 7, 25
 """Versions of the standard's operators."""
-MEANINGLESS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+MEANINGLESS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError)
 """What reading raises where something has no meaning here."""
 
 
@@ -29,14 +29,13 @@ def read_model(path: Path) -> Graph:
     Raises:
         Unreadable: it is no model, or has something that is not known here.
     """
-    data = contents(path, MODEL)
+    model = decoded(path, contents(path, MODEL))
+    if any(a.t.data_location == onnx.TensorProto.EXTERNAL for n in model.graph.node for a in n.attribute):
+        raise Unreadable(f"{path}: an attribute's tensor is in another file")
     try:
-        model = onnx.load_model_from_string(data)
-        if any(a.t.data_location == onnx.TensorProto.EXTERNAL for n in model.graph.node for a in n.attribute):
-            raise ValueError("an attribute's tensor in another file")
         onnx.load_external_data_for_model(model, str(path.parent))
     except Exception as error:
-        raise Unreadable(f"{path}: no ONNX model ({type(error).__name__}: {error})") from error
+        raise Unreadable(f"{path}: tensors in other files ({type(error).__name__}: {error})") from error
     try:
         return Reader(model).graph
     except MEANINGLESS as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from verifier.checker.bounds import Weak
 from verifier.checker.claim import read_property
-from verifier.checker.files import MODEL, PROPERTY, digest
+from verifier.checker.files import digest_of_model, digest_of_property
 from verifier.checker.graph import Unreadable
 from verifier.checker.model import read_model
 from verifier.checker.proof import write_proof
@@ -45,4 +45,4 @@ def proof_of(network: Path, prop: Path, deadline: Deadline, progress: Callable[[
         raise GivenUp(f"the checker does not know all of it ({error})") from error
     except Weak as error:
         raise GivenUp(str(error)) from error
-    return write_proof(draft.proof(digest(network, MODEL), digest(prop, PROPERTY)))
+    return write_proof(draft.proof(digest_of_model(network), digest_of_property(prop)))
