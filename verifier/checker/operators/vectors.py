@@ -6,43 +6,47 @@ from collections.abc import Callable
 
 import numpy as np
 
-from verifier.checker.linear import Array
 from verifier.checker.operators.arithmetic import MOST, average
 from verifier.checker.operators.call import HALF_UNIT, Call, Operator, Tensor, Value, positions, real
 from verifier.checker.operators.functions import minus, single
 
 
 def _softmax(call: Call) -> Value:
-    """1 / (1 + sum of exp(x_j - x_i), j other than i)."""
-    shaped, totals = _totals(call)
-    found = call.function("reciprocal", totals, "divisor")
-    return Tensor(found.node, shaped(found.index))
+    """sigmoid(-l), l the logarithm of the sum of exp(x_j - x_i) for all j but i."""
+    return _of_rows(call, lambda x: call.function("sigmoid", minus(call, x)))
 
 
 def _log_softmax(call: Call) -> Value:
-    """Minus the logarithm of the same sum."""
-    shaped, totals = _totals(call)
-    found = minus(call, call.function("log", totals, "total"))
-    return Tensor(found.node, shaped(found.index))
+    """The logarithm of that is -softplus(l)."""
+    return _of_rows(call, lambda x: minus(call, call.function("softplus", x)))
 
 
-def _totals(call: Call) -> tuple[Callable[[Array], Array], Tensor]:
-    """The sums of a softmax, and how their rows become its shape; in older versions all axes from one on are a row."""
+def _of_rows(call: Call, act: Callable[[Tensor], Tensor]) -> Tensor:
+    """Does something to l of every entry; in older versions all axes from one on are a row."""
     x, newer = call.tensor(0), call.version >= 13
     (axis,) = positions([call.take("axis", -1 if newer else 1)], len(x.shape))
     index = np.moveaxis(x.index, axis, -1) if newer else x.index
-    shape, count = index.shape, x.shape[axis] if newer else int(np.prod(x.shape[axis:]))
+    count = x.shape[axis] if newer else int(np.prod(x.shape[axis:]))
     if count < 2 or x.index.size * count > MOST:
         raise ValueError(f"of {count} numbers")
-    index = index.reshape(-1, count)
+    rows = index.reshape(-1, count)
     others = np.array([[j for j in range(count) if j != i] for i in range(count)])
-    mine = Tensor(x.node, np.broadcast_to(index[:, :, None], (len(index), *others.shape)))
-    powers = call.function("exp", call.build.sum(Tensor(x.node, index[:, others]), mine, last=-1.0))
+    mine = Tensor(x.node, np.broadcast_to(rows[:, :, None], (len(rows), *others.shape)))
+    found = act(_log_total(call, call.build.sum(Tensor(x.node, rows[:, others]), mine, last=-1.0)))
+    shaped = found.index.reshape(index.shape)
+    return Tensor(found.node, np.moveaxis(shaped, -1, axis) if newer else shaped)
 
-    def shaped(found: Array) -> Array:
-        return np.moveaxis(found.reshape(shape), -1, axis) if newer else found.reshape(shape)
 
-    return shaped, call.build.total(powers, bias=np.array(1.0))
+def _log_total(call: Call, x: Tensor) -> Tensor:
+    """log(exp(a) + exp(b)) = b + softplus(a - b), along the last axis, its halves in pairs."""
+    level = 0
+    while x.shape[-1] > 1:
+        half = x.shape[-1] // 2
+        a, b, rest = (Tensor(x.node, part) for part in np.split(x.index, [half, 2 * half], -1))
+        bent = call.function("softplus", call.build.sum(a, b, last=-1.0), f"level{level}")
+        x = call.build.joined([call.build.sum(b, bent), rest], -1)
+        level += 1
+    return Tensor(x.node, x.index[..., 0])
 
 
 def _batch_normalization(call: Call) -> Value:
