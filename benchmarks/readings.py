@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from verifier.checker.bounds import Bounder, Weak
 from verifier.checker.claim import read_property
+from verifier.checker.elementary import VALUE
 from verifier.checker.files import MODEL, contents
-from verifier.checker.graph import Unreadable
+from verifier.checker.graph import Function, Graph, Linear, Product, Unreadable
+from verifier.checker.lines import STEPS
 from verifier.checker.model import read_model
 
 MOST = 1e-4
@@ -44,8 +45,6 @@ def main() -> int:
             wrong += not found <= MOST
         except Unreadable as why:
             told = f"unreadable: {why}"
-        except Weak as why:
-            told = f"not bounded: {why}"
         print(f"{line['onnx']:<60} {told}", flush=True)
     print(f"{len(seen)} models, {wrong} of which are read otherwise than ONNX Runtime reads them")
     return int(wrong > 0)
@@ -57,6 +56,7 @@ def difference(model: Path, prop: Path, points: int) -> float:
     low, high = (np.array([float(v) for v in ends]) for ends in (box.lower, box.upper))
     options = onnxruntime.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 4, 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(contents(model, MODEL), options, providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
     shape = [n if isinstance(n, int) and n > 0 else 1 for n in given.shape]
@@ -65,12 +65,29 @@ def difference(model: Path, prop: Path, points: int) -> float:
         x = rng.uniform(low, high) + (k % 2) * rng.normal(size=low.shape)
         x = x.astype(np.double if "double" in given.type else np.float32)
         runtime = np.concatenate([y.ravel() for y in session.run(None, {given.name: x.reshape(shape)})])
-        state = Bounder(graph).propagated(x[None].astype(float), x[None].astype(float))
-        own = state.lower[graph.output][0] / 2 + state.upper[graph.output][0] / 2
+        own = output(graph, x.astype(float))
         if own.shape != runtime.shape:
             return np.inf
         worst = max(worst, float(np.abs(own - runtime).max() / (1e-3 + np.abs(runtime).max())))
     return worst
+
+
+def output(graph: Graph, x: np.ndarray) -> np.ndarray:
+    """The output at a point, in doubles."""
+    values: list[np.ndarray] = []
+    for node in graph.nodes:
+        operands = [values[k] for k in node.operands]
+        if isinstance(node, Linear):
+            values.append(sum((m.apply(v) for m, v in zip(node.maps, operands, strict=True)), node.bias))
+        elif isinstance(node, Product):
+            values.append(operands[0] * operands[1])
+        elif isinstance(node, Function):
+            z, kind = operands[0], node.kind
+            stepped = STEPS[kind](z) if kind in STEPS else np.maximum(z, 0.0)
+            values.append(VALUE[kind](z)[0] if kind in VALUE else stepped)
+        else:
+            values.append(x)
+    return values[graph.output]
 
 
 if __name__ == "__main__":
