@@ -33,6 +33,8 @@ MODELS = {
     "Celu": operator("Celu", (2, 3), alpha=0.4),
     "Clip": operator("Clip", (2, 3), np.float32(-0.5), np.float32(0.7)),
     "Clip above": operator("Clip", (2, 3), None, np.float32(-0.2)),
+    "Clip far": operator("Clip", (2, 3), np.float32(-3.4e38), np.float32(3.4e38)),
+    "Clip at nothing": operator("Clip", (2, 3), np.float32(0.1), np.float32(2e9)),
     "Clip attributes": operator("Clip", (2, 3), opset=9, min=-0.25, max=0.5),
     "Concat": operator("Concat", (2, 3), draw(2, 1), (2, 2), axis=-1),
     "Conv": operator("Conv", IMAGE, KERNEL, draw(3), strides=[2, 1], pads=[1, 0, 2, 1], dilations=[1, 2]),

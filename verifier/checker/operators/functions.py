@@ -10,6 +10,9 @@ from verifier.checker.linear import Array
 from verifier.checker.operators.arithmetic import folded, reduced, times
 from verifier.checker.operators.call import HALF_UNIT, Call, Operator, Tensor, Value, real
 
+FAR = 1e9
+"""Bounds of a clip that are larger do not cut, as a rule; adding them would cost precision."""
+
 
 def maximum(call: Call, parts: list[Tensor], inside: list[Array] | None = None) -> Tensor:
     """max(a, b) = b + relu(a - b), in pairs, then pairs of those.
@@ -109,15 +112,19 @@ def _clip(call: Call) -> Value:
 
 
 def clipped(call: Call, x: Tensor, low: float, high: float) -> Tensor:
-    """Low + relu(x - low), and high - relu(high - that)."""
+    """Low + relu(x - low), and high - relu(high - that); what is far away is not added and taken off again."""
     build = call.build
     if not low <= high or low == np.inf or high == -np.inf:
         raise ValueError("min above max")
-    if low > -np.inf:
+    if low >= -FAR:
         x = build.moved(call.function("relu", build.moved(x, None, np.array(-low)), "low"), None, np.array(low))
-    if high < np.inf:
+    elif low > -np.inf:
+        x = build.sum(x, call.function("relu", build.moved(x, -1.0, np.array(low)), "low"))
+    if high <= FAR:
         over = call.function("relu", build.moved(x, -1.0, np.array(high)), "high")
         x = build.moved(over, -1.0, np.array(high))
+    elif high < np.inf:
+        x = build.sum(x, call.function("relu", build.moved(x, None, np.array(-high)), "high"), last=-1.0)
     return x
 
 
