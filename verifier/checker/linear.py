@@ -81,12 +81,13 @@ class Dense:
 
 @dataclass(frozen=True, eq=False)
 class Convolution:
-    """A convolution over any number of axes, of an image of shape (channels, ...), without a batch.
+    """A convolution over any number of axes, of a batch of images of shape (channels, ...).
 
     Attributes:
         kernel: shape (filters, channels / groups, ...).
-        image: shape of the image, (channels, ...).
+        image: shape of each image, (channels, ...).
         strides, dilations, begin, end: one number an axis; the last two are zeros put before and behind.
+        batch: how many images there are.
     """
 
     kernel: Array
@@ -97,6 +98,7 @@ class Convolution:
     end: tuple[int, ...]
     groups: int = 1
     slack: float = 0.0
+    batch: int = 1
 
     @property
     def terms(self) -> int:
@@ -120,7 +122,7 @@ class Convolution:
         for at, weight in self._steps():
             part = image[(slice(None), slice(None), *at)].reshape(len(flat), self.groups, -1, *self.out[1:])
             y += _mixed(weight, part)
-        return y.reshape(*x.shape[:-1], int(np.prod(self.out)))
+        return y.reshape(*x.shape[:-1], self.batch * int(np.prod(self.out)))
 
     def adjoint(self, row: Array) -> Array:
         flat = row.reshape(-1, self.groups, self.out[0] // self.groups, *self.out[1:])
@@ -129,7 +131,7 @@ class Convolution:
             part = _mixed(weight.swapaxes(1, 2), flat)
             image[(slice(None), slice(None), *at)] += part.reshape(len(flat), self.image[0], *self.out[1:])
         inside = image[(slice(None), slice(None), *self._inside)]
-        return inside.reshape(*row.shape[:-1], int(np.prod(self.image)))
+        return inside.reshape(*row.shape[:-1], self.batch * int(np.prod(self.image)))
 
     @property
     def _inside(self) -> tuple[slice, ...]:

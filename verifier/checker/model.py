@@ -72,8 +72,11 @@ class Reader:
     def _read(self, node: onnx.NodeProto) -> None:
         name = node.output[0]
         where = f"node '{name}' ({node.op_type})"
-        if node.domain not in ("", "ai.onnx") or node.op_type not in OPERATORS:
-            raise Unreadable(f"{where}: this operator is not known to the checker")
+        own = node.domain in ("", "ai.onnx") and onnx.defs.has(node.op_type, self.version, "")
+        if not own or node.op_type not in OPERATORS:
+            raise Unreadable(f"{where}: this operator is not known to the checker, or not in version {self.version}")
+        if len(node.input) > onnx.defs.get_schema(node.op_type, self.version, "").max_input:
+            raise Unreadable(f"{where}: more operands than there are in version {self.version}")
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         try:
             operands = [self.values[name] if name else None for name in node.input]

@@ -55,5 +55,5 @@ def _map(m: linear.Map, size: int) -> LinearMap:
     if isinstance(m, linear.Dense):
         return Dense(m.weight, m.before, m.after)
     if isinstance(m, linear.Convolution):
-        return Convolution(m.kernel, (1, *m.image), Window(m.strides, m.begin, m.end, m.dilations, m.groups))
+        return Convolution(m.kernel, (m.batch, *m.image), Window(m.strides, m.begin, m.end, m.dilations, m.groups))
     return Adjoint(_map(m.of, 0))

@@ -37,6 +37,8 @@ def _transpose(call: Call, x: Array) -> Array:
 
 def _squeeze(call: Call, x: Array) -> Array:
     axes = call.optional(1, "axes")
+    if axes is not None and not axes.size:
+        raise ValueError("axes that are none")
     return np.squeeze(x, None if axes is None else positions(axes, x.ndim))
 
 
@@ -104,7 +106,8 @@ def _concat(call: Call) -> Value:
 
 def _split(call: Call) -> list[Value]:
     x, axis = call[0], int(call.take("axis", 0))
-    n, given, count = x.shape[axis], call.optional(1, "split"), int(call.take("num_outputs", call.outputs))
+    n, given = x.shape[axis], call.optional(1, "split")
+    count = int(call.take("num_outputs", 0 if call.version >= 18 else call.outputs))
     if given is not None:
         sizes = given.tolist()
     elif count == call.outputs and (n % count == 0 or call.version >= 18):
