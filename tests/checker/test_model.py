@@ -12,7 +12,9 @@ from onnx import helper, numpy_helper
 
 from tests.readers.onnx_models import draw, f32, i64, model_of, operator
 from verifier.checker.bounds import Bounder
+from verifier.checker.check import rational
 from verifier.checker.graph import Linear, Unreadable
+from verifier.checker.lines import exactly
 from verifier.checker.model import OPERATORS, read_model
 
 RNG = np.random.default_rng(0)
@@ -76,7 +78,7 @@ MODELS = {
     "HardSigmoid": operator("HardSigmoid", (2, 3), alpha=0.3, beta=0.4),
     "HardSwish": operator("HardSwish", (2, 3), opset=14),
     "Identity": operator("Identity", (2, 3)),
-    "InstanceNormalization": operator("InstanceNormalization", IMAGE, draw(2), draw(2, seed=1), epsilon=0.1),
+    "InstanceNormalization": operator("InstanceNormalization", (2, 2, 3), draw(2), draw(2, seed=1), epsilon=0.1),
     "LayerNormalization": operator(
         "LayerNormalization", (2, 3, 4), draw(3, 4), draw(3, 4, seed=1), axis=1, epsilon=0.1, opset=17
     ),
@@ -185,6 +187,27 @@ def compare(model: onnx.ModelProto, folder: Path, positive: bool = False) -> Non
         assert low.shape == y.shape
         assert (high - low <= 1e-6 * (1 + np.abs(high))).all()
         assert np.abs((low + high) / 2 - y).max() <= 1e-5 * (1 + np.abs(y).max())
+
+
+@pytest.mark.parametrize("exact", [False, True], ids=["doubles", "fractions"])
+@pytest.mark.parametrize("name", [name for name in MODELS if "Conv" not in name and "Pool" not in name])
+def test_bounds_hold_values(name: str, exact: bool, tmp_path: Path) -> None:
+    onnx.save(MODELS[name], tmp_path / "net.onnx")
+    graph = read_model(tmp_path / "net.onnx")
+    size = graph.nodes[0].size
+    low = RNG.normal(size=(1, size)) * 0.5
+    low = np.abs(low) + 0.1 if name in POSITIVE else low
+    high = low + RNG.uniform(0, 0.8, (1, size))
+    points = RNG.uniform(low, high, (20, size))
+    ends = (exactly(low), exactly(high)) if exact else (low, high)
+    bounder, plain = Bounder(rational(graph) if exact else graph, exact), Bounder(graph)
+    state, values = bounder.sharpened(bounder.propagated(*ends)), plain.propagated(points, points)
+    rows = RNG.normal(size=(1, 3, graph.nodes[graph.output].size))
+    least = bounder.least(state, graph.output, exactly(rows) if exact else rows)
+    assert (least <= plain.by_interval(values, graph.output, -rows) * -1).all()
+    for k in range(len(graph.nodes)):
+        assert (state.lower[k] <= values.upper[k]).all()
+        assert (state.upper[k] >= values.lower[k]).all()
 
 
 CONSTANTS = {
