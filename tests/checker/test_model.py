@@ -306,6 +306,7 @@ def test_every_operator_is_looked_at() -> None:
         (operator("Cast", (2, 3), to=10), "rounding"),
         (operator("Conv", (1, 2, 5, 5), draw(3, 2, 3)), "kernel"),
         (operator("Conv", (1, 2, 5, 5), draw(3, 2, 3, 3), pads=[1, 1, 1, 1], auto_pad="VALID"), "auto_pad and pads"),
+        (operator("MaxPool", IMAGE, kernel_shape=[2, 2], dilations=[2, 1], auto_pad="SAME_UPPER"), "dilations"),
         (operator("Split", (6, 2), outputs=2, opset=18), "parts"),
         (operator("Squeeze", (1, 2), np.zeros(0, np.int64)), "axes"),
         (operator("Conv", (1, 3, 5, 5), draw(3, 2, 3, 3)), "kernel"),

@@ -27,6 +27,8 @@ def _window(call: Call, x: Tensor, kernel: Array, groups: int = 1) -> Convolutio
     for k, (n, stride) in enumerate(zip(image[1:], strides, strict=True)):
         reach = (size[k] - 1) * dilations[k] + 1
         if given in (b"SAME_UPPER", b"SAME_LOWER"):
+            if dilations[k] > 1:  # runtimes differ
+                raise ValueError("auto_pad with dilations")
             total = max((-(-n // stride) - 1) * stride + reach - n, 0)
             begin[k] = total // 2 if given == b"SAME_UPPER" else total - total // 2
             end[k] = total - begin[k]
