@@ -28,7 +28,9 @@ def _reshape(call: Call, x: Array) -> Array:
 def _flatten(call: Call, x: Array) -> Array:
     axis = int(call.take("axis", 1))
     axis += x.ndim if axis < 0 else 0
-    return x.reshape(int(np.prod(x.shape[:axis])), -1)
+    if not 0 <= axis <= x.ndim:
+        raise ValueError(f"axis {axis} of {x.ndim}")
+    return x.reshape(int(np.prod(x.shape[:axis])), int(np.prod(x.shape[axis:])))
 
 
 def _transpose(call: Call, x: Array) -> Array:

@@ -55,6 +55,8 @@ def _batch_normalization(call: Call) -> Value:
         raise ValueError("in training, or for each entry")
     call.take("momentum")
     scale, shift, mean, variance = (real(call.constant(k)) for k in range(1, 5))
+    if {a.shape for a in (scale, shift, mean, variance)} != {x.shape[1:2]}:
+        raise ValueError("statistics that are not one for each channel")
     along = (-1, *(1,) * (len(x.shape) - 2))
     factor = (scale / np.sqrt(variance + single(call, "epsilon", 1e-5))).reshape(along)
     centred = call.build.moved(x, None, -mean.reshape(along))
