@@ -27,7 +27,7 @@ from benchmarks.fuzz.harness import Case, fuzz
 from verifier import Options, load_network, load_property
 from verifier.checker.bounds import Bounder, Weak
 from verifier.checker.check import Check
-from verifier.checker.claim import Disjunct, read_property
+from verifier.checker.claim import Claim, read_property
 from verifier.checker.graph import Graph
 from verifier.checker.model import read_model
 from verifier.checker.proof import RAGGED, Proof, read_proof
@@ -50,7 +50,7 @@ FUNCTIONS = ("Relu", "Relu", "Relu", "LeakyRelu", "Abs", "Sigmoid", "Tanh", "Exp
 def work(case: Case) -> None:
     network, prop = claim(case)
     try:
-        disjuncts, graph = read_property(prop), read_model(network)
+        asked, graph = read_property(prop), read_model(network)
         contents = written(network, prop)
     except GivenUp as why:
         case.count(f"no proof: {' '.join(str(why).split())[:40]}")
@@ -59,18 +59,18 @@ def work(case: Case) -> None:
     good = read_proof(case.folder / "proof.npz")
     exactly = sum(node.size for node in graph.nodes) * len(good["leaf_node"]) <= COST
     for exact in (False, True)[: 1 + exactly]:
-        if why := said(graph, disjuncts, good, exact):
+        if why := said(graph, asked, good, exact):
             case.blame("REJECTED", f"{network} {prop}, in rational numbers: {exact}: {why}")
             return
-    false = violated(graph, disjuncts, case.rng)
+    false = violated(graph, asked, case.rng)
     case.count("claims, in rational numbers too" if exactly else "claims")
     for _ in range(CHANGES):
         changed = good
         for _ in range(int(case.rng.integers(1, 4))):
             changed = mutated(changed, case.rng)
-        told = said(graph, disjuncts, changed, False)
+        told = said(graph, asked, changed, False)
         case.count("changed: rejected" if told else "changed: still a proof")
-        if not told and exactly and (why := said(graph, disjuncts, changed, True)):
+        if not told and exactly and (why := said(graph, asked, changed, True)):
             case.blame("WRONG", f"{network} {prop}: accepted in doubles, in rational numbers: {why}")
         if false is not None and not said(graph, false, changed, False):
             case.blame("WRONG proof of what is false", f"{network} {prop}")
@@ -93,10 +93,10 @@ def written(network: Path, prop: Path) -> bytes:
     return proof_of(network, prop, Deadline(SECONDS), task.trails)
 
 
-def said(graph: Graph, disjuncts: list[Disjunct], proof: Proof, exact: bool) -> str:
+def said(graph: Graph, asked: Claim, proof: Proof, exact: bool) -> str:
     """What is wrong with a proof, nothing if it is accepted."""
     try:
-        Check(graph, disjuncts, proof, exact).run()
+        Check(graph, asked, proof, exact).run()
     except Weak as weak:
         return str(weak) or "rejected"
     return ""
@@ -160,8 +160,9 @@ def tiny(case: Case) -> tuple[Path, Path]:
     return network, prop
 
 
-def violated(graph: Graph, disjuncts: list[Disjunct], rng: np.random.Generator) -> list[Disjunct] | None:
+def violated(graph: Graph, asked: Claim, rng: np.random.Generator) -> Claim | None:
     """The claim with a disjunct's thresholds moved to where a point violates all of its rows by 1e-6."""
+    disjuncts = asked.disjuncts
     d = int(rng.integers(len(disjuncts)))
     low, high = (np.array([float(v) for v in ends]) for ends in (disjuncts[d].lower, disjuncts[d].upper))
     point = rng.uniform(low, high)[None]
@@ -176,7 +177,7 @@ def violated(graph: Graph, disjuncts: list[Disjunct], rng: np.random.Generator) 
         unsure = sum((abs(c) * Fraction(float(wide[j])) for j, c in row.coefficients), Fraction(0))
         rows.append(replace(row, threshold=reached + unsure + Fraction(1, 10**6)))
     moved = replace(disjuncts[d], rows=tuple(rows))
-    return [*disjuncts[:d], moved, *disjuncts[d + 1 :]]
+    return replace(asked, disjuncts=[*disjuncts[:d], moved, *disjuncts[d + 1 :]])
 
 
 # Changes.

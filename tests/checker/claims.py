@@ -10,7 +10,7 @@ import numpy as np
 
 from verifier.checker.bounds import Weak
 from verifier.checker.check import Check
-from verifier.checker.claim import Disjunct, read_property
+from verifier.checker.claim import Claim, read_property
 from verifier.checker.graph import Graph
 from verifier.checker.model import read_model
 from verifier.checker.proof import Proof, read_proof, write_proof
@@ -28,7 +28,7 @@ NAMES = [(network, prop) for network, props in HOLD.items() for prop in props]
 
 
 @cache
-def claim(network: str, prop: str) -> tuple[Graph, list[Disjunct]]:
+def claim(network: str, prop: str) -> tuple[Graph, Claim]:
     """A claim, as the checker reads it."""
     return read_model(model_file(network)), read_property(property_file(network, prop))
 
@@ -53,7 +53,7 @@ def read(contents: bytes, folder: Path) -> Proof:
     return read_proof(folder / "proof.npz")
 
 
-def said(claimed: tuple[Graph, list[Disjunct]], changed: Proof, exact: bool = False) -> str:
+def said(claimed: tuple[Graph, Claim], changed: Proof, exact: bool = False) -> str:
     """What is wrong with a proof of a claim, nothing if it is accepted."""
     try:
         Check(*claimed, changed, exact).run()

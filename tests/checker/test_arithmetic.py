@@ -14,7 +14,7 @@ from tests.checker.claims import NAMES, claim
 from verifier.checker.bounds import Bounder
 from verifier.checker.check import rational
 from verifier.checker.elementary import VALUE
-from verifier.checker.lines import interval, product_lines, relu_lines, smooth_lines
+from verifier.checker.lines import STEPS, exactly, interval, product_lines, relu_lines, smooth_lines, step_lines
 
 TRUE: dict[str, Any] = {
     "exp": mpmath.exp,
@@ -25,18 +25,27 @@ TRUE: dict[str, Any] = {
     "square": lambda x: x * x,
     "reciprocal": lambda x: 1 / x,
     "sqrt": mpmath.sqrt,
+    "log": mpmath.log,
+    "softplus": lambda x: mpmath.log1p(mpmath.exp(x)),
+    "erf": mpmath.erf,
 }
-POSITIVE = ("sqrt", "reciprocal")
+STEPPED: dict[str, Any] = {"floor": mpmath.floor, "sign": mpmath.sign}
+POSITIVE = ("sqrt", "reciprocal", "log")
 
 
 @pytest.mark.parametrize("kind", VALUE)
 def test_elementary_functions_are_within_their_errors(kind: str) -> None:
     rng = np.random.default_rng(1)
-    x = np.concatenate([rng.normal(scale=s, size=40) for s in (1e-3, 1.0, 30.0, 300.0)])
-    x = np.abs(x) + 1e-6 if kind in POSITIVE else x
+    x = np.concatenate([rng.normal(scale=s, size=40) for s in (1e-12, 1e-3, 1.0, 4.0, 30.0, 300.0)])
+    x = np.abs(x) if kind in POSITIVE else x
     with mpmath.workprec(200):
         for at, value, error in zip(x, *VALUE[kind](x), strict=True):
             assert abs(TRUE[kind](mpmath.mpf(float(at))) - float(value)) <= float(error), at
+
+
+def test_every_function_has_an_oracle() -> None:
+    assert set(VALUE) == set(TRUE)
+    assert set(STEPS) == set(STEPPED)
 
 
 number = st.floats(-20, 20, allow_nan=False)
@@ -58,6 +67,19 @@ def test_lines_and_intervals_hold_smooth_functions(
         assert low[0, 0] <= true <= high[0, 0]
         assert mpmath.mpf(float(found.below[0][0, 0])) * z + float(found.low[0, 0]) <= true
         assert mpmath.mpf(float(found.above[0][0, 0])) * z + float(found.high[0, 0]) >= true
+
+
+@given(st.sampled_from(sorted(STEPPED)), st.floats(-3, 3) | st.integers(-2, 2), st.floats(0, 3), st.floats(0, 1))
+def test_lines_and_intervals_hold_steps(kind: str, start: float, width: float, at: float) -> None:
+    lower = np.array([[float(start)]])
+    upper = lower + width
+    z = float(np.clip(lower[0, 0] + at * width, lower[0, 0], upper[0, 0]))
+    for unit in (2.0**-53, 0.0):
+        ends = (lower, upper) if unit else (exactly(lower), exactly(upper))
+        found, (low, high) = step_lines(kind, *ends, unit), interval(kind, *ends, unit)
+        assert low[0, 0] <= float(STEPPED[kind](z)) <= high[0, 0]
+        assert not found.below[0].any()
+        assert (found.low, found.high) == (low, high)
 
 
 @given(number, st.floats(0, 40), st.floats(-1, 2), st.floats(0, 1))
@@ -87,9 +109,11 @@ def test_planes_hold_products(
 
 @pytest.mark.parametrize(("network", "prop"), [name for name in NAMES if name[1] in ("robust", "bounded")])
 def test_bounds_hold_values(network: str, prop: str) -> None:
-    graph, disjuncts = claim(network, prop)
+    graph, claimed = claim(network, prop)
     bounder = Bounder(graph)
-    low, high = (np.array([[float(v) for v in ends]]) for ends in (disjuncts[0].lower, disjuncts[0].upper))
+    low, high = (
+        np.array([[float(v) for v in ends]]) for ends in (claimed.disjuncts[0].lower, claimed.disjuncts[0].upper)
+    )
     state = bounder.sharpened(bounder.propagated(low, high))
     points = np.random.default_rng(3).uniform(low, high, (200, low.shape[1]))
     values = bounder.propagated(points, points)
@@ -99,8 +123,8 @@ def test_bounds_hold_values(network: str, prop: str) -> None:
 
 
 def test_rational_bounds_are_no_looser() -> None:
-    graph, disjuncts = claim("moons", "bounded")
-    low, high = (np.array([list(ends)], object) for ends in (disjuncts[0].lower, disjuncts[0].upper))
+    graph, claimed = claim("moons", "bounded")
+    low, high = (np.array([list(ends)], object) for ends in (claimed.disjuncts[0].lower, claimed.disjuncts[0].upper))
     exact, plain = Bounder(rational(graph), exact=True), Bounder(graph)
     fine = exact.propagated(low, high)
     coarse = plain.propagated(low.astype(float), high.astype(float))

@@ -84,17 +84,18 @@ def test_a_cut_is_the_same_on_both_sides(tmp_path: Path) -> None:
 @pytest.mark.parametrize("lie", ["root", "halves"])
 def test_no_lie_proves_what_is_violated_by_little(lie: str) -> None:
     """The threshold is moved to a value that a point exceeds by 1e-6."""
-    graph, disjuncts = claim("moons", "bounded")
+    graph, claimed = claim("moons", "bounded")
+    disjunct = claimed.disjuncts[0]
     from verifier.checker.bounds import Bounder
 
     bounder = Bounder(graph)
-    low, high = (np.array([float(v) for v in ends]) for ends in (disjuncts[0].lower, disjuncts[0].upper))
+    low, high = (np.array([float(v) for v in ends]) for ends in (disjunct.lower, disjunct.upper))
     points = np.random.default_rng(0).uniform(low, high, (2000, len(low)))
     values = bounder.propagated(points, points).lower[graph.output][:, 0]
-    (row,) = disjuncts[0].rows
+    (row,) = disjunct.rows
     sign = int(row.coefficients[0][1])
     least = Fraction(float((sign * values).min()))
-    false = [replace(disjuncts[0], rows=(replace(row, threshold=least + Fraction(1, 10**6)),))]
+    false = [replace(disjunct, rows=(replace(row, threshold=least + Fraction(1, 10**6)),))]
     draft = Draft()
     nodes = [draft.root(0)]
     if lie == "halves":
@@ -102,6 +103,6 @@ def test_no_lie_proves_what_is_violated_by_little(lie: str) -> None:
             nodes = [half for node in nodes for half in draft.split(node, "", 0, 0.25)]
     draft.sharpened = [True] * len(draft.sharpened)
     draft.leaves = [Leaf(node, 0, (1.0,)) for node in nodes]
-    assert said((graph, false), draft.proof("", "")) != ""
+    assert said((graph, replace(claimed, disjuncts=false)), draft.proof("", "")) != ""
     holds: Disjunct = replace(false[0], rows=(replace(row, threshold=least - 10**6),))
-    assert said((graph, [holds]), draft.proof("", "")) == ""
+    assert said((graph, replace(claimed, disjuncts=[holds])), draft.proof("", "")) == ""

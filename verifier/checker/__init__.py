@@ -30,6 +30,6 @@ functions are computed here from + - * / alone, with proved errors (`elementary`
 computed in rational numbers instead.
 
 **What is assumed**: Python, NumPy's elementwise double arithmetic, that its matrix products add up products in some
-order, `onnx` for decoding the protobuf, and the reading of the operators in `model`, which is short so that it can be
-read.
+order, `onnx` for decoding the protobuf, and the reading of the operators in `operators`, which is short so that it can
+be read.
 """

@@ -15,7 +15,7 @@ import numpy as np
 
 from verifier.checker.graph import Function, Graph, Input, Linear, Product
 from verifier.checker.linear import Array, Map
-from verifier.checker.lines import TINY, Lines, interval, product_lines, relu_lines, smooth_lines
+from verifier.checker.lines import STEPS, TINY, Lines, interval, product_lines, relu_lines, smooth_lines, step_lines
 
 UNIT = 2.0**-53
 LARGEST = 1e150
@@ -155,6 +155,8 @@ class Bounder:
         assert isinstance(node, Function)
         if node.kind == "relu":
             return relu_lines(*ends[0], slopes, self.unit)
+        if node.kind in STEPS:
+            return step_lines(node.kind, *ends[0], self.unit)
         return smooth_lines(node.kind, *ends[0], slopes, self.unit)
 
     def least(self, state: State, node: int, rows: Array, hints: Hints | None = None) -> Array:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from verifier.checker.bounds import UNIT, Bounder, Hints, State, Weak
-from verifier.checker.claim import Disjunct
+from verifier.checker.claim import Claim, Disjunct
 from verifier.checker.graph import Function, Graph, Linear, Product
 from verifier.checker.linear import Adjoint, Array, Convolution, Dense, Map, Move
 from verifier.checker.lines import TINY, exactly
@@ -35,7 +35,7 @@ class Check:
 
     Args:
         graph: of the model.
-        disjuncts: of the property.
+        claim: of the property.
         proof: to check.
         exact: whether in rational numbers.
         progress: is told how many leaves are done.
@@ -45,7 +45,7 @@ class Check:
     def __init__(
         self,
         graph: Graph,
-        disjuncts: Sequence[Disjunct],
+        claim: Claim,
         proof: Proof,
         exact: bool = False,
         progress: Callable[[int], None] = lambda done: None,
@@ -53,7 +53,8 @@ class Check:
     ) -> None:
         self.workers = workers
         self.graph = rational(graph) if exact else graph
-        self.disjuncts, self.proof, self.exact, self.progress = disjuncts, proof, exact, progress
+        self.claim, self.disjuncts = claim, claim.disjuncts
+        self.proof, self.exact, self.progress = proof, exact, progress
         self.bounder = Bounder(self.graph, exact)
         self.done, self.counting = 0, Lock()
         self.facts_at: dict[tuple[int, int], list[int]] = {}
@@ -68,10 +69,10 @@ class Check:
         Raises:
             Weak: something does not hold; the text says what and where.
         """
-        for d, disjunct in enumerate(self.disjuncts):
-            if len(disjunct.lower) != self.graph.nodes[0].size:
-                told = f"{len(disjunct.lower)} inputs, the model {self.graph.nodes[0].size}"
-                raise Weak(f"disjunct {d} has {told}")
+        sizes = [self.graph.nodes[k].size for k in (0, self.graph.output)]
+        if [self.claim.inputs, self.claim.outputs] != sizes:
+            told = f"{self.claim.inputs} inputs and {self.claim.outputs} outputs"
+            raise Weak(f"the property has {told}, the model {sizes[0]} and {sizes[1]}")
         self._look_at_the_tree()
         self._covered()
         sharpened, roots = self.proof["tree_sharpened"], np.flatnonzero(self.proof["tree_parent"] < 0)
@@ -292,8 +293,6 @@ class Check:
         for weight, row in zip(weights.tolist(), rows, strict=True):
             if weight:
                 for j, value in row.coefficients:
-                    if j >= len(total):
-                        raise Weak(f"Y_{j}, where the model has {len(total)} outputs")
                     total[j] += Fraction(weight) * value
                 threshold += Fraction(weight) * row.threshold
                 strict = strict or row.strict

@@ -8,19 +8,22 @@ numbers.
 
 from __future__ import annotations
 
-import gzip
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 
+from verifier.checker.files import PROPERTY, contents
 from verifier.checker.graph import Unreadable
 
 TOKEN = re.compile(r"[()]|[^\s()]+")
+VARIABLE = re.compile(r"[XY]_(0|[1-9][0-9]*)")
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 MOST = 200_000
 """Disjuncts at most."""
-Expression = str | list["Expression"]
+Expression = str | tuple["Expression", ...]
 Sum = dict[str, Fraction]
 """Coefficients by variable; "" is the constant."""
 
@@ -44,170 +47,186 @@ class Disjunct:
 
 
 @dataclass(frozen=True)
-class Inequality:
-    """sum <= 0, or < 0."""
+class Claim:
+    """That there is no point of any disjunct; `inputs` and `outputs` count the variables that are declared."""
 
-    terms: tuple[tuple[str, Fraction], ...]
-    strict: bool
+    inputs: int
+    outputs: int
+    disjuncts: list[Disjunct]
 
 
-def read_property(path: Path) -> list[Disjunct]:
-    """The disjuncts of a property.
+@dataclass(frozen=True)
+class End:
+    """X_j <= value, or >= value where it is no upper end; a strict one is taken as one that is not."""
+
+    j: int
+    value: Fraction
+    upper: bool
+
+
+Atom = Row | End | bool
+"""An inequality over outputs, of one input, of constants alone."""
+
+
+def read_property(path: Path) -> Claim:
+    """The claim of a property.
 
     Raises:
         Unreadable: it is none, or says more than is known here.
     """
     try:
-        data = path.read_bytes()
-        text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
-    except (OSError, UnicodeDecodeError, EOFError) as error:
+        return _claim(_parsed(contents(path, PROPERTY).decode()))
+    except (UnicodeDecodeError, RecursionError, Unreadable) as error:
         raise Unreadable(f"{path}: {error}") from error
+
+
+def _claim(statements: tuple[Expression, ...]) -> Claim:
     variables: set[str] = set()
-    every: list[list[list[Inequality]]] = []
-    for statement in _parsed(text):
-        if not isinstance(statement, list) or not statement:
-            raise Unreadable(f"{path}: '{statement}' outside any statement")
+    every: list[list[list[Atom]]] = []
+    for statement in statements:
+        if not isinstance(statement, tuple) or not statement:
+            raise Unreadable(f"'{statement}' outside any statement")
         if statement[0] == "declare-const" and len(statement) == 3 and statement[2] == "Real":
             variables.add(str(statement[1]))
         elif statement[0] == "assert" and len(statement) == 2:
             every.append(_alternatives(statement[1]))
         else:
-            raise Unreadable(f"{path}: a statement '{statement[0]}' is not known")
-    inputs = _count(variables, "X_")
-    _count(variables, "Y_")
+            raise Unreadable(f"a statement '{statement[0]}' is not known")
+    inputs, outputs = (sum(name.startswith(prefix) for name in variables) for prefix in "XY")
+    if variables != {f"X_{j}" for j in range(inputs)} | {f"Y_{j}" for j in range(outputs)} or not inputs or not outputs:
+        raise Unreadable("variables X_0, X_1, ... and Y_0, Y_1, ... are not declared without gaps")
     total = 1
     for alternatives in every:
         total *= len(alternatives)
     if total > MOST:
-        raise Unreadable(f"{path}: {total} disjuncts")
-    shared = Parts(variables, [None] * inputs, [None] * inputs, [])
-    for alternatives in every:
-        if len(alternatives) == 1 and not shared.take(alternatives[0]):
-            return []
-    found = []
+        raise Unreadable(f"{total} disjuncts")
+    claim = Claim(inputs, outputs, [])
+    shared = Parts([None] * inputs, [None] * inputs, [], outputs)
+    if not all(shared.take(alternatives[0]) for alternatives in every if len(alternatives) == 1):
+        return claim
     for choice in product(*(alternatives for alternatives in every if len(alternatives) > 1)):
         parts = shared.copy()
         if all(parts.take(part) for part in choice) and (disjunct := parts.disjunct()) is not None:
-            found.append(disjunct)
-    return found
+            claim.disjuncts.append(disjunct)
+    return claim
 
 
-def _parsed(text: str) -> list[Expression]:
+def _parsed(text: str) -> tuple[Expression, ...]:
     stack: list[list[Expression]] = [[]]
     for line in text.splitlines():
         for token in TOKEN.findall(line.partition(";")[0]):
             if token == "(":
                 stack.append([])
-            elif token == ")":
-                if len(stack) == 1:
-                    raise Unreadable("a bracket closes that was not opened")
-                done = stack.pop()
+            elif token != ")":
+                stack[-1].append(token)
+            elif len(stack) > 1:
+                done = tuple(stack.pop())
                 stack[-1].append(done)
             else:
-                stack[-1].append(token)
+                raise Unreadable("a bracket closes that was not opened")
     if len(stack) > 1:
         raise Unreadable("a bracket is not closed")
-    return stack[0]
+    return tuple(stack[0])
 
 
-def _count(variables: set[str], prefix: str) -> int:
-    """How many variables have a prefix; their numbers must have no gaps."""
-    numbers = sorted(int(v[len(prefix) :]) for v in variables if v.startswith(prefix) and v[len(prefix) :].isdecimal())
-    if numbers != list(range(len(numbers))) or not numbers:
-        raise Unreadable(f"variables {prefix}0, {prefix}1, ... are not declared without gaps")
-    return len(numbers)
-
-
-def _alternatives(formula: Expression) -> list[list[Inequality]]:
+def _alternatives(formula: Expression) -> list[list[Atom]]:
     """A formula as a disjunction of conjunctions."""
     if isinstance(formula, str) or not formula:
         raise Unreadable(f"'{formula}' where a formula is expected")
     head, *rest = formula
-    if head == "or":
+    if head == "or" and rest:
         return [one for part in rest for one in _alternatives(part)]
     if head == "and":
-        found: list[list[Inequality]] = [[]]
+        found: list[list[Atom]] = [[]]
         for part in rest:
             options = _alternatives(part)
             if len(found) * len(options) > MOST:
                 raise Unreadable("too many disjuncts")
-            found = [a + b for a in found for b in options] if len(options) > 1 else [a + options[0] for a in found]
+            if len(options) == 1:
+                for one in found:
+                    one += options[0]
+            else:
+                found = [a + b for a in found for b in options]
         return found
     if head in ("<=", ">=", "<", ">") and len(rest) == 2:
-        less, more = (_sum(rest[0]), _sum(rest[1])) if str(head).startswith("<") else (_sum(rest[1]), _sum(rest[0]))
-        return [[Inequality(tuple(_plus(less, more, Fraction(-1)).items()), head in ("<", ">"))]]
+        less, more = rest if head in ("<=", "<") else rest[::-1]
+        return [[_atom(less, more, head in ("<", ">"))]]
     raise Unreadable(f"'{head}' is not known")
+
+
+@lru_cache(1 << 16)
+def _atom(less: Expression, more: Expression, strict: bool) -> Atom:
+    """What less <= more says, or less < more where it is strict."""
+    terms = _plus(_sum(less), _negated(_sum(more)))
+    threshold = -terms.pop("", Fraction(0))
+    terms = {name: value for name, value in terms.items() if value}
+    if not terms:
+        return threshold > 0 or (threshold == 0 and not strict)
+    if all(name.startswith("Y_") for name in terms):
+        return Row(tuple(sorted((int(name[2:]), value) for name, value in terms.items())), threshold, strict)
+    if len(terms) > 1:
+        raise Unreadable(f"a row over {' and '.join(terms)} is not known to the checker")
+    ((name, value),) = terms.items()
+    return End(int(name[2:]), threshold / value, value > 0)
 
 
 def _sum(term: Expression) -> Sum:
     if isinstance(term, str):
-        return {term: Fraction(1)} if term[:2] in ("X_", "Y_") else {"": _number(term)}
-    head, *rest = term
+        if VARIABLE.fullmatch(term):
+            return {term: Fraction(1)}
+        if NUMBER.fullmatch(term):
+            return {"": Fraction(term)}
+        raise Unreadable(f"'{term}' is neither a number nor a variable X_0, X_1, ... or Y_0, Y_1, ...")
+    head, *rest = term or ("",)
     parts = [_sum(part) for part in rest]
-    if head == "+":
-        total: Sum = {}
-        for part in parts:
-            total = _plus(total, part, Fraction(1))
-        return total
     if head == "-" and len(parts) == 1:
-        return _plus({}, parts[0], Fraction(-1))
-    if head == "-" and parts:
+        return _negated(parts[0])
+    if head in ("+", "-") and parts:
         total = parts[0]
         for part in parts[1:]:
-            total = _plus(total, part, Fraction(-1))
+            total = _plus(total, part if head == "+" else _negated(part))
         return total
     if head == "*" and len(parts) == 2:
         for factor, other in (parts, parts[::-1]):
-            if set(factor) <= {""}:
-                return {name: factor.get("", Fraction(0)) * value for name, value in other.items()}
+            if set(factor) == {""}:
+                return {name: factor[""] * value for name, value in other.items()}
     raise Unreadable(f"a term '{head}' is not known")
 
 
-def _plus(a: Sum, b: Sum, by: Fraction) -> Sum:
-    return {name: a.get(name, Fraction(0)) + by * b.get(name, Fraction(0)) for name in {**a, **b}}
+def _plus(a: Sum, b: Sum) -> Sum:
+    return {name: a.get(name, Fraction(0)) + b.get(name, Fraction(0)) for name in {**a, **b}}
 
 
-def _number(text: str) -> Fraction:
-    if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", text):
-        raise Unreadable(f"'{text}' is no number")
-    return Fraction(text)
+def _negated(a: Sum) -> Sum:
+    return {name: -value for name, value in a.items()}
 
 
 @dataclass
 class Parts:
-    """What a conjunction says so far: ends for each input, and rows."""
+    """What a conjunction says so far: ends for each input, and rows over some number of outputs."""
 
-    variables: set[str]
     lower: list[Fraction | None]
     upper: list[Fraction | None]
     rows: list[Row]
+    outputs: int
 
     def copy(self) -> Parts:
-        return Parts(self.variables, list(self.lower), list(self.upper), list(self.rows))
+        return Parts(list(self.lower), list(self.upper), list(self.rows), self.outputs)
 
-    def take(self, inequalities: list[Inequality]) -> bool:
+    def take(self, atoms: list[Atom]) -> bool:
         """Adds inequalities; whether they can hold by their constants alone."""
-        for inequality in inequalities:
-            terms = {name: value for name, value in inequality.terms if value and name}
-            constant = dict(inequality.terms).get("", Fraction(0))
-            for name in terms:
-                if name not in self.variables:
-                    raise Unreadable(f"{name} is not declared")
-            if not terms:
-                if constant > 0 or (constant == 0 and inequality.strict):
-                    return False
-            elif all(name.startswith("Y_") for name in terms):
-                coefficients = tuple(sorted((int(name[2:]), value) for name, value in terms.items()))
-                self.rows.append(Row(coefficients, -constant, inequality.strict))
-            elif len(terms) == 1:
-                ((name, value),) = terms.items()
-                j, end = int(name[2:]), -constant / value
-                ends, better = (self.upper, min) if value > 0 else (self.lower, max)
-                held = ends[j]
-                ends[j] = end if held is None else better(held, end)
-            else:
-                raise Unreadable(f"a row over {' and '.join(terms)} is not known to the checker")
-        return True
+        for atom in atoms:
+            if isinstance(atom, End):
+                if atom.j >= len(self.lower):
+                    raise Unreadable(f"X_{atom.j} is not declared")
+                ends, better = (self.upper, min) if atom.upper else (self.lower, max)
+                held = ends[atom.j]
+                ends[atom.j] = atom.value if held is None else better(held, atom.value)
+            elif isinstance(atom, Row):
+                if atom.coefficients[-1][0] >= self.outputs:
+                    raise Unreadable(f"Y_{atom.coefficients[-1][0]} is not declared")
+                self.rows.append(atom)
+        return all(atom is not False for atom in atoms)
 
     def disjunct(self) -> Disjunct | None:
         """The box and the rows; None where ends cross."""

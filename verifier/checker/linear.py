@@ -93,12 +93,13 @@ class Dense:
 
 @dataclass(frozen=True, eq=False)
 class Convolution:
-    """A convolution over any number of axes, of an image of shape (channels, ...), without a batch.
+    """A convolution over any number of axes, of a batch of images of shape (channels, ...).
 
     Attributes:
         kernel: shape (filters, channels / groups, ...).
-        image: shape of the image, (channels, ...).
+        image: shape of each image, (channels, ...).
         strides, dilations, begin, end: one number an axis; the last two are zeros put before and behind.
+        batch: how many images there are.
     """
 
     kernel: Array
@@ -109,6 +110,7 @@ class Convolution:
     end: tuple[int, ...]
     groups: int = 1
     slack: float = 0.0
+    batch: int = 1
 
     @property
     def terms(self) -> int:
@@ -132,7 +134,7 @@ class Convolution:
         for at, weight in self._steps():
             part = image[(slice(None), slice(None), *at)].reshape(len(flat), self.groups, -1, *self.out[1:])
             y += _mixed(weight, part)
-        return y.reshape(*x.shape[:-1], int(np.prod(self.out)))
+        return y.reshape(*x.shape[:-1], self.batch * int(np.prod(self.out)))
 
     def adjoint(self, row: Array) -> Array:
         flat = row.reshape(-1, self.groups, self.out[0] // self.groups, *self.out[1:])
@@ -141,23 +143,27 @@ class Convolution:
             part = _mixed(weight.swapaxes(1, 2), flat)
             image[(slice(None), slice(None), *at)] += part.reshape(len(flat), self.image[0], *self.out[1:])
         inside = image[(slice(None), slice(None), *self._inside)]
-        return inside.reshape(*row.shape[:-1], int(np.prod(self.image)))
+        return inside.reshape(*row.shape[:-1], self.batch * int(np.prod(self.image)))
 
     @property
     def _inside(self) -> tuple[slice, ...]:
         return tuple(slice(a, a + n) for a, n in zip(self.begin, self.image[1:], strict=True))
 
-    def _steps(self) -> list[tuple[tuple[slice, ...], Array]]:
-        """For each place in the kernel, the entries of the padded image that it meets, and its matrices by group."""
-        steps = []
-        for place in np.ndindex(*self.kernel.shape[2:]):
-            at = tuple(
+    def places(self) -> list[tuple[slice, ...]]:
+        """For each place in the kernel, in row-major order, the entries of the padded image that it meets."""
+        return [
+            tuple(
                 slice(p * d, p * d + (n - 1) * s + 1, s)
                 for p, d, n, s in zip(place, self.dilations, self.out[1:], self.strides, strict=True)
             )
-            weight = self.kernel[(slice(None), slice(None), *place)]
-            steps.append((at, weight.reshape(self.groups, -1, weight.shape[1])))
-        return steps
+            for place in np.ndindex(*self.kernel.shape[2:])
+        ]
+
+    def _steps(self) -> list[tuple[tuple[slice, ...], Array]]:
+        """The same, each with the place's matrices by group."""
+        flat = self.kernel.reshape(*self.kernel.shape[:2], -1)
+        weights = [flat[..., k].reshape(self.groups, -1, flat.shape[1]) for k in range(flat.shape[2])]
+        return list(zip(self.places(), weights, strict=True))
 
     @property
     def absolute(self) -> Convolution:

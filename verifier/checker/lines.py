@@ -7,6 +7,8 @@ ends.
 |f''| <= M there (the error of linear interpolation); and at most max(g(a), g(b)) + the same. So f is enclosed on the
 whole interval from its values on a grid, whatever it looks like.
 
+*Steps* rise, and are between their values at the ends.
+
 *Products.* x y - a x - b y is bilinear, so its extremes over a box are at the corners.
 """
 
@@ -24,6 +26,7 @@ GRID = 32
 """Parts of an interval that a smooth function is looked at on."""
 TINY = 1e-150
 """More than any underflow costs."""
+STEPS = {"floor": np.floor, "sign": np.sign}
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +52,12 @@ def relu_lines(lower: Array, upper: Array, slopes: tuple[Array, ...] | None, uni
     error = 4 * unit * (abs(left) + 2 * abs(upper)) + (TINY if unit else 0)
     high = np.where(is_open, np.maximum(left, right) + error, zero)
     return Lines((low_slope,), (high_slope,), zero, high)
+
+
+def step_lines(kind: str, lower: Array, upper: Array, unit: float) -> Lines:
+    """Below and above without a slope."""
+    zero = np.zeros_like(lower)
+    return Lines((zero,), (zero,), *interval(kind, lower, upper, unit))
 
 
 def smooth_lines(kind: str, lower: Array, upper: Array, slopes: tuple[Array, ...] | None, unit: float) -> Lines:
@@ -107,6 +116,9 @@ def interval(kind: str, lower: Array, upper: Array, unit: float) -> tuple[Array,
         zero = np.zeros_like(lower)
         return np.maximum(lower, zero), np.maximum(upper, zero)
     a, b = _outward(lower, upper)
+    if kind in STEPS:
+        low, high = STEPS[kind](a), STEPS[kind](b)
+        return (low, high) if unit else (exactly(low), exactly(high))
     (fa, ea), (fb, eb) = VALUE[kind](a), VALUE[kind](b)
     low, high = np.minimum(fa - ea, fb - eb), np.maximum(fa + ea, fb + eb)
     low, high = np.nextafter(low, -np.inf), np.nextafter(high, np.inf)
@@ -122,7 +134,9 @@ def interval(kind: str, lower: Array, upper: Array, unit: float) -> tuple[Array,
         low, high = np.where(through, -np.inf, low), np.where(through, np.inf, high)
     elif kind == "sqrt":
         low, high = np.where(a < 0, -np.inf, low), np.where(a < 0, np.inf, high)
-    elif kind in ("sigmoid", "exp"):
+    elif kind == "log":
+        low, high = np.where(a <= 0, -np.inf, low), np.where(a <= 0, np.inf, high)
+    elif kind in ("sigmoid", "exp", "softplus"):
         low = np.maximum(low, 0.0)
     return (low, high) if unit else (exactly(low), exactly(high))
 

@@ -17,9 +17,10 @@ from pathlib import Path
 from verifier.checker.bounds import Weak
 from verifier.checker.check import Check
 from verifier.checker.claim import read_property
+from verifier.checker.files import digest_of_model, digest_of_property
 from verifier.checker.graph import Unreadable
 from verifier.checker.model import read_model
-from verifier.checker.proof import digest, read_proof
+from verifier.checker.proof import read_proof
 from verifier.checker.witness import check_witness, is_witness
 
 STATUS = {"accepted": 0, "rejected": 1, "error": 2}
@@ -39,8 +40,10 @@ def check(
             check_witness(network, prop, proof, exact)
             return "accepted", ""
         hints = read_proof(proof)
-        for name, path, recorded in (("model", network, hints.model), ("property", prop, hints.property)):
-            if digest(path) != recorded:
+        digests = digest_of_model(network), digest_of_property(prop)
+        recorded = hints.model, hints.property
+        for name, path, found, meant in zip(("model", "property"), (network, prop), digests, recorded, strict=True):
+            if found != meant:
                 return "rejected", f"it is a proof about another {name} than {path}"
         Check(read_model(network), read_property(prop), hints, exact, progress, workers).run()
     except Weak as weak:

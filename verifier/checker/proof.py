@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
+import io
 import json
 import zipfile
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from verifier.checker.files import PROOF
 from verifier.checker.graph import Unreadable
 from verifier.checker.linear import Array
 
-VERSION = 1
+VERSION = 2
+DAMAGED = (
+    OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, RuntimeError, MemoryError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What reading an archive that is none may end with."""
 ARRAYS = {
     "tree_parent": ("i", 1),
     "tree_quantity": ("i", 1),
@@ -40,7 +48,7 @@ ARRAYS = {
     "choice_slopes": ("f", 1),
     "choice_slopes_end": ("i", 1),
 }
-"""Kind and dimensions of each."""
+"""Kind and dimensions of each; one that has no entries need not be there."""
 RAGGED = ("leaf_weights_end", "leaf_pressures_end", "fact_pressures_end", "choice_slopes_end")
 """Where the parts of an array end, that has the name without `_end`."""
 
@@ -76,17 +84,42 @@ def read_proof(path: Path) -> Proof:
         Unreadable: it is none.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in ("header", *ARRAYS)}
+        arrays = read_arrays(path, {"header": "u", **{name: kind for name, (kind, _) in ARRAYS.items()}})
         header = json.loads(arrays.pop("header").tobytes().decode())
         proof = Proof(header["model"], header["property"], header["quantities"], arrays)
         version = header["version"]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise Unreadable(f"{path}: no proof ({type(error).__name__}: {error})") from error
     if version != VERSION:
         raise Unreadable(f"{path}: version {version} of the format; this checker knows {VERSION}")
     _check(proof, path)
     return proof
+
+
+def read_arrays(path: Path, kinds: Mapping[str, str]) -> dict[str, Array]:
+    """Arrays of an archive, by NumPy's own reading of their headings; none takes more than the bytes that are there.
+
+    Those that are not there have no entries.
+    """
+    found = {name: np.zeros(0, "?" if kind == "b" else kind) for name, kind in kinds.items()}
+    with zipfile.ZipFile(path) as archive:
+        there = set(archive.namelist())
+        entries = {name: archive.getinfo(f"{name}.npy") for name in kinds if f"{name}.npy" in there}
+        if sum(entry.file_size for entry in entries.values()) > PROOF:
+            raise ValueError(f"more than {PROOF} bytes")
+        for name, entry in entries.items():
+            if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ValueError(f"{name} is compressed in a way that is not known")
+            with archive.open(entry) as file:
+                data = file.read(entry.file_size)
+            stream = io.BytesIO(data)
+            newer = np.lib.format.read_magic(stream) != (1, 0)
+            read = np.lib.format.read_array_header_2_0 if newer else np.lib.format.read_array_header_1_0
+            shape, columns_first, dtype = read(stream)
+            if dtype.kind not in "iufb":
+                raise ValueError(f"{name} is of type {dtype}")
+            found[name] = np.ndarray(shape, dtype, data, stream.tell(), order="F" if columns_first else "C")
+    return found
 
 
 def _check(proof: Proof, path: Path) -> None:
@@ -111,8 +144,6 @@ def _check(proof: Proof, path: Path) -> None:
 
 def write_proof(proof: Proof) -> bytes:
     """The file's contents."""
-    import io
-
     header: dict[str, Any] = {
         "version": VERSION,
         "model": proof.model,
@@ -121,28 +152,6 @@ def write_proof(proof: Proof) -> bytes:
     }
     buffer = io.BytesIO()
     packed = np.frombuffer(json.dumps(header).encode(), np.uint8)
-    np.savez_compressed(buffer, allow_pickle=False, header=packed, **proof.arrays)
+    full = {name: array for name, array in proof.arrays.items() if array.size}
+    np.savez_compressed(buffer, allow_pickle=False, header=packed, **full)
     return buffer.getvalue()
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of what is in a file, unzipped; of a model with tensors in other files, of those too, by name."""
-    import gzip
-
-    data = path.read_bytes()
-    total = hashlib.sha256(gzip.decompress(data) if path.suffix == ".gz" else data)
-    for name in sorted(_external(path, data)):
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise Unreadable(f"{path}: tensors outside its folder ({name})")
-        total.update(name.encode() + b"\0" + (path.parent / name).read_bytes())
-    return total.hexdigest()
-
-
-def _external(path: Path, data: bytes) -> set[str]:
-    if ".onnx" not in path.name or path.suffix == ".gz":
-        return set()
-    import onnx
-
-    model = onnx.load_model_from_string(data)
-    tensors = [t for t in model.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL]
-    return {entry.value for t in tensors for entry in t.external_data if entry.key == "location"}

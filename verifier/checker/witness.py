@@ -17,7 +17,6 @@ from __future__ import annotations
 import gzip
 import json
 import re
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -28,11 +27,12 @@ import numpy as np
 
 from verifier.checker.bounds import Bounder, Weak
 from verifier.checker.check import rational
+from verifier.checker.files import digest_of_model, digest_of_property
 from verifier.checker.graph import Graph, Unreadable
 from verifier.checker.linear import Array
 from verifier.checker.lines import exactly
 from verifier.checker.model import read_model
-from verifier.checker.proof import VERSION, digest
+from verifier.checker.proof import DAMAGED, VERSION, read_arrays
 
 TOKEN = re.compile(r"[()]|[^\s()]+")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
@@ -41,8 +41,6 @@ SHARPENED = 20_000
 """Values of a model's nodes up to which all of them are bounded backward, if nothing less decides."""
 DEEPEST = 200
 """Brackets within brackets at most."""
-FAULTS = (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zipfile.BadZipFile)
-"""What reading an archive that is none may end with."""
 Formula = str | list["Formula"]
 Interval = tuple[Fraction, Fraction]
 Values = dict[str, Interval | None]
@@ -68,13 +66,12 @@ def is_witness(path: Path) -> bool:
     """Whether a file says that it is a sat's; False where it cannot be read."""
     try:
         return _header(path).get("verdict") == "sat"
-    except FAULTS:
+    except DAMAGED:
         return False
 
 
 def _header(path: Path) -> dict[str, Any]:
-    with np.load(path, allow_pickle=False) as archive:
-        header = json.loads(archive["header"].tobytes().decode())
+    header = json.loads(read_arrays(path, {"header": "u"})["header"].tobytes().decode())
     return header if isinstance(header, dict) else {}
 
 
@@ -86,11 +83,10 @@ def read_witness(path: Path) -> Witness:
     """
     try:
         header = _header(path)
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = archive["input"], archive["output"]
+        arrays = tuple(read_arrays(path, {"input": "f", "output": "f"}).values())
         witness = Witness(header["model"], header["property"], *arrays)
         version = header["version"]
-    except FAULTS as error:
+    except DAMAGED as error:
         raise Unreadable(f"{path}: no witness ({type(error).__name__}: {error})") from error
     if version != VERSION:
         raise Unreadable(f"{path}: version {version} of the format; this checker knows {VERSION}")
@@ -110,9 +106,10 @@ def check_witness(network: Path, prop: Path, path: Path, exact: bool = False) ->
         Unreadable: a file cannot be read, or has something that is not known here.
     """
     witness = read_witness(path)
-    for name, file, recorded in (("model", network, witness.model), ("property", prop, witness.property)):
-        if digest(file) != recorded:
-            raise Weak(f"it is a witness about another {name} than {file}")
+    if digest_of_model(network) != witness.model:
+        raise Weak(f"it is a witness about another model than {network}")
+    if digest_of_property(prop) != witness.property:
+        raise Weak(f"it is a witness about another property than {prop}")
     graph, assertions = read_model(network), Assertions.read(prop)
     _look_at_the_sizes(witness, graph, assertions)
     inputs = {f"X_{i}": _point(value) for i, value in enumerate(witness.input.tolist())}

@@ -7,11 +7,12 @@ import numpy as np
 from verifier.checker import linear
 from verifier.checker.graph import Function, Graph, Linear, Product
 from verifier.network.functions.base import ScalarFunction
-from verifier.network.functions.exponential import Exp
+from verifier.network.functions.exponential import Exp, Log, Softplus
 from verifier.network.functions.periodic import Cos, Sin
 from verifier.network.functions.powers import Power, Reciprocal, Sqrt
 from verifier.network.functions.relu import Relu
-from verifier.network.functions.sigmoidal import Sigmoid, Tanh
+from verifier.network.functions.sigmoidal import Erf, Sigmoid, Tanh
+from verifier.network.functions.steps import Floor, Sign
 from verifier.network.graph import Affine, Elementwise, Input, Network, Node
 from verifier.network.graph import Product as NetworkProduct
 from verifier.network.linear_maps import (
@@ -28,11 +29,16 @@ from verifier.network.linear_maps.convolution import Window
 
 FUNCTIONS: dict[str, ScalarFunction] = {
     "cos": Cos(),
+    "erf": Erf(),
     "exp": Exp(),
+    "floor": Floor(),
+    "log": Log(),
     "reciprocal": Reciprocal(),
     "relu": Relu(),
     "sigmoid": Sigmoid(),
+    "sign": Sign(),
     "sin": Sin(),
+    "softplus": Softplus(),
     "sqrt": Sqrt(),
     "square": Power(2.0),
     "tanh": Tanh(),
@@ -66,5 +72,5 @@ def _map(m: linear.Map, size: int) -> LinearMap:
     if isinstance(m, linear.Dense):
         return Dense(m.weight, m.before, m.after)
     if isinstance(m, linear.Convolution):
-        return Convolution(m.kernel, (1, *m.image), Window(m.strides, m.begin, m.end, m.dilations, m.groups))
+        return Convolution(m.kernel, (m.batch, *m.image), Window(m.strides, m.begin, m.end, m.dilations, m.groups))
     return Adjoint(_map(m.of, 0))

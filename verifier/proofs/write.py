@@ -10,9 +10,10 @@ from threadpoolctl import threadpool_limits
 
 from verifier.checker.bounds import Weak
 from verifier.checker.claim import read_property
+from verifier.checker.files import digest_of_model, digest_of_property
 from verifier.checker.graph import Unreadable
 from verifier.checker.model import read_model
-from verifier.checker.proof import digest, write_proof
+from verifier.checker.proof import write_proof
 from verifier.deadline import Deadline
 from verifier.proofs.draft import Draft
 from verifier.proofs.neurons import GivenUp
@@ -41,16 +42,18 @@ def proof_of(
         GivenUp: there is none, for want of time or because the checker does not know something.
     """
     try:
-        graph, disjuncts = read_model(network), read_property(prop)
+        graph, claim = read_model(network), read_property(prop)
+        if [claim.inputs, claim.outputs] != [graph.nodes[k].size for k in (0, graph.output)]:
+            raise GivenUp("the property has not as many inputs and outputs as the model")
         boxes: dict[tuple[object, object], list[int]] = defaultdict(list)
-        for d, disjunct in enumerate(disjuncts):
+        for d, disjunct in enumerate(claim.disjuncts):
             boxes[disjunct.lower, disjunct.upper].append(d)
         draft = Draft()
-        refiner = Refiner(graph, disjuncts, draft, Trails(trails), deadline, progress)
+        refiner = Refiner(graph, claim.disjuncts, draft, Trails(trails), deadline, progress)
         with threadpool_limits(limits=1):  # the matrices are small
             refiner.prove(list(boxes.values()))
     except Unreadable as error:
         raise GivenUp(f"the checker does not know all of it ({error})") from error
     except Weak as error:
         raise GivenUp(str(error)) from error
-    return write_proof(draft.proof(digest(network), digest(prop)))
+    return write_proof(draft.proof(digest_of_model(network), digest_of_property(prop)))

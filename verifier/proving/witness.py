@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from verifier.checker.files import digest_of_model, digest_of_property
 from verifier.checker.model import read_model
-from verifier.checker.proof import VERSION, digest
+from verifier.checker.proof import VERSION
 from verifier.checker.witness import Assertions
 from verifier.verdict import Verdict
 
@@ -35,7 +36,12 @@ def contents_of(network: Path, prop: Path, verdict: Verdict) -> bytes:
     if witness.distance > 0:
         raise NoWitness(f"the witness misses the input set by {witness.distance:.3g}, within the tolerance asked for")
     read_model(network), Assertions.read(prop)  # what the checker cannot read is no evidence to anybody
-    header = {"version": VERSION, "verdict": "sat", "model": digest(network), "property": digest(prop)}
+    header = {
+        "version": VERSION,
+        "verdict": "sat",
+        "model": digest_of_model(network),
+        "property": digest_of_property(prop),
+    }
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
