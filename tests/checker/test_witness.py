@@ -108,7 +108,7 @@ def not_a_number(parts: dict[str, Any]) -> None:
         (later, "error", "version 1000"),
         (whole_numbers, "error", "of type int64"),
         (not_a_number, "error", "not finite"),
-        (lambda parts: parts.pop("output"), "error", "no witness"),
+        (lambda parts: parts.pop("output"), "rejected", "it has 0 outputs"),
     ],
 )
 def test_what_is_changed_is_not_accepted(

@@ -49,6 +49,8 @@ ARRAYS = {
     "choice_slopes_end": ("i", 1),
 }
 """Kind and dimensions of each; one that has no entries need not be there."""
+TYPES = {"b": np.bool_, "i": np.int64, "f": np.float64, "u": np.uint8}
+"""Of what has no entries, by kind."""
 RAGGED = ("leaf_weights_end", "leaf_pressures_end", "fact_pressures_end", "choice_slopes_end")
 """Where the parts of an array end, that has the name without `_end`."""
 
@@ -101,7 +103,7 @@ def read_arrays(path: Path, kinds: Mapping[str, str]) -> dict[str, Array]:
 
     Those that are not there have no entries.
     """
-    found = {name: np.zeros(0, "?" if kind == "b" else kind) for name, kind in kinds.items()}
+    found: dict[str, Array] = {name: np.zeros(0, TYPES[kind]) for name, kind in kinds.items()}
     with zipfile.ZipFile(path) as archive:
         there = set(archive.namelist())
         entries = {name: archive.getinfo(f"{name}.npy") for name in kinds if f"{name}.npy" in there}
