@@ -14,13 +14,15 @@ output that breaks some row.
 operand of a nonlinear function, is at most (or at least) a number. Two children of a node that share their cut cover
 it; a node may have several such pairs, for different disjuncts. A leaf closes a disjunct: for every x in its part, a
 sum of the disjunct's rows with weights that are not negative, sum_r w_r (c_r . y - t_r), is bounded from below by a
-positive number (or by 0, where a strict row has weight).
+positive number (or by 0, where a strict row has weight). On the way down, intervals of operands are bounded anew where
+the proof says so, and facts narrow them: each is a bound of one operand's entry on one node of the tree, proved like a
+leaf's, from what is known there before it.
 
 **The bound** (`bounds`). Intervals of all values go forward. Backward, a row on a node's value becomes a row on its
 operands: a linear node is substituted; a function is replaced by a line below it, where its coefficient is positive,
-or above it (`lines`), a product by a plane of McCormick's. A line is right on the whole interval of the operand,
-whatever slope the proof asks for: its intercept is computed here. Multipliers of either sign add w (z - upper) or w
-(z - lower), which are not positive in the part, to the row. On the inputs the least value over the box is taken.
+or above it (`lines`), a product by a plane. A line is right on the whole interval of the operand, whatever slope the
+proof asks for: its intercept is computed here. Multipliers of either sign add w (z - upper) or w (z - lower), which
+are not positive in the part, to the row. On the inputs the least value over the box is taken.
 
 **Rounding.** All is IEEE 754 double arithmetic, rounded to nearest. With u = 2**-53, a sum of n products, in whatever
 order it is added up, differs from the exact one by at most n u / (1 - n u) times the sum of the absolute values
