@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from verifier.checker.linear import Array, Map
 
@@ -53,6 +54,18 @@ class Product:
 
 
 Node = Input | Linear | Function | Product
+
+
+def renumbered(node: Node, number: Mapping[int, int]) -> Node:
+    """The same node where its operands have other numbers."""
+    operands = [number[i] for i in node.operands]
+    if isinstance(node, Input):
+        return node
+    if isinstance(node, Linear):
+        return replace(node, operands=tuple(operands))
+    if isinstance(node, Function):
+        return replace(node, operands=(operands[0],))
+    return replace(node, operands=(operands[0], operands[1]))
 
 
 @dataclass(eq=False)

@@ -16,6 +16,7 @@ from verifier.checker.files import MODEL, contents, decoded
 from verifier.checker.graph import Graph, Input, Unreadable
 from verifier.checker.operators import OPERATORS
 from verifier.checker.operators.call import Builder, Call, Tensor, Value
+from verifier.checker.quotients import centred
 from verifier.checker.tidy import tidied
 
 OLDEST, NEWEST = 7, 25
@@ -38,7 +39,7 @@ def read_model(path: Path) -> Graph:
     except Exception as error:
         raise Unreadable(f"{path}: tensors in other files ({type(error).__name__}: {error})") from error
     try:
-        return tidied(Reader(model).graph)
+        return tidied(centred(tidied(Reader(model).graph)))
     except MEANINGLESS as error:
         raise Unreadable(f"{path}: {error}") from error
 

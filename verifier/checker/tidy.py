@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from verifier.checker.graph import Function, Graph, Input, Linear, Node
+from verifier.checker.graph import Graph, Linear, renumbered
 from verifier.checker.linear import Move
 
 
@@ -29,16 +29,6 @@ def tidied(graph: Graph) -> Graph:
             needed.add(k)
             waiting += nodes[k].operands
     number = {old: new for new, old in enumerate(sorted(needed))}
-    kept = [_with_operands(nodes[k], [number[i] for i in nodes[k].operands]) for k in number]
+    kept = [renumbered(nodes[k], number) for k in number]
     quantities = {name: number[k] for name, k in graph.quantities.items() if k in number}
     return Graph(kept, number[graph.output], quantities)
-
-
-def _with_operands(node: Node, operands: list[int]) -> Node:
-    if isinstance(node, Input):
-        return node
-    if isinstance(node, Linear):
-        return replace(node, operands=tuple(operands))
-    if isinstance(node, Function):
-        return replace(node, operands=(operands[0],))
-    return replace(node, operands=(operands[0], operands[1]))

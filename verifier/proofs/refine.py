@@ -86,6 +86,7 @@ class Refiner:
         trails: cuts that a search found to suffice.
         deadline: when to give up.
         progress: is told of the cases so far.
+        threads: processes that a search may use.
     """
 
     def __init__(
@@ -96,9 +97,10 @@ class Refiner:
         trails: Trails,
         deadline: Deadline,
         progress: Callable[[int], None] = lambda n: None,
+        threads: int = 1,
     ) -> None:
         self.graph, self.disjuncts, self.draft, self.trails = graph, disjuncts, draft, trails
-        self.deadline, self.progress = deadline, progress
+        self.deadline, self.progress, self.threads = deadline, progress, threads
         self.bounder = Bounder(graph)
         self.bounder.between = self._in_time
         self.names = {node: name for name, node in graph.quantities.items()}

@@ -28,6 +28,7 @@ def proof_of(
     deadline: Deadline,
     trails: Sequence[InputCuts] = (),
     progress: Callable[[int], None] = lambda n: None,
+    threads: int = 1,
 ) -> bytes:
     """The contents of a proof's file.
 
@@ -37,6 +38,7 @@ def proof_of(
         deadline: when to give up.
         trails: cuts by which a search found the answer, if it kept them.
         progress: is told of the cases so far.
+        threads: processes that a search may use.
 
     Raises:
         GivenUp: there is none, for want of time or because the checker does not know something.
@@ -49,7 +51,7 @@ def proof_of(
         for d, disjunct in enumerate(claim.disjuncts):
             boxes[disjunct.lower, disjunct.upper].append(d)
         draft = Draft()
-        refiner = Refiner(graph, claim.disjuncts, draft, Trails(trails), deadline, progress)
+        refiner = Refiner(graph, claim.disjuncts, draft, Trails(trails), deadline, progress, threads)
         with threadpool_limits(limits=1):  # the matrices are small
             refiner.prove(list(boxes.values()))
     except Unreadable as error:

@@ -100,8 +100,10 @@ def made(
 def _proof(network: Path, prop: Path, task: Task | None, limits: Limits, progress: Callable[[int], None]) -> bytes:
     from verifier.proofs.write import proof_of
 
-    trails = task.trails if task is not None else ()
-    return proof_of(network, prop, Budget(limits.seconds, limits.memory), trails, progress)
+    budget = Budget(limits.seconds, limits.memory)
+    if task is None:
+        return proof_of(network, prop, budget, progress=progress)
+    return proof_of(network, prop, budget, task.trails, progress, task.options.threads)
 
 
 def _remark(verdict: Verdict) -> str:
