@@ -62,7 +62,7 @@ def test_what_the_checker_cannot_read_has_no_witness(tmp_path: Path) -> None:
     ],
 )
 def test_whatever_goes_wrong_is_a_line(error: Exception, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(*_: Any) -> bytes:
+    def failing(*_: Any, **named: Any) -> bytes:
         raise error
 
     monkeypatch.setattr(write, "proof_of", failing)
