@@ -24,7 +24,7 @@ import verifier
 from verifier.checker.main import check
 from verifier.deadline import Deadline
 from verifier.methods import Task, method_named, run
-from verifier.proofs.neurons import GivenUp
+from verifier.proofs.draft import GivenUp
 from verifier.proofs.write import proof_of
 
 

@@ -27,7 +27,7 @@ from verifier import Ball, Options, Verdict, VerifierError, load_network, load_p
 from verifier.checker.main import check
 from verifier.deadline import Deadline
 from verifier.methods import METHODS
-from verifier.proofs.neurons import GivenUp
+from verifier.proofs.draft import GivenUp
 from verifier.proofs.write import proof_of
 from verifier.property.query import Box, Disjunct, LinearConstraint, Query
 

@@ -33,7 +33,7 @@ from verifier.checker.model import read_model
 from verifier.checker.proof import RAGGED, Proof, read_proof
 from verifier.deadline import Deadline
 from verifier.methods import Task, method_named, run
-from verifier.proofs.neurons import GivenUp
+from verifier.proofs.draft import GivenUp
 from verifier.proofs.write import proof_of
 
 LIMIT = 300.0

@@ -14,8 +14,7 @@ from verifier.checker.claim import Disjunct
 from verifier.checker.main import check
 from verifier.checker.proof import Proof
 from verifier.deadline import Deadline
-from verifier.proofs.draft import Draft, Leaf
-from verifier.proofs.neurons import GivenUp
+from verifier.proofs.draft import Draft, GivenUp, Leaf
 from verifier.proofs.write import proof_of
 
 SMALL = [("moons", "upper"), ("moons", "both"), ("moons", "bounded"), ("digits_dense", "robust")]

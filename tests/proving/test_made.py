@@ -11,7 +11,7 @@ import pytest
 from tests.checker.claims import model_file, property_file
 from verifier.deadline import Deadline
 from verifier.proofs import write
-from verifier.proofs.neurons import GivenUp
+from verifier.proofs.draft import GivenUp
 from verifier.proving import Limits, budget, made
 from verifier.proving.budget import Budget
 from verifier.verdict import Status, Verdict, Witness

@@ -36,12 +36,15 @@ class State:
 
     Attributes:
         lower, upper: of each node, shape (N, size); node 0's is the box.
-        terms: what the terms of linear nodes add up to, made when it is asked for; wider intervals' may stay.
+        terms: what the terms of linear nodes add up to, made when it is asked for.
+        lines: of nonlinear nodes, those that are best by themselves, likewise. Where intervals are narrowed later,
+            both still hold.
     """
 
     lower: list[Array]
     upper: list[Array]
     terms: dict[int, Array] = field(default_factory=dict)
+    lines: dict[int, Lines] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -146,7 +149,14 @@ class Bounder:
 
     def lines(self, k: int, state: State, hints: Hints) -> Lines:
         """The lines of a nonlinear node."""
-        node, slopes = self.graph.nodes[k], hints.slopes.get(k)
+        if k in hints.slopes:
+            return self._lines(k, state, hints.slopes[k])
+        if k not in state.lines:
+            state.lines[k] = self._lines(k, state, None)
+        return state.lines[k]
+
+    def _lines(self, k: int, state: State, slopes: tuple[Array, ...] | None) -> Lines:
+        node = self.graph.nodes[k]
         ends = [(state.lower[i], state.upper[i]) for i in node.operands]
         for low, high in ends:
             self._check(low, high, k)

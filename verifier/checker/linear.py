@@ -112,15 +112,15 @@ class Convolution:
     slack: float = 0.0
     batch: int = 1
 
-    @property
+    @cached_property
     def terms(self) -> int:
         return int(np.prod(self.kernel.shape[1:])) * max(1, self.kernel.shape[0] // self.groups)
 
-    @property
+    @cached_property
     def padded(self) -> tuple[int, ...]:
         return tuple(n + a + b for n, a, b in zip(self.image[1:], self.begin, self.end, strict=True))
 
-    @property
+    @cached_property
     def out(self) -> tuple[int, ...]:
         reach = [(k - 1) * d + 1 for k, d in zip(self.kernel.shape[2:], self.dilations, strict=True)]
         sizes = [(n - r) // s + 1 for n, r, s in zip(self.padded, reach, self.strides, strict=True)]
@@ -131,7 +131,7 @@ class Convolution:
         image = np.zeros((len(flat), self.image[0], *self.padded), x.dtype)
         image[(slice(None), slice(None), *self._inside)] = flat
         y = np.zeros((len(flat), self.groups, self.out[0] // self.groups, *self.out[1:]), x.dtype)
-        for at, weight in self._steps():
+        for at, weight in self._steps:
             part = image[(slice(None), slice(None), *at)].reshape(len(flat), self.groups, -1, *self.out[1:])
             y += _mixed(weight, part)
         return y.reshape(*x.shape[:-1], self.batch * int(np.prod(self.out)))
@@ -139,7 +139,7 @@ class Convolution:
     def adjoint(self, row: Array) -> Array:
         flat = row.reshape(-1, self.groups, self.out[0] // self.groups, *self.out[1:])
         image = np.zeros((len(flat), self.image[0], *self.padded), row.dtype)
-        for at, weight in self._steps():
+        for at, weight in self._steps:
             part = _mixed(weight.swapaxes(1, 2), flat)
             image[(slice(None), slice(None), *at)] += part.reshape(len(flat), self.image[0], *self.out[1:])
         inside = image[(slice(None), slice(None), *self._inside)]
@@ -159,6 +159,7 @@ class Convolution:
             for place in np.ndindex(*self.kernel.shape[2:])
         ]
 
+    @cached_property
     def _steps(self) -> list[tuple[tuple[slice, ...], Array]]:
         """The same, each with the place's matrices by group."""
         flat = self.kernel.reshape(*self.kernel.shape[:2], -1)

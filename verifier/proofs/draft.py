@@ -13,6 +13,10 @@ from verifier.checker.proof import Proof
 T = TypeVar("T")
 
 
+class GivenUp(Exception):
+    """There is no proof, for want of time or room; the text says why."""
+
+
 @dataclass(frozen=True, eq=False)
 class Leaf:
     """A disjunct that is closed on a node.

@@ -20,7 +20,7 @@ from verifier.checker.claim import Disjunct
 from verifier.checker.graph import Graph
 from verifier.deadline import Deadline
 from verifier.proofs.ascents import Ascents, intervals_of
-from verifier.proofs.draft import Draft, Leaf
+from verifier.proofs.draft import Draft, GivenUp, Leaf
 from verifier.proofs.facts import FactWriter
 from verifier.proofs.replay import Replay
 from verifier.property.query import Box
@@ -37,10 +37,6 @@ RESERVE = 1e-9
 BATCH = 128
 FACTS = 0.3
 """Of the time left, for facts."""
-
-
-class GivenUp(Exception):
-    """There is no proof, for want of time or room; the text says why."""
 
 
 class Silent:
@@ -79,6 +75,7 @@ class Neurons:
         self.graph, self.disjuncts, self.draft, self.deadline = graph, disjuncts, draft, deadline
         self.threads = threads
         self.checker, self.ascents = Bounder(graph), ascents
+        self.checker.between = self._in_time
         self.names = {node: name for name, node in graph.quantities.items()}
         self.batch = max(2, min(BATCH, (1 << 21) // sum(node.size for node in graph.nodes)))
 
@@ -118,8 +115,7 @@ class Neurons:
     def _cut(self, step: bounding.Bounder, waiting: Domains) -> None:
         """Cuts what the checker's bounds do not close until they do."""
         while len(waiting):
-            if self.deadline.expired:
-                raise GivenUp("the time ran out")
+            self._in_time()
             order = np.argsort(waiting.bound)
             now, waiting = waiting.take(order[: self.batch]), waiting.take(order[self.batch :])
             positions = chosen(step, now)
@@ -157,6 +153,10 @@ class Neurons:
         shape = layout(engines.exact, intervals)
         return bounding.Bounder(bounding.Question(engines, box, intervals, shape, rows, thresholds), STEP, 1)
 
+    def _in_time(self) -> None:
+        if self.deadline.expired:
+            raise GivenUp("the time ran out")
+
     def _split(
         self, question: bounding.Question, parents: Domains, positions: np.ndarray, cuts: np.ndarray
     ) -> np.ndarray:
@@ -172,11 +172,16 @@ class Neurons:
         hopeful = np.flatnonzero(domains.bound > 0)
         closed = np.zeros(len(domains), bool)
         for start in range(0, len(hopeful), self.batch):
+            self._in_time()
             some = hopeful[start : start + self.batch]
             closed[some] = self._close(bounder, domains.take(some))
         left = domains.take(~closed)
         if (left.candidates[:, 0] < 0).any():
-            left = bounder.bound(left).domains
+            bounded = []
+            for part in left.parts(-(-len(left) // self.batch)):
+                self._in_time()
+                bounded.append(bounder.bound(part).domains)
+            left = Domains.joined(bounded)
         if not (left.candidates[:, 0] >= 0).all():
             raise GivenUp("nothing is left to cut where a bound does not suffice")
         return left

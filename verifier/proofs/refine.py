@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,10 +19,11 @@ from verifier.checker.check import rounded, slots_of
 from verifier.checker.claim import Disjunct
 from verifier.checker.graph import Function, Graph, Product
 from verifier.deadline import Deadline
-from verifier.proofs.ascents import Ascents, Sought
-from verifier.proofs.draft import Draft, Leaf
-from verifier.proofs.neurons import GivenUp, Neurons
+from verifier.proofs.draft import Draft, GivenUp, Leaf
 from verifier.proofs.trail import Trail, Trails
+
+if TYPE_CHECKING:
+    from verifier.proofs.ascents import Ascents
 
 FEW_INPUTS = 16
 """Varying inputs up to which inputs are cut."""
@@ -106,12 +109,18 @@ class Refiner:
         self.names = {node: name for name, node in graph.quantities.items()}
         functions = [node for node in graph.nodes if isinstance(node, Function | Product)]
         self.relus_only = all(isinstance(node, Function) and node.kind == "relu" for node in functions)
-        self.ascents = Ascents(graph)
         # The other choice that a search tries: 0 below every relu.
         slots = slots_of(graph)
         self._no_slopes = np.zeros(max((parts[-1].stop for parts in slots.values()), default=0), np.float32)
         self._flat = Hints({k: (np.zeros((1, graph.nodes[k].size)),) for k in slots})
         self.batch = max(1, min(128, VALUES // sum(node.size for node in graph.nodes)))
+
+    @cached_property
+    def ascents(self) -> Ascents:
+        """Made only where the checker's own lines do not suffice."""
+        from verifier.proofs.ascents import Ascents
+
+        return Ascents(self.graph)
 
     def prove(self, groups: Sequence[Sequence[int]]) -> None:
         """Closes all disjuncts, those that have the same box in one group.
@@ -150,6 +159,8 @@ class Refiner:
                 stack += self._followed(trail, root, own, those)
                 left[n] = set()
             elif self._many_vary(own):
+                from verifier.proofs.neurons import Neurons
+
                 Neurons(self.graph, self.disjuncts, self.draft, self.ascents, self.deadline).prove(
                     root, own, sorted(those)
                 )
@@ -230,6 +241,8 @@ class Refiner:
 
     def _ascend(self, nodes: list[int], state: State, left: list[set[int]], rows: Rows) -> list[set[int]]:
         """Adds leaves for what bounds close with lines and weights that an ascent finds; what stays open."""
+        from verifier.proofs.ascents import Sought
+
         pairs = [(n, d) for n, those in enumerate(left) for d in sorted(those)]
         still: list[set[int]] = [set() for _ in left]
         for start in range(0, len(pairs), self.batch):

@@ -64,6 +64,7 @@ class Replay:
         waiting = [Case(d, d, root, state) for d in children[-1]]
         found = []
         while waiting:
+            self.facts.bounder.between()
             case = waiting.pop()
             if case.node in self.record.tightened:
                 case = self._tightened(case)

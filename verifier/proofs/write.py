@@ -6,17 +6,17 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from verifier.checker.bounds import Weak
-from verifier.checker.claim import read_property
+from verifier.checker.claim import Disjunct, read_property
 from verifier.checker.files import digest_of_model, digest_of_property
 from verifier.checker.graph import Unreadable
 from verifier.checker.model import read_model
 from verifier.checker.proof import write_proof
 from verifier.deadline import Deadline
-from verifier.proofs.draft import Draft
-from verifier.proofs.neurons import GivenUp
+from verifier.proofs.draft import Draft, GivenUp
 from verifier.proofs.refine import Refiner
 from verifier.proofs.trail import Trails
 from verifier.search.record import InputCuts
@@ -47,15 +47,28 @@ def proof_of(
         graph, claim = read_model(network), read_property(prop)
         if [claim.inputs, claim.outputs] != [graph.nodes[k].size for k in (0, graph.output)]:
             raise GivenUp("the property has not as many inputs and outputs as the model")
-        boxes: dict[tuple[object, object], list[int]] = defaultdict(list)
-        for d, disjunct in enumerate(claim.disjuncts):
-            boxes[disjunct.lower, disjunct.upper].append(d)
         draft = Draft()
         refiner = Refiner(graph, claim.disjuncts, draft, Trails(trails), deadline, progress, threads)
         with threadpool_limits(limits=1):  # the matrices are small
-            refiner.prove(list(boxes.values()))
+            refiner.prove(_by_box(claim.disjuncts))
     except Unreadable as error:
         raise GivenUp(f"the checker does not know all of it ({error})") from error
     except Weak as error:
         raise GivenUp(str(error)) from error
     return write_proof(draft.proof(digest_of_model(network), digest_of_property(prop)))
+
+
+def _by_box(disjuncts: Sequence[Disjunct]) -> list[list[int]]:
+    """The disjuncts in groups of the same box."""
+    groups: dict[bytes, list[list[int]]] = defaultdict(list)
+    for d, disjunct in enumerate(disjuncts):
+        # Rational numbers take long to hash.
+        near = groups[np.array([disjunct.lower, disjunct.upper], float).tobytes()]
+        for group in near:
+            first = disjuncts[group[0]]
+            if (first.lower, first.upper) == (disjunct.lower, disjunct.upper):
+                group.append(d)
+                break
+        else:
+            near.append([d])
+    return [group for near in groups.values() for group in near]

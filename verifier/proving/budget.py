@@ -36,7 +36,7 @@ class Budget(Deadline):
         if self._memory < math.inf and time.monotonic() > self._next:
             self._next = time.monotonic() + INTERVAL
             if _held() - self._before > self._memory * MEGABYTE:
-                from verifier.proofs.neurons import GivenUp
+                from verifier.proofs.draft import GivenUp
 
                 raise GivenUp(f"it takes more than {self._memory:g} MB of memory")
         return super().expired

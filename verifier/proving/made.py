@@ -115,7 +115,7 @@ def _remark(verdict: Verdict) -> str:
 def _told(error: Exception) -> str:
     """Why there is no proof."""
     from verifier.checker.graph import Unreadable
-    from verifier.proofs.neurons import GivenUp
+    from verifier.proofs.draft import GivenUp
     from verifier.proving.witness import NoWitness
 
     if isinstance(error, MemoryError | RecursionError):
