@@ -182,13 +182,8 @@ class Bounder:
         )
         return tally.bound()
 
-    def minimum(
-        self, state: State, node: int, rows: Array, hints: Hints | None = None, seen: dict[int, Array] | None = None
-    ) -> tuple[Array, Array]:
-        """Lower bounds of rows on a node's value, shape (N, R), and the rows on the inputs that they come from.
-
-        `seen` takes the rows on nonlinear nodes.
-        """
+    def minimum(self, state: State, node: int, rows: Array, hints: Hints | None = None) -> tuple[Array, Array]:
+        """Lower bounds of rows on a node's value, shape (N, R), and the rows on the inputs that they come from."""
         hints = hints or Hints()
         tally = _Tally(self.unit, rows)
         pending: dict[int, Array] = {node: rows}
@@ -198,8 +193,6 @@ class Bounder:
             row = pending.pop(k)
             if k in hints.pressures:
                 row = self._pressed(state, k, row, hints.pressures[k], tally)
-            if seen is not None and not isinstance(self.graph.nodes[k], Linear):
-                seen[k] = row
             for operand, part in self._moved(state, k, row, hints, tally):
                 if operand in pending:
                     part = pending[operand] + part

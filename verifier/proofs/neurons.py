@@ -1,7 +1,7 @@
-"""Cases at relus: the engine's optimised bounds look for lines and multipliers, the checker's decide.
+"""Cases at functions: the engine's optimised bounds look for lines and multipliers, the checker's decide.
 
-The same search as `search.neurons`, but for what a proof would have to say more of: bounds between the root and a
-leaf are not tightened, so that a leaf is the root's bounds, its cuts, and the choice that closes it.
+First lines alone, then facts about the root, then a search (`search.neurons`), which is written down (`replay`). What
+the checker's bounds do not close of it is cut further.
 """
 
 from __future__ import annotations

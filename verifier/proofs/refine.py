@@ -1,7 +1,7 @@
 """Closes disjuncts by the checker's own bounds: cases are split until every leaf holds.
 
-A part that is not closed is cut at an input, where few of them vary, and else at the operand of a function. Each part
-has all its intervals bounded anew, so that nothing but the cuts needs to be written down.
+Where few inputs vary, cuts of the inputs that a search made are followed, and parts that are not closed by the lines
+that are best by themselves, nor by those of an ascent, are cut further. Where many vary, functions are cut (`neurons`).
 """
 
 from __future__ import annotations
@@ -106,7 +106,6 @@ class Refiner:
         self.deadline, self.progress, self.threads = deadline, progress, threads
         self.bounder = Bounder(graph)
         self.bounder.between = self._in_time
-        self.names = {node: name for name, node in graph.quantities.items()}
         functions = [node for node in graph.nodes if isinstance(node, Function | Product)]
         self.relus_only = all(isinstance(node, Function) and node.kind == "relu" for node in functions)
         # The other choice that a search tries: 0 below every relu.
@@ -161,9 +160,8 @@ class Refiner:
             elif self._many_vary(own):
                 from verifier.proofs.neurons import Neurons
 
-                Neurons(self.graph, self.disjuncts, self.draft, self.ascents, self.deadline).prove(
-                    root, own, sorted(those)
-                )
+                search = Neurons(self.graph, self.disjuncts, self.draft, self.ascents, self.deadline, self.threads)
+                search.prove(root, own, sorted(those))
                 left[n] = set()
         stack += self._children(roots, state, left, rows, found)
         while stack:
@@ -226,9 +224,8 @@ class Refiner:
     def _close(self, nodes: list[int], state: State, wanted: list[set[int]]) -> tuple[list[set[int]], Rows, Found]:
         """Adds leaves for the disjuncts that bounds close; those that stay open, for each node."""
         rows = Rows.several(self.disjuncts, sorted(set().union(*wanted)), self.graph.nodes[self.graph.output].size)
-        seen: dict[int, np.ndarray] = {}
         output = self.graph.output
-        least, on_inputs = self.bounder.minimum(state, output, rows.coefficients, None, seen)
+        least, on_inputs = self.bounder.minimum(state, output, rows.coefficients)
         least = np.maximum(least, self.bounder.by_interval(state, output, rows.coefficients))
         left = self._leaves(nodes, least, rows, wanted, None)
         still = [n for n, those in enumerate(left) if those]
@@ -237,7 +234,7 @@ class Refiner:
             some = [nodes[n] for n in still], flat, rows, [left[n] for n in still], self._no_slopes
             for n, those in zip(still, self._leaves(*some), strict=True):
                 left[n] = those
-        return left, rows, Found(least, on_inputs, seen)
+        return left, rows, Found(least, on_inputs)
 
     def _ascend(self, nodes: list[int], state: State, left: list[set[int]], rows: Rows) -> list[set[int]]:
         """Adds leaves for what bounds close with lines and weights that an ascent finds; what stays open."""
@@ -291,44 +288,21 @@ class Refiner:
             margins = {d: rows.margins(found.least[n], d) for d in some}
             worst = min(some, key=lambda d: margins[d].max())
             row = int(rows.of[worst][margins[worst].argmax()])
-            k, entry, cut = self._chosen(state, n, row, found)
-            for half, above in zip(self.draft.split(node, self.names[k], entry, cut), (False, True), strict=True):
-                self.draft.sharpened[half] = True
-                parts.append(Part(half, state.take(np.array([n])).narrowed(k, entry, cut, above), some))
+            entry, cut = self._chosen(state, n, row, found)
+            for half, above in zip(self.draft.split(node, "", entry, cut), (False, True), strict=True):
+                parts.append(self._part(half, state.take(np.array([n])).narrowed(0, entry, cut, above), some))
         return parts
 
-    def _chosen(self, state: State, n: int, row: int, found: Found) -> tuple[int, int, float]:
-        """Where to cut a part: a node, an entry, a number."""
+    def _chosen(self, state: State, n: int, row: int, found: Found) -> tuple[int, float]:
+        """Where to cut a part: an input, and the middle of its interval."""
         low, high = (a[0][min(n, len(a[0]) - 1)] for a in (state.lower, state.upper))
-        varying = low < high
-        if 0 < varying.sum() <= FEW_INPUTS:
-            gain = np.where(
-                varying, np.abs(found.on_inputs[min(n, len(found.on_inputs) - 1), row]) * (high - low), -1.0
-            )
-            gain = gain + np.where(varying, 1e-9 * (high - low), 0.0)
-            entry = int(gain.argmax())
-            middle = low[entry] / 2 + high[entry] / 2
-            if low[entry] < middle < high[entry]:
-                return 0, entry, float(middle)
-            raise GivenUp("an input's interval cannot be cut any further")
-        best: tuple[float, int, int, float] | None = None
-        for k, rows in found.seen.items():
-            node = self.graph.nodes[k]
-            coefficient = np.abs(rows[min(n, len(rows) - 1), row])
-            for operand in node.operands:
-                a, b = (ends[operand][min(n, len(ends[operand]) - 1)] for ends in (state.lower, state.upper))
-                relu = isinstance(node, Function) and node.kind == "relu"
-                is_open = (a < 0) & (b > 0) if relu else a < b
-                gap = np.where(is_open, np.minimum(-a, b), 0.0) if relu else np.where(is_open, (b - a) ** 2 / 8, 0.0)
-                if isinstance(node, Product):
-                    gap = np.where(is_open, b - a, 0.0)
-                score = coefficient * gap
-                entry = int(score.argmax())
-                if score[entry] > 0 and (best is None or score[entry] > best[0]):
-                    best = float(score[entry]), operand, entry, 0.0 if relu else float(a[entry] / 2 + b[entry] / 2)
-        if best is None:
-            raise GivenUp("nothing is left to cut")
-        return best[1:]
+        steepness = np.abs(found.on_inputs[min(n, len(found.on_inputs) - 1), row])
+        gain = np.where(low < high, (steepness + 1e-9) * (high - low), -1.0)
+        entry = int(gain.argmax())
+        middle = float(low[entry] / 2 + high[entry] / 2)
+        if not low[entry] < middle < high[entry]:
+            raise GivenUp("the inputs' intervals cannot be cut any further")
+        return entry, middle
 
 
 @dataclass(frozen=True, eq=False)
@@ -342,8 +316,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Lower bounds of forms, shape (N, R), and the rows on the inputs and on nonlinear nodes that they come from."""
+    """Lower bounds of forms, shape (N, R), and the rows on the inputs that they come from."""
 
     least: np.ndarray
     on_inputs: np.ndarray
-    seen: dict[int, np.ndarray]
