@@ -116,6 +116,11 @@ class Bounder:
         return state
 
     def _interval(self, k: int, state: State) -> tuple[Array, Array]:
+        """A node's interval from those of its operands."""
+        low, high = self._computed(k, state)
+        return _without_nan(low, -np.inf), _without_nan(high, np.inf)
+
+    def _computed(self, k: int, state: State) -> tuple[Array, Array]:
         node = self.graph.nodes[k]
         ends = [(state.lower[i], state.upper[i]) for i in node.operands]
         if isinstance(node, Function):
@@ -337,10 +342,17 @@ class _Tally:
         if self._unit:
             error = (error + self._steps * 2 * self._unit * self._sizes) * 1.001 + self._steps * TINY
         least = self._total - error
-        if least.dtype != object:
-            least = np.nextafter(least, -np.inf)
-            least = np.where(np.isfinite(least), least, -np.inf)
-        return least
+        if least.dtype == object:
+            return _without_nan(least, -np.inf)
+        least = np.nextafter(least, -np.inf)
+        return np.where(np.isfinite(least), least, -np.inf)
+
+
+def _without_nan(x: Array, instead: float) -> Array:
+    """What is known where something is not a number: NumPy's maxima of objects would drop it."""
+    if x.dtype == object:
+        return np.array([instead if v != v else v for v in x.ravel()], object).reshape(x.shape)
+    return np.where(np.isnan(x), instead, x)
 
 
 def _dot(row: Array, size: Array) -> Array:

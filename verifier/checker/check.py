@@ -26,6 +26,10 @@ from verifier.checker.proof import Proof
 
 VALUES = 1 << 22
 """Values of all nodes of the parts that are looked at together."""
+DEEPEST = 1000
+"""Cuts below each other: following them costs as much for every leaf."""
+CLOSED = 1 << 30
+"""Nodes times disjuncts at most."""
 FORMS = 16
 """Different rows that are bounded on all of the parts."""
 
@@ -95,6 +99,7 @@ class Check:
         names = [self.graph.quantities.get(name, -1) for name in proof.quantities]
         self.root_of, self.cut_node, self.owner = [0] * count, [-1] * count, [0] * count
         self.children: dict[int, list[int]] = defaultdict(list)
+        depth = [0] * count
         for k in range(count):
             if self.parent[k] < 0:
                 if not 0 <= self.root_disjunct[k] < len(self.disjuncts):
@@ -108,15 +113,17 @@ class Check:
             self.cut_node[k] = names[quantity[k]]
             if not 0 <= entry[k] < self.graph.nodes[self.cut_node[k]].size:
                 raise Weak(f"node {k} cuts entry {entry[k]}, which there is not")
+            depth[k] = depth[self.parent[k]] + 1
+            if depth[k] > DEEPEST:
+                raise Weak(f"more than {DEEPEST} cuts below each other")
             self.root_of[k] = self.root_of[self.parent[k]]
             self.owner[k] = k if proof["tree_sharpened"][k] else self.owner[self.parent[k]]
             self.children[self.parent[k]].append(k)
         if len(proof["fact_node"]):
             self._look_at_the_facts(names)
-        if max(proof["leaf_choice"].max(initial=-1), proof["fact_choice"].max(initial=-1)) >= len(
-            proof["choice_slopes_end"]
-        ):
-            raise Weak("a choice that there is not")
+        for choices in (proof["leaf_choice"], proof["fact_choice"]):
+            if len(choices) and not -1 <= choices.min() <= choices.max() < len(proof["choice_slopes_end"]):
+                raise Weak("a choice that there is not")
         self.leaves_at: dict[int, list[int]] = defaultdict(list)
         self.owners_below: dict[int, list[int]] = defaultdict(list)
         for k in range(count):
@@ -148,6 +155,8 @@ class Check:
     def _covered(self) -> None:
         """That every disjunct is closed on all of its box."""
         proof, count = self.proof, len(self.proof["tree_parent"])
+        if count * len(self.disjuncts) > CLOSED:
+            raise Weak(f"{count} nodes for {len(self.disjuncts)} disjuncts are more than there is room for")
         closed = [0] * count  # bits: disjuncts that are closed on a node's whole part
         for node, d in zip(proof["leaf_node"].tolist(), proof["leaf_disjunct"].tolist(), strict=True):
             closed[node] |= 1 << d
@@ -408,10 +417,17 @@ def rounded(x: Array, towards: float) -> Array:
     """Rational numbers as doubles, on one side."""
     flat = []
     for value in x.ravel():
-        near = float(value)
+        near = _as_float(value)
         beyond = Fraction(near) > value if towards < 0 else Fraction(near) < value
         flat.append(np.nextafter(near, towards) if beyond else near)
     return np.array(flat).reshape(x.shape)
+
+
+def _as_float(value: Fraction) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise Weak("numbers beyond what doubles hold") from None
 
 
 def rational(graph: Graph) -> Graph:

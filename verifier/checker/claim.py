@@ -18,7 +18,9 @@ from pathlib import Path
 from verifier.checker.files import PROPERTY, contents
 from verifier.checker.graph import Unreadable
 
-TOKEN = re.compile(r"[()]|[^\s()]+")
+TOKEN = re.compile(r"[()]|[^ \t()]+")
+LINE = re.compile(r"[\r\n]")
+"""Where lines, and comments, end: not at the other separators that Python knows."""
 VARIABLE = re.compile(r"[XY]_(0|[1-9][0-9]*)")
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 MOST = 200_000
@@ -113,7 +115,7 @@ def _claim(statements: tuple[Expression, ...]) -> Claim:
 
 def _parsed(text: str) -> tuple[Expression, ...]:
     stack: list[list[Expression]] = [[]]
-    for line in text.splitlines():
+    for line in LINE.split(text):
         for token in TOKEN.findall(line.partition(";")[0]):
             if token == "(":
                 stack.append([])
@@ -135,7 +137,12 @@ def _alternatives(formula: Expression) -> list[list[Atom]]:
         raise Unreadable(f"'{formula}' where a formula is expected")
     head, *rest = formula
     if head == "or" and rest:
-        return [one for part in rest for one in _alternatives(part)]
+        either: list[list[Atom]] = []
+        for part in rest:
+            either += _alternatives(part)
+            if len(either) > MOST:
+                raise Unreadable("too many disjuncts")
+        return either
     if head == "and":
         found: list[list[Atom]] = [[]]
         for part in rest:

@@ -24,7 +24,7 @@ def contents(path: Path, most: int) -> bytes:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             data = file.read(most + 1)
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, ValueError, EOFError, zlib.error) as error:
         raise Unreadable(f"{path}: {error}") from error
     if len(data) > most:
         raise Unreadable(f"{path}: more than {most} bytes")

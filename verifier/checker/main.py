@@ -50,6 +50,8 @@ def check(
         return "rejected", str(weak)
     except (Unreadable, OSError) as error:
         return "error", str(error)
+    except Exception as error:  # whatever a file makes of this program, it is no proof
+        return "error", f"{type(error).__name__}: {' '.join(str(error).split())}"
     return "accepted", ""
 
 

@@ -97,4 +97,6 @@ def _shape(info: onnx.ValueInfoProto) -> tuple[int, ...]:
     kind = info.type.tensor_type
     if kind.elem_type not in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE):
         raise Unreadable(f"input '{info.name}': it is no tensor of floating-point numbers")
+    if any(d.HasField("dim_value") and d.dim_value == 0 for d in kind.shape.dim):
+        raise Unreadable(f"input '{info.name}': it has no entries")
     return tuple(d.dim_value if d.dim_value > 0 else 1 for d in kind.shape.dim)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from verifier.checker.linear import Array
 VERSION = 2
 DAMAGED = (
     OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, RuntimeError, MemoryError,
-    zipfile.BadZipFile, zlib.error,
+    SyntaxError, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 """What reading an archive that is none may end with."""
 ARRAYS = {
@@ -120,7 +121,8 @@ def read_arrays(path: Path, kinds: Mapping[str, str]) -> dict[str, Array]:
             shape, columns_first, dtype = read(stream)
             if dtype.kind not in "iufb":
                 raise ValueError(f"{name} is of type {dtype}")
-            found[name] = np.ndarray(shape, dtype, data, stream.tell(), order="F" if columns_first else "C")
+            array: Array = np.ndarray(shape, dtype, data, stream.tell(), order="F" if columns_first else "C")
+            found[name] = array.view(np.uint8) != 0 if dtype.kind == "b" else array
     return found
 
 
@@ -140,7 +142,8 @@ def _check(proof: Proof, path: Path) -> None:
                 raise Unreadable(f"{path}: {name} has {len(proof[name])} entries instead of {len(proof[first])}")
     for name in RAGGED:
         ends, parts = proof[name], name.removesuffix("_end")
-        if (np.diff(ends, prepend=0) < 0).any() or (int(ends[-1]) if len(ends) else 0) != len(proof[parts]):
+        steady = not len(ends) or (ends[0] >= 0 and bool((ends[1:] >= ends[:-1]).all()))
+        if not steady or (int(ends[-1]) if len(ends) else 0) != len(proof[parts]):
             raise Unreadable(f"{path}: {name} does not divide {parts}")
 
 

@@ -16,7 +16,7 @@ from verifier.checker.graph import Function, Graph, Linear, Node, Product, renum
 from verifier.checker.linear import Array, Dense, Map, Move
 
 MOST = 2000
-"""Quotients that are looked at together."""
+"""Quotients, and sums of them, that are looked at together."""
 ROUNDED = 2.0**-52
 """More than the relative error of a difference of two doubles."""
 
@@ -66,7 +66,7 @@ def _quotients(graph: Graph, node: Node) -> Quotients | None:
     if not isinstance(node, Linear) or len(node.operands) != 1:
         return None
     product = graph.nodes[node.operands[0]]
-    if not isinstance(product, Product) or product.size > MOST:
+    if not isinstance(product, Product) or max(product.size, node.size) > MOST:
         return None
     dividends, spread = product.operands
     inverses = graph.nodes[spread]

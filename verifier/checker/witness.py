@@ -27,6 +27,7 @@ import numpy as np
 
 from verifier.checker.bounds import Bounder, Weak
 from verifier.checker.check import rational
+from verifier.checker.claim import LINE, TOKEN
 from verifier.checker.files import digest_of_model, digest_of_property
 from verifier.checker.graph import Graph, Unreadable
 from verifier.checker.linear import Array
@@ -34,9 +35,8 @@ from verifier.checker.lines import exactly
 from verifier.checker.model import read_model
 from verifier.checker.proof import DAMAGED, VERSION, read_arrays
 
-TOKEN = re.compile(r"[()]|[^\s()]+")
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
-VARIABLE = re.compile(r"[XY]_\d{1,9}")
+NUMBER = re.compile(r"[+-]?(\d{1,1000}\.?\d{0,1000}|\.\d{1,1000})([eE][+-]?\d{1,4})?", re.ASCII)
+VARIABLE = re.compile(r"[XY]_\d{1,9}", re.ASCII)
 SHARPENED = 20_000
 """Values of a model's nodes up to which all of them are bounded backward, if nothing less decides."""
 DEEPEST = 200
@@ -161,7 +161,7 @@ def _enclosures(graph: Graph, x: Array, exact: bool) -> Iterator[Values]:
 def _named(lower: Array, upper: Array) -> Values:
     found: Values = {}
     for j, (low, high) in enumerate(zip(lower.tolist(), upper.tolist(), strict=True)):
-        known = isinstance(low, Fraction) or bool(np.isfinite(low) and np.isfinite(high))
+        known = all(isinstance(end, Fraction) or np.isfinite(end) for end in (low, high))
         found[f"Y_{j}"] = (Fraction(low), Fraction(high)) if known else None
     return found
 
@@ -228,7 +228,7 @@ class Assertions:
 
 def _parsed(text: str) -> list[Formula]:
     stack: list[list[Formula]] = [[]]
-    for line in text.splitlines():
+    for line in LINE.split(text):
         for token in TOKEN.findall(line.partition(";")[0]):
             if token == "(":
                 stack.append([])

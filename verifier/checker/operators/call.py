@@ -46,6 +46,7 @@ class Builder:
         if isinstance(value, Tensor):
             return value
         flat = real(value).ravel()
+        self.double = self.double or value.dtype == np.float64
         return Tensor(self.graph.add(Linear((), (), flat)), np.arange(flat.size).reshape(value.shape))
 
     def whole(self, tensor: Tensor) -> int:
