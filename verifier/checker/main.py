@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from verifier.checker.bounds import Weak
 from verifier.checker.check import Check
 from verifier.checker.claim import read_property
@@ -35,6 +37,13 @@ def check(
     workers: int = 1,
 ) -> tuple[str, str]:
     """What is said of a proof, or of a sat's witness: accepted, rejected or error, and why."""
+    with np.errstate(all="ignore"):  # what is no number is known to be none
+        return _said(network, prop, proof, exact, progress, workers)
+
+
+def _said(
+    network: Path, prop: Path, proof: Path, exact: bool, progress: Callable[[int], None], workers: int
+) -> tuple[str, str]:
     try:
         if is_witness(proof):
             check_witness(network, prop, proof, exact)
