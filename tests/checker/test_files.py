@@ -64,7 +64,6 @@ def test_an_inequality_is_read_exactly(text: str, meant: object) -> None:
         (f"{DECLARED} (declare-const Y_3 Real) {BOX}", "gaps"),
         (f"{DECLARED} (declare-const Z Real) {BOX}", "gaps"),
         ("(declare-const X_0 Real) (assert (<= X_0 0))", "gaps"),
-        (f"{DECLARED} {BOX} (assert (<= (+ X_0 Y_0) 0))", "a row over"),
         (f"{DECLARED} {BOX} (assert (<= (* Y_1 Y_0) 0))", r"'\*'"),
         (f"{DECLARED} {BOX} (assert (or))", "'or'"),
         (f"{DECLARED} {BOX} (assert (= Y_0 0))", "'='"),

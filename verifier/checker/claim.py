@@ -67,7 +67,7 @@ class End:
 
 
 Atom = Row | End | bool
-"""An inequality over outputs, of one input, of constants alone."""
+"""An inequality over outputs, of one input; or whether one may hold that says nothing of these."""
 
 
 def read_property(path: Path) -> Claim:
@@ -172,7 +172,7 @@ def _atom(less: Expression, more: Expression, strict: bool) -> Atom:
     if all(name.startswith("Y_") for name in terms):
         return Row(tuple(sorted((int(name[2:]), value) for name, value in terms.items())), threshold, strict)
     if len(terms) > 1:
-        raise Unreadable(f"a row over {' and '.join(terms)} is not known to the checker")
+        return True  # a row over several inputs: what is shown without this condition holds with it
     ((name, value),) = terms.items()
     return End(int(name[2:]), threshold / value, value > 0)
 

@@ -47,6 +47,8 @@ def proof_of(
         graph, claim = read_model(network), read_property(prop)
         if [claim.inputs, claim.outputs] != [graph.nodes[k].size for k in (0, graph.output)]:
             raise GivenUp("the property has not as many inputs and outputs as the model")
+        if not all(disjunct.rows for disjunct in claim.disjuncts):
+            raise GivenUp("a disjunct has no row over outputs alone, which is what proofs go by")
         draft = Draft()
         refiner = Refiner(graph, claim.disjuncts, draft, Trails(trails), deadline, progress, threads)
         with threadpool_limits(limits=1):  # the matrices are small
