@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
 Piece = Callable[[], list[Any]]
@@ -20,6 +19,8 @@ def work_off(pieces: Iterable[Piece], workers: int = 1) -> None:
         while waiting:
             waiting += waiting.pop()()[::-1]
         return
+    from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
     with ThreadPoolExecutor(workers) as pool:
         begun: set[Future[list[Piece]]] = set()
         while waiting or begun:

@@ -142,8 +142,11 @@ class Refiner:
                     roots[n] = self.draft.root(some[n][0])
                 self.draft.sharpened[roots[n]] = True
             if still:
-                state = self.bounder.sharpened(state.take(np.array(still)))
-                self._prove_sharpened([roots[n] for n in still], state, [left[n] for n in still])
+                from threadpoolctl import threadpool_limits
+
+                with threadpool_limits(limits=1):  # the matrices are small
+                    state = self.bounder.sharpened(state.take(np.array(still)))
+                    self._prove_sharpened([roots[n] for n in still], state, [left[n] for n in still])
 
     def _prove_sharpened(self, roots: list[int], state: State, left: list[set[int]]) -> None:
         """Closes what is left of some boxes, their bounds sharpened."""

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verifier.search.record import InputCuts
+if TYPE_CHECKING:
+    from verifier.search.record import InputCuts
 
 
 @dataclass(frozen=True, eq=False)

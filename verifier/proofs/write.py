@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from verifier.checker.bounds import Weak
 from verifier.checker.claim import Disjunct, read_property
@@ -19,7 +19,9 @@ from verifier.deadline import Deadline
 from verifier.proofs.draft import Draft, GivenUp
 from verifier.proofs.refine import Refiner
 from verifier.proofs.trail import Trails
-from verifier.search.record import InputCuts
+
+if TYPE_CHECKING:
+    from verifier.search.record import InputCuts
 
 
 def proof_of(
@@ -51,8 +53,7 @@ def proof_of(
             raise GivenUp("a disjunct has no row over outputs alone, which is what proofs go by")
         draft = Draft()
         refiner = Refiner(graph, claim.disjuncts, draft, Trails(trails), deadline, progress, threads)
-        with threadpool_limits(limits=1):  # the matrices are small
-            refiner.prove(_by_box(claim.disjuncts))
+        refiner.prove(_by_box(claim.disjuncts))
     except Unreadable as error:
         raise GivenUp(f"the checker does not know all of it ({error})") from error
     except Weak as error:

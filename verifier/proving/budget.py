@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import time
+from pathlib import Path
 
 from verifier.deadline import Deadline
 
@@ -44,6 +46,9 @@ class Budget(Deadline):
 
 def _held() -> float:
     """Bytes that this process holds."""
-    import psutil
+    try:
+        return float(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):  # another system: psutil takes 20 ms to load
+        import psutil
 
-    return float(psutil.Process().memory_info().rss)
+        return float(psutil.Process().memory_info().rss)
