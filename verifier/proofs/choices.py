@@ -1,4 +1,4 @@
-"""The slopes that the engine's ascents choose, as a proof stores them: one for each operand of every nonlinear entry."""
+"""The slopes that the engine's ascents choose, as a proof stores them: one for each operand of a nonlinear entry."""
 
 from __future__ import annotations
 
