@@ -40,6 +40,18 @@ def test_digits(tmp_path: Path) -> None:
     assert (resumed.returncode, resumed.stdout) == (0, done.stdout)
 
 
+def test_a_narrow_table_keeps_names_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    data = samples(3)
+    np.savez(tmp_path / "data.npz", x=data.x[1:], y=data.labels[1:])
+    net = write_linear(tmp_path / "net.onnx", WEIGHT)
+    options = ["--norm", "2", "--epsilons", "0.01,0.02,0.03,0.04,0.05,0.06,0.08", "--methods", "cross-lipschitz"]
+    told = within("accuracy", str(net), "--data", str(tmp_path / "data.npz"), *options, "--workers", "1").stdout
+    assert "100.0 %" in told
+    assert " cross-lipschitz " in told
+    assert max(len(line) for line in told.splitlines()) <= 80
+
+
 def test_a_crossing_is_shouted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lies = dict(certificates.CERTIFICATES)
     lies["cross-lipschitz"] = lambda question, deadline: Radius(99.0, 2.0, "a lie", Standing.CERTIFIED)

@@ -60,6 +60,12 @@ def test_mistakes_are_told(words: tuple[str, ...], told: str) -> None:
     assert told in str(done.exception)
 
 
+def test_help_shows_no_empty_defaults() -> None:
+    shown = within("verify", "--help").stdout
+    assert "[]" not in shown
+    assert "[120]" in shown
+
+
 def test_a_mistake_is_one_line_in_the_shell() -> None:
     done = run("verify", *HOLDS, "--nonsense")
     assert (done.returncode, done.stdout) == (2, "error\n")

@@ -193,9 +193,9 @@ def _table(done: Accuracy, title: str) -> Table:
     from verifier.attacks.minimal.registry import ATTACKS
     from verifier.radii.smoothed import SMOOTHED
 
-    table = plain_table(title=title)
+    table = plain_table(title=title, pad_edge=False)
     sizes = done.summary.sizes
-    table.add_column("share of the samples")
+    table.add_column("share of the samples", overflow="fold")
     for size in sizes:
         table.add_column(f"{size.epsilon:g}", justify="right")
     table.add_row("classified rightly", *[_shown(done.summary.clean)] * len(sizes))

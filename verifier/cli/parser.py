@@ -72,7 +72,7 @@ def _settings(field: str, declared: Declared) -> dict[str, Any]:
     text = declared.help.replace("%", "%%")
     if declared.kind == "flag":
         return {"dest": field, "action": "store_true", "help": text}
-    if declared.default not in (None, ""):
+    if declared.default not in (None, "", ()):
         text += f" [{_shown(declared.default)}]"
     settings: dict[str, Any] = {"type": declared.read, "default": declared.default, "help": text}
     settings["metavar"] = declared.metavar or _kind(declared.read)

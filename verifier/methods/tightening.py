@@ -1,7 +1,7 @@
 """Sharpens the bounds of all neurons by programs before a method uses them (bound tightening, OBBT).
 
-Layer by layer, as each is bounded over relaxations that rest on those before it. Every open entry takes two programs,
-so that it is dear, and done only when asked for; the entries of a layer are shared by several processes.
+It goes layer by layer, as each layer is bounded over relaxations that rest on those before it. Every open entry takes
+two programs, which is expensive, so it is done only when asked for. Several processes share the entries of a layer.
 """
 
 from __future__ import annotations

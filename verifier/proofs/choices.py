@@ -1,4 +1,4 @@
-"""What the engine's ascents choose, as a proof has it: a slope for every operand of every nonlinear entry."""
+"""The slopes that the engine's ascents choose, as a proof stores them: one for each operand of a nonlinear entry."""
 
 from __future__ import annotations
 

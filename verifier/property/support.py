@@ -1,4 +1,4 @@
-"""The least value of linear functions over a ball intersected with a box: sound, nearly exact, and where it is taken.
+"""The least value of linear functions over a ball intersected with a box, and where it is taken; sound, nearly exact.
 
 For any split a = s + t of the coefficients, s bounded over the ball by its dual norm and t over the box,
 

@@ -1,4 +1,4 @@
-"""Bounds from below by Lipschitz constants of one sample's margins, by name, and CLEVER's estimate."""
+"""Lower bounds of a sample's radius, by name: from Lipschitz constants of its margins, and CLEVER's estimate."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What is in a file, plain or gzipped, read as a stream and up to a stated size.
 
-A few kilobytes of gzip can hold gigabytes, and a device never ends. So nothing is read beyond a limit, whatever the
-file is called and however it is stored.
+A few kilobytes of gzip can hold gigabytes, and a device such as /dev/zero never ends. So nothing is read beyond a
+limit, whatever the file is called and however it is stored.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The bytes of a model file, plain or gzipped, and the ways in which a file disappoints."""
+"""The bytes of a model file, plain or gzipped, and the messages where they cannot be read."""
 
 from __future__ import annotations
 
