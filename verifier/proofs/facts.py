@@ -63,24 +63,26 @@ class FactWriter:
         if k == 0 or (not sought.cuts and self.bounder.is_linear(k)):
             return  # nothing can be better than the intervals there are
         entries = np.flatnonzero(open_in(exact, intervals_of(state, k), k)[0])
+        known = State(list(state.lower), list(state.upper))  # no fact rests on another one about the same node
         size = max(1, CHUNK // sum(one.size for one in exact.nodes[: k + 1]) // 2)
         for start in range(0, len(entries), size):
             if self.deadline.expired or self.room <= 0:
                 return
-            self._prove(node, state, np.tile(entries[start : start + size], 2), sought)
+            self._prove(node, (known, state), np.tile(entries[start : start + size], 2), sought)
 
-    def _prove(self, node: int, state: State, entries: np.ndarray, sought: Sought) -> None:
-        """Bounds entries from below, in the first half, and from above."""
+    def _prove(self, node: int, states: tuple[State, State], entries: np.ndarray, sought: Sought) -> None:
+        """Bounds entries from below, in the first half, and from above, by the first state; narrows the second."""
+        known, state = states
         k, count = sought.k, len(entries)
         about = About(0, k, entries, np.arange(count) >= count // 2)
         rows = np.zeros((count, 1, self.bounder.graph.nodes[k].size))
         rows[np.arange(count), 0, entries] = np.where(about.above, -1.0, 1.0)
-        choice = self.ascents.found(state, replace(sought, coefficients=rows, thresholds=np.zeros((count, 1))))
+        choice = self.ascents.found(known, replace(sought, coefficients=rows, thresholds=np.zeros((count, 1))))
         hints, pressed = self.ascents.choices.hints(choice.slopes), self._pressed(choice, sought)
         for (p, entry), several in pressed.items():
             own = hints.pressures.setdefault(p, np.zeros((count, self.bounder.graph.nodes[p].size)))
             own[:, entry] = several
-        least = proven(self.bounder, state, about, hints)
+        least = proven(self.bounder, known, about, hints)
         lower, upper = state.lower[k][0, entries], state.upper[k][0, entries]
         gained = np.where(about.above, upper + least, least - lower)
         kept = np.flatnonzero(gained > WORTHWHILE * (upper - lower))
