@@ -8,7 +8,7 @@ import mpmath
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.network.references import REFERENCES, defined, functions, inside, intervals
@@ -55,6 +55,7 @@ def assert_line(function, interval, line, xs, sign):
 
 @settings(max_examples=250, deadline=None)
 @given(functions, intervals(), policies, shares)
+@example(f.Softsign(), (0.0, 1e30), Policy.ADAPTIVE, [0.0, 0.0, 0.0, 0.0])
 def test_lines_enclose_the_graph(function, interval, policy, shares):
     lower, upper = interval
     found = lines(function, array(lower), array(upper), policy)
