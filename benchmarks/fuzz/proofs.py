@@ -4,7 +4,7 @@
 
 A case draws a claim: a tiny random network, piecewise linear, smooth or with products, with a threshold near its
 smallest value, or one of our own properties, or, where VERIFIER_VNNCOMP names a folder with an index, a small real one.
-Its proof is written, accepted both ways, and then changed in one to three places, `CHANGES` times: numbers, signs,
+Its proof is written, accepted both ways, and then changed in one to three places, a hundred times: numbers, signs,
 missing and repeated entries, leaves of other disjuncts, facts elsewhere, other quantities. Wrong is a changed proof
 that doubles accept and rational numbers do not; and any proof, changed or not, of the claim with its threshold moved to
 where a known input violates it by 1e-6.
@@ -37,11 +37,11 @@ from verifier.proofs.draft import GivenUp
 from verifier.proofs.write import proof_of
 
 LIMIT = 300.0
-CHANGES = 25
+CHANGES = 100
 """Changed proofs of each claim."""
-SECONDS = 5.0
+SECONDS = 2.0
 """For the verdict, and for the proof."""
-COST = 60_000
+COST = 1_500
 """Values of all nodes times leaves up to which rational numbers are asked."""
 SPECS = Path(__file__).parents[2] / "vnnlib_specs"
 FUNCTIONS = ("Relu", "Relu", "Relu", "LeakyRelu", "Abs", "Sigmoid", "Tanh", "Exp", "Sin", "Cos", "Mul", "Softmax")
@@ -62,15 +62,18 @@ def work(case: Case) -> None:
         if why := said(graph, asked, good, exact):
             case.blame("REJECTED", f"{network} {prop}, in rational numbers: {exact}: {why}")
             return
+    if not exactly:  # nobody could say whether a changed proof is still one
+        case.count("claims too large for rational numbers")
+        return
     false = violated(graph, asked, case.rng)
-    case.count("claims, in rational numbers too" if exactly else "claims")
+    case.count("claims")
     for _ in range(CHANGES):
         changed = good
         for _ in range(int(case.rng.integers(1, 4))):
             changed = mutated(changed, case.rng)
         told = said(graph, asked, changed, False)
         case.count("changed: rejected" if told else "changed: still a proof")
-        if not told and exactly and (why := said(graph, asked, changed, True)):
+        if not told and (why := said(graph, asked, changed, True)):
             case.blame("WRONG", f"{network} {prop}: accepted in doubles, in rational numbers: {why}")
         if false is not None and not said(graph, false, changed, False):
             case.blame("WRONG proof of what is false", f"{network} {prop}")
