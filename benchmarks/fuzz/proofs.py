@@ -44,8 +44,8 @@ LONG = 60.0
 """Seconds after which a claim is left: rational numbers may take long."""
 SECONDS = 2.0
 """For the verdict, and for the proof."""
-COST = 1_500
-"""Values of all nodes times leaves up to which rational numbers are asked."""
+COST = 15_000
+"""Values of all nodes times leaves, and times values of sharpened nodes, up to which rational numbers are asked."""
 SPECS = Path(__file__).parents[2] / "vnnlib_specs"
 FUNCTIONS = ("Relu", "Relu", "Relu", "LeakyRelu", "Abs", "Sigmoid", "Tanh", "Exp", "Sin", "Cos", "Mul", "Softmax")
 
@@ -60,7 +60,8 @@ def work(case: Case) -> None:
         return
     (case.folder / "proof.npz").write_bytes(contents)
     good = read_proof(case.folder / "proof.npz")
-    exactly = sum(node.size for node in graph.nodes) * len(good["leaf_node"]) <= COST
+    values = sum(node.size for node in graph.nodes)
+    exactly = values * (len(good["leaf_node"]) + values * int(good["tree_sharpened"].sum())) <= COST
     for exact in (False, True)[: 1 + exactly]:
         if why := said(graph, asked, good, exact):
             case.blame("REJECTED", f"{network} {prop}, in rational numbers: {exact}: {why}")
