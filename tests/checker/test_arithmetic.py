@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from tests.checker.claims import NAMES, claim
 from verifier.checker.bounds import Bounder
-from verifier.checker.check import rational
 from verifier.checker.elementary import VALUE
 from verifier.checker.lines import STEPS, exactly, interval, product_lines, relu_lines, smooth_lines, step_lines
+from verifier.checker.rational import rational
 
 TRUE: dict[str, Any] = {
     "exp": mpmath.exp,

@@ -14,7 +14,7 @@ import pytest
 
 from tests.checker.claims import claim, model_file, proof, property_file, read, said
 from tests.readers.onnx_models import draw, operator
-from verifier.checker.claim import End, Row, _alternatives, _parsed, read_property
+from verifier.checker.claim import End, Row, _alternatives, parsed, read_property
 from verifier.checker.files import digest_of_model, digest_of_property
 from verifier.checker.graph import Unreadable
 from verifier.checker.main import check
@@ -51,7 +51,7 @@ def test_a_claim_counts_what_is_declared(tmp_path: Path) -> None:
     ],
 )
 def test_an_inequality_is_read_exactly(text: str, meant: object) -> None:
-    assert _alternatives(_parsed(text)[0]) == [[meant]]
+    assert _alternatives(parsed(text)[0]) == [[meant]]
 
 
 @pytest.mark.parametrize(

@@ -157,3 +157,18 @@ def test_many_alternatives_are_refused_before_they_are_made(tmp_path: Path) -> N
     both = "(and " + "(or (>= Y_0 20) (>= Y_0 21))" * 17 + ")"
     files = relu(tmp_path), claim(tmp_path, [("-1", "1")], f"(assert (or {both * 60}))")
     assert said(files, **ONE) == "error"
+
+
+def test_what_a_caller_raises_while_it_watches_is_not_the_file_s_fault(tmp_path: Path) -> None:
+    """So it is told that a check has run out of time."""
+
+    class TooLong(Exception):
+        pass
+
+    def look(leaves: int) -> None:
+        raise TooLong
+
+    files = relu(tmp_path), claim(tmp_path, [("-1", "1")], "(assert (>= Y_0 20))")
+    assert said(files, **ONE) == "accepted"
+    with pytest.raises(TooLong):
+        check(*files, tmp_path / "proof.npz", progress=look)

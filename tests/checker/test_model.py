@@ -12,10 +12,10 @@ from onnx import helper, numpy_helper
 
 from tests.readers.onnx_models import draw, f32, i64, model_of, operator
 from verifier.checker.bounds import Bounder
-from verifier.checker.check import rational
 from verifier.checker.graph import Linear, Unreadable
 from verifier.checker.lines import exactly
 from verifier.checker.model import OPERATORS, read_model
+from verifier.checker.rational import rational
 
 RNG = np.random.default_rng(0)
 KERNEL, IMAGE = draw(3, 2, 3, 2), (1, 2, 7, 6)

@@ -11,10 +11,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from verifier.checker.bounds import Bounder
-from verifier.checker.check import rational
 from verifier.checker.graph import Graph, Product
 from verifier.checker.lines import exactly
 from verifier.checker.model import read_model
+from verifier.checker.rational import rational
 
 ROWS, PARTS = 2, 4
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, partial
 from threading import Lock
@@ -18,11 +18,13 @@ import numpy as np
 
 from verifier.checker.bounds import UNIT, Bounder, Hints, State, Weak
 from verifier.checker.claim import Claim, Disjunct
-from verifier.checker.graph import Function, Graph, Linear, Product
-from verifier.checker.linear import Adjoint, Array, Convolution, Dense, Map, Move
+from verifier.checker.graph import Function, Graph, Product
+from verifier.checker.linear import Array
 from verifier.checker.lines import TINY, exactly
+from verifier.checker.narrowing import About, empty, narrow, proven
 from verifier.checker.pieces import Piece, work_off
 from verifier.checker.proof import Proof
+from verifier.checker.rational import rational, rounded
 
 VALUES = 1 << 22
 """Values of all nodes of the parts that are looked at together."""
@@ -357,42 +359,6 @@ class Check:
         return exactly(x) if self.exact else x
 
 
-def empty(state: State) -> Array:
-    """Parts in which some interval's ends cross, so that no input is in them; shape (N,)."""
-    found = np.zeros(state.count, bool)
-    for lower, upper in zip(state.lower, state.upper, strict=True):
-        found |= (lower > upper).any(1)
-    return found
-
-
-@dataclass(frozen=True, eq=False)
-class About:
-    """What facts are about: entries of node k in part n, their upper ends where `above`, else their lower ones."""
-
-    n: int
-    k: int
-    entries: Array
-    above: Array
-
-
-def proven(bounder: Bounder, state: State, about: About, hints: Hints) -> Array:
-    """Lower bounds of the entries, or of their negatives where `above`, each by its own choice; shape (facts,)."""
-    count = len(about.entries)
-    rows = np.zeros((count, 1, bounder.graph.nodes[about.k].size), state.lower[about.k].dtype)
-    rows[np.arange(count), 0, about.entries] = np.where(about.above, -1, 1)
-    return bounder.minimum(state.take(np.array([about.n])), about.k, rows, hints)[0][:, 0]
-
-
-def narrow(state: State, about: About, least: Array) -> None:
-    """Narrows the intervals of a part by what is proven."""
-    shape = state.count, state.lower[about.k].shape[1]
-    lower, upper = (np.array(np.broadcast_to(ends[about.k], shape)) for ends in (state.lower, state.upper))
-    below = ~about.above
-    np.maximum.at(lower[about.n], about.entries[below], least[below])
-    np.minimum.at(upper[about.n], about.entries[about.above], -least[about.above])
-    state.lower[about.k], state.upper[about.k] = lower, upper
-
-
 @dataclass(frozen=True, eq=False)
 class Combined:
     """One row: coefficients . y > threshold closes, >= if it is strict."""
@@ -411,41 +377,3 @@ def slots_of(graph: Graph) -> dict[int, tuple[slice, ...]]:
             slots[k] = tuple(slice(a, a + node.size) for a in starts)
             start = slots[k][-1].stop
     return slots
-
-
-def rounded(x: Array, towards: float) -> Array:
-    """Rational numbers as doubles, on one side."""
-    flat = []
-    for value in x.ravel():
-        near = _as_float(value)
-        beyond = Fraction(near) > value if towards < 0 else Fraction(near) < value
-        flat.append(np.nextafter(near, towards) if beyond else near)
-    return np.array(flat).reshape(x.shape)
-
-
-def _as_float(value: Fraction) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        raise Weak("numbers beyond what doubles hold") from None
-
-
-def rational(graph: Graph) -> Graph:
-    """The same with its numbers as rational ones."""
-    nodes = [
-        replace(n, maps=tuple(_rational(m) for m in n.maps), bias=exactly(n.bias)) if isinstance(n, Linear) else n
-        for n in graph.nodes
-    ]
-    return Graph(nodes, graph.output, graph.quantities)
-
-
-def _rational(m: Map) -> Map:
-    if isinstance(m, Move):
-        return m if m.factor is None else replace(m, factor=exactly(m.factor))
-    if isinstance(m, Dense):
-        return replace(m, weight=exactly(m.weight))
-    if isinstance(m, Convolution):
-        return replace(m, kernel=exactly(m.kernel))
-    of = _rational(m.of)
-    assert isinstance(of, Convolution)
-    return Adjoint(of)

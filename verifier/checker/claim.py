@@ -77,7 +77,7 @@ def read_property(path: Path) -> Claim:
         Unreadable: it is none, or says more than is known here.
     """
     try:
-        return _claim(_parsed(contents(path, PROPERTY).decode()))
+        return _claim(parsed(contents(path, PROPERTY).decode()))
     except (UnicodeDecodeError, RecursionError, Unreadable) as error:
         raise Unreadable(f"{path}: {error}") from error
 
@@ -113,7 +113,8 @@ def _claim(statements: tuple[Expression, ...]) -> Claim:
     return claim
 
 
-def _parsed(text: str) -> tuple[Expression, ...]:
+def parsed(text: str) -> tuple[Expression, ...]:
+    """The statements of a text, as nested brackets."""
     stack: list[list[Expression]] = [[]]
     for line in LINE.split(text):
         for token in TOKEN.findall(line.partition(";")[0]):

@@ -14,9 +14,7 @@ real numbers, do not. Such a witness is rejected, and the text says so.
 
 from __future__ import annotations
 
-import gzip
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -26,22 +24,17 @@ from typing import Any
 import numpy as np
 
 from verifier.checker.bounds import Bounder, Weak
-from verifier.checker.check import rational
-from verifier.checker.claim import LINE, TOKEN
-from verifier.checker.files import digest_of_model, digest_of_property
+from verifier.checker.claim import NUMBER, VARIABLE, Expression, parsed
+from verifier.checker.files import PROPERTY, contents, digest_of_model, digest_of_property
 from verifier.checker.graph import Graph, Unreadable
 from verifier.checker.linear import Array
 from verifier.checker.lines import exactly
 from verifier.checker.model import read_model
 from verifier.checker.proof import DAMAGED, VERSION, read_arrays
+from verifier.checker.rational import rational
 
-NUMBER = re.compile(r"[+-]?(\d{1,1000}\.?\d{0,1000}|\.\d{1,1000})([eE][+-]?\d{1,4})?", re.ASCII)
-VARIABLE = re.compile(r"[XY]_\d{1,9}", re.ASCII)
 SHARPENED = 20_000
 """Values of a model's nodes up to which all of them are bounded backward, if nothing less decides."""
-DEEPEST = 200
-"""Brackets within brackets at most."""
-Formula = str | list["Formula"]
 Interval = tuple[Fraction, Fraction]
 Values = dict[str, Interval | None]
 """By variable; None is no number."""
@@ -174,7 +167,7 @@ class Assertions:
         formulas: one for each assertion.
     """
 
-    def __init__(self, variables: set[str], formulas: Sequence[Formula]) -> None:
+    def __init__(self, variables: set[str], formulas: Sequence[Expression]) -> None:
         self.variables, self.formulas = variables, formulas
 
     @classmethod
@@ -185,14 +178,13 @@ class Assertions:
             Unreadable: it is none.
         """
         try:
-            data = path.read_bytes()
-            text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
-        except (OSError, UnicodeDecodeError, EOFError) as error:
+            statements = parsed(contents(path, PROPERTY).decode())
+        except (UnicodeDecodeError, Unreadable) as error:
             raise Unreadable(f"{path}: {error}") from error
         variables: set[str] = set()
         formulas = []
-        for statement in _parsed(text):
-            if not isinstance(statement, list) or not statement:
+        for statement in statements:
+            if not isinstance(statement, tuple) or not statement:
                 raise Unreadable(f"{path}: '{statement}' outside any statement")
             if statement[0] == "declare-const" and len(statement) == 3 and statement[2] == "Real":
                 variables.add(str(statement[1]))
@@ -226,27 +218,7 @@ class Assertions:
         return ""
 
 
-def _parsed(text: str) -> list[Formula]:
-    stack: list[list[Formula]] = [[]]
-    for line in LINE.split(text):
-        for token in TOKEN.findall(line.partition(";")[0]):
-            if token == "(":
-                stack.append([])
-                if len(stack) > DEEPEST:
-                    raise Unreadable("brackets are nested too deep")
-            elif token == ")":
-                if len(stack) == 1:
-                    raise Unreadable("a bracket closes that was not opened")
-                done = stack.pop()
-                stack[-1].append(done)
-            else:
-                stack[-1].append(token)
-    if len(stack) > 1:
-        raise Unreadable("a bracket is not closed")
-    return stack[0]
-
-
-def _text(formula: Formula) -> str:
+def _text(formula: Expression) -> str:
     told = formula if isinstance(formula, str) else "(" + " ".join(_text(part) for part in formula) + ")"
     return told if len(told) <= 60 else told[:57] + "..."
 
@@ -256,7 +228,7 @@ def _all(parts: Iterator[bool | None]) -> bool | None:
     return False if False in said else None if None in said else True
 
 
-def _holds(formula: Formula, values: Values) -> bool | None:
+def _holds(formula: Expression, values: Values) -> bool | None:
     """Whether a formula holds for all values in their intervals (True), for none (False), or neither is known."""
     if isinstance(formula, str) or not formula:
         raise Unreadable(f"'{formula}' where a formula is expected")
@@ -276,7 +248,7 @@ def _holds(formula: Formula, values: Values) -> bool | None:
     raise Unreadable(f"'{head}' is not known")
 
 
-def _value(term: Formula, values: Values) -> Interval | None:
+def _value(term: Expression, values: Values) -> Interval | None:
     if isinstance(term, str):
         if VARIABLE.fullmatch(term):
             if term not in values:

@@ -11,7 +11,7 @@ import numpy as np
 
 from verifier.bounds.layout import Layout, open_in
 from verifier.checker.bounds import Bounder, State
-from verifier.checker.check import About, narrow, proven
+from verifier.checker.narrowing import About, narrow, proven
 from verifier.deadline import Deadline
 from verifier.proofs.ascents import Ascents, Choice, Sought, intervals_of
 from verifier.proofs.draft import Draft, Fact

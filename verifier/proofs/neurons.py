@@ -15,9 +15,10 @@ from verifier.bounds.interval import node_interval
 from verifier.bounds.layout import layout
 from verifier.bounds.optimise import AscentOptions
 from verifier.checker.bounds import Bounder, Hints, State
-from verifier.checker.check import empty, rounded
 from verifier.checker.claim import Disjunct
 from verifier.checker.graph import Graph
+from verifier.checker.narrowing import empty
+from verifier.checker.rational import rounded
 from verifier.deadline import Deadline
 from verifier.proofs.ascents import Ascents, intervals_of
 from verifier.proofs.draft import Draft, GivenUp, Leaf

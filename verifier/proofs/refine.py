@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.checker.bounds import Bounder, Hints, State
-from verifier.checker.check import rounded, slots_of
+from verifier.checker.check import slots_of
 from verifier.checker.claim import Disjunct
 from verifier.checker.graph import Function, Graph, Product
+from verifier.checker.rational import rounded
 from verifier.deadline import Deadline
 from verifier.proofs.draft import Draft, GivenUp, Leaf
 from verifier.proofs.trail import Trail, Trails
