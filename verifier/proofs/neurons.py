@@ -14,16 +14,15 @@ import numpy as np
 from verifier.bounds.interval import node_interval
 from verifier.bounds.layout import layout
 from verifier.bounds.optimise import AscentOptions
-from verifier.checker.bounds import Bounder, Hints, State
-from verifier.checker.claim import Disjunct
-from verifier.checker.graph import Graph
+from verifier.checker.bounds import Hints, State
 from verifier.checker.narrowing import empty
 from verifier.checker.rational import rounded
 from verifier.deadline import Deadline
-from verifier.proofs.ascents import Ascents, intervals_of
-from verifier.proofs.draft import Draft, GivenUp, Leaf
+from verifier.proofs.ascents import intervals_of
+from verifier.proofs.draft import GivenUp, Leaf
 from verifier.proofs.facts import FactWriter
 from verifier.proofs.replay import Replay
+from verifier.proofs.work import Work, exceeds
 from verifier.property.query import Box
 from verifier.search import bounding
 from verifier.search.branching import children, chosen
@@ -33,8 +32,6 @@ from verifier.search.record import Record
 
 ROOT = AscentOptions(steps=40, decay=0.95)
 STEP = AscentOptions(steps=12, place_rate=0.05, multiplier_rate=0.2)
-RESERVE = 1e-9
-"""By which a bound exceeds its threshold, relatively: the checker may add up in another order."""
 BATCH = 128
 FACTS = 0.3
 """Of the time left, for facts."""
@@ -54,31 +51,13 @@ class Silent:
 
 
 class Neurons:
-    """Closes disjuncts below one root.
+    """Closes disjuncts below one root of a proof."""
 
-    Args:
-        graph, disjuncts: the claim.
-        draft: to write to.
-        ascents: on the graph.
-        deadline: when to give up.
-        threads: processes that a search may use.
-    """
-
-    def __init__(
-        self,
-        graph: Graph,
-        disjuncts: Sequence[Disjunct],
-        draft: Draft,
-        ascents: Ascents,
-        deadline: Deadline,
-        threads: int = 1,
-    ) -> None:
-        self.graph, self.disjuncts, self.draft, self.deadline = graph, disjuncts, draft, deadline
-        self.threads = threads
-        self.checker, self.ascents = Bounder(graph), ascents
-        self.checker.between = self._in_time
-        self.names = {node: name for name, node in graph.quantities.items()}
-        self.batch = max(2, min(BATCH, (1 << 21) // sum(node.size for node in graph.nodes)))
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.graph, self.disjuncts, self.draft, self.ascents = work.graph, work.disjuncts, work.draft, work.ascents
+        self.names = {node: name for name, node in work.graph.quantities.items()}
+        self.batch = max(2, min(BATCH, (1 << 21) // sum(node.size for node in work.graph.nodes)))
 
     def prove(self, root: int, state: State, which: Sequence[int]) -> None:
         """Closes disjuncts on a sharpened root with these bounds.
@@ -91,7 +70,7 @@ class Neurons:
         if not len(waiting):
             return
         facts = FactWriter(
-            self.ascents, self.names, self.checker, self.draft, Deadline(FACTS * self.deadline.remaining)
+            self.ascents, self.names, self.work.bounder, self.draft, Deadline(FACTS * self.work.deadline.remaining)
         )
         root = self.draft.root(self.which[0])  # what was closed so far knows of no facts
         self.which = sorted({self.which[d] for d in waiting.disjunct.tolist()})
@@ -100,23 +79,23 @@ class Neurons:
         if not len(waiting):
             return
         self.which = sorted({self.which[d] for d in waiting.disjunct.tolist()})
-        facts.deadline = self.deadline
+        facts.deadline = self.work.deadline
         step = self._bounder()
         leaves = Replay(self._searched(step.question), step.question.shape, facts, self.draft).leaves(root, self.state)
         self._cut(step, self._open(step, leaves))
 
     def _searched(self, question: bounding.Question) -> Record:
         """The record of a search that excludes all disjuncts."""
-        search = NeuronSearch(question, NeuronOptions(threads=self.threads), Silent(), self.deadline)
+        search = NeuronSearch(question, NeuronOptions(threads=self.work.threads), Silent(), self.work.deadline)
         search.run(np.arange(len(self.which)))
         if not search.finished or not search.record.complete:
-            raise GivenUp("the time ran out" if self.deadline.expired else "a search did not come to its end")
+            raise GivenUp("the time ran out" if self.work.deadline.expired else "a search did not come to its end")
         return search.record
 
     def _cut(self, step: bounding.Bounder, waiting: Domains) -> None:
         """Cuts what the checker's bounds do not close until they do."""
         while len(waiting):
-            self._in_time()
+            self.work.in_time()
             order = np.argsort(waiting.bound)
             now, waiting = waiting.take(order[: self.batch]), waiting.take(order[self.batch :])
             positions = chosen(step, now)
@@ -154,10 +133,6 @@ class Neurons:
         shape = layout(engines.exact, intervals)
         return bounding.Bounder(bounding.Question(engines, box, intervals, shape, rows, thresholds), STEP, 1)
 
-    def _in_time(self) -> None:
-        if self.deadline.expired:
-            raise GivenUp("the time ran out")
-
     def _split(
         self, question: bounding.Question, parents: Domains, positions: np.ndarray, cuts: np.ndarray
     ) -> np.ndarray:
@@ -173,14 +148,14 @@ class Neurons:
         hopeful = np.flatnonzero(domains.bound > 0)
         closed = np.zeros(len(domains), bool)
         for start in range(0, len(hopeful), self.batch):
-            self._in_time()
+            self.work.in_time()
             some = hopeful[start : start + self.batch]
             closed[some] = self._close(bounder, domains.take(some))
         left = domains.take(~closed)
         if (left.candidates[:, 0] < 0).any():
             bounded = []
             for part in left.parts(-(-len(left) // self.batch)):
-                self._in_time()
+                self.work.in_time()
                 bounded.append(bounder.bound(part).domains)
             left = Domains.joined(bounded)
         if not (left.candidates[:, 0] >= 0).all():
@@ -200,8 +175,8 @@ class Neurons:
         rows = (np.einsum("nr,nrf->nf", weights, question.rows[domains.disjunct]) @ self.forms)[:, None]
         thresholds = np.where(np.isinf(question.thresholds), 0.0, question.thresholds)[domains.disjunct]
         limit = (weights * thresholds).sum(1)
-        least = self.checker.least(part, self.graph.output, rows, translated.hints)[:, 0]
-        closed = (least - limit > RESERVE * (np.abs(least) + np.abs(limit)) + 1e-12) | empty(part)
+        least = self.work.bounder.least(part, self.graph.output, rows, translated.hints)[:, 0]
+        closed = exceeds(least, limit) | empty(part)
         for n in np.flatnonzero(closed):
             d = self.which[domains.disjunct[n]]
             own = tuple(weights[n, : len(self.disjuncts[d].rows)].tolist())

@@ -6,30 +6,25 @@ that are best by themselves, nor by those of an ascent, are cut further. Where m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verifier.checker.bounds import Bounder, Hints, State
+from verifier.checker.bounds import Hints, State
 from verifier.checker.check import slots_of
 from verifier.checker.claim import Disjunct
-from verifier.checker.graph import Function, Graph, Product
+from verifier.checker.graph import Function, Product
 from verifier.checker.rational import rounded
-from verifier.deadline import Deadline
-from verifier.proofs.draft import Draft, GivenUp, Leaf
+from verifier.proofs.draft import GivenUp, Leaf
 from verifier.proofs.trail import Trail, Trails
+from verifier.proofs.work import Work, exceeds
 
-if TYPE_CHECKING:
-    from verifier.proofs.ascents import Ascents
-
+FLAT = 1e-9
+"""Added to the steepness of a row, so that of flat ones the widest interval is cut."""
 FEW_INPUTS = 16
 """Varying inputs up to which inputs are cut."""
-RESERVE = 1e-9
-"""By which a bound exceeds its threshold, relatively: the checker may add up in another order."""
 MOST = 1_000_000
 """Nodes of all trees at most."""
 VALUES = 1 << 20
@@ -77,50 +72,33 @@ class Rows:
 
     def margins(self, least: np.ndarray, d: int) -> np.ndarray:
         """By how much the rows of a disjunct exceed what they must, where all forms have these lower bounds."""
+        return np.asarray(least[self.of[d]] - self.limits[d])
+
+    def closing(self, least: np.ndarray, d: int) -> int | None:
+        """The row of a disjunct that exceeds by most what it must, if one does."""
         own, limits = least[self.of[d]], self.limits[d]
-        return own - limits - RESERVE * (np.abs(own) + np.abs(limits))
+        done = exceeds(own, limits)
+        return int(np.where(done, own - limits, -np.inf).argmax()) if done.any() else None
 
 
 class Refiner:
     """Writes the trees of distinct boxes.
 
     Args:
-        graph, disjuncts: the claim, as the checker reads it.
-        draft: to write to.
+        work: the proof.
         trails: cuts that a search found to suffice.
-        deadline: when to give up.
-        progress: is told of the cases so far.
-        threads: processes that a search may use.
     """
 
-    def __init__(
-        self,
-        graph: Graph,
-        disjuncts: Sequence[Disjunct],
-        draft: Draft,
-        trails: Trails,
-        deadline: Deadline,
-        progress: Callable[[int], None] = lambda n: None,
-        threads: int = 1,
-    ) -> None:
-        self.graph, self.disjuncts, self.draft, self.trails = graph, disjuncts, draft, trails
-        self.deadline, self.progress, self.threads = deadline, progress, threads
-        self.bounder = Bounder(graph)
-        self.bounder.between = self._in_time
-        functions = [node for node in graph.nodes if isinstance(node, Function | Product)]
+    def __init__(self, work: Work, trails: Trails) -> None:
+        self.work, self.trails = work, trails
+        self.graph, self.disjuncts, self.draft, self.bounder = work.graph, work.disjuncts, work.draft, work.bounder
+        functions = [node for node in self.graph.nodes if isinstance(node, Function | Product)]
         self.relus_only = all(isinstance(node, Function) and node.kind == "relu" for node in functions)
         # The other choice that a search tries: 0 below every relu.
-        slots = slots_of(graph)
+        slots = slots_of(self.graph)
         self._no_slopes = np.zeros(max((parts[-1].stop for parts in slots.values()), default=0), np.float32)
-        self._flat = Hints({k: (np.zeros((1, graph.nodes[k].size)),) for k in slots})
-        self.batch = max(1, min(128, VALUES // sum(node.size for node in graph.nodes)))
-
-    @cached_property
-    def ascents(self) -> Ascents:
-        """Made only where the checker's own lines do not suffice."""
-        from verifier.proofs.ascents import Ascents
-
-        return Ascents(self.graph)
+        self._flat = Hints({k: (np.zeros((1, self.graph.nodes[k].size)),) for k in slots})
+        self.batch = max(1, min(128, VALUES // sum(node.size for node in self.graph.nodes)))
 
     def prove(self, groups: Sequence[Sequence[int]]) -> None:
         """Closes all disjuncts, those that have the same box in one group.
@@ -164,8 +142,7 @@ class Refiner:
             elif self._many_vary(own):
                 from verifier.proofs.neurons import Neurons
 
-                search = Neurons(self.graph, self.disjuncts, self.draft, self.ascents, self.deadline, self.threads)
-                search.prove(root, own, sorted(those))
+                Neurons(self.work).prove(root, own, sorted(those))
                 left[n] = set()
         stack += self._children(roots, state, left, rows, found)
         while stack:
@@ -201,18 +178,13 @@ class Refiner:
         self.draft.sharpened[node] = True
         return Part(node, state, which)
 
-    def _in_time(self) -> None:
-        self.progress(len(self.draft.parent))
-        if self.deadline.expired:
-            raise GivenUp("the time ran out")
-
     @staticmethod
     def _many_vary(state: State) -> bool:
         return int((state.lower[0] < state.upper[0]).sum()) > FEW_INPUTS
 
     def _expand(self, parts: list[Part]) -> list[Part]:
         """Bounds parts anew and closes what can be; the halves of those that stay open."""
-        self._in_time()
+        self.work.in_time()
         if len(self.draft.parent) > MOST:
             raise GivenUp(f"more than {MOST} cases")
         every = range(len(self.graph.nodes))
@@ -250,13 +222,13 @@ class Refiner:
             some = pairs[start : start + self.batch]
             part = state.take(np.array([n for n, _ in some]))
             coefficients, thresholds = rows.padded([d for _, d in some])
-            choice = self.ascents.found(part, Sought(self.graph.output, coefficients, thresholds))
+            choice = self.work.ascents.found(part, Sought(self.graph.output, coefficients, thresholds))
             exists, slopes = np.isfinite(thresholds), choice.slopes
             weights = np.where(exists, np.maximum(choice.weights, 0.0), 0.0).astype(np.float32).astype(float)
             combined = np.einsum("nr,nrj->nj", weights, coefficients)[:, None]
             limit = (weights * np.where(exists, thresholds, 0.0)).sum(1)
-            least = self.bounder.least(part, self.graph.output, combined, self.ascents.choices.hints(slopes))[:, 0]
-            closed = least - limit > RESERVE * (np.abs(least) + np.abs(limit)) + 1e-12
+            least = self.bounder.least(part, self.graph.output, combined, self.work.ascents.choices.hints(slopes))[:, 0]
+            closed = exceeds(least, limit)
             for (n, d), done, slope, weight in zip(some, closed, slopes, weights, strict=True):
                 if done:
                     self.draft.leaves.append(Leaf(nodes[n], d, tuple(weight[: len(rows.of[d])].tolist()), (), slope))
@@ -272,14 +244,12 @@ class Refiner:
         for n, (node, some) in enumerate(zip(nodes, wanted, strict=True)):
             still = set()
             for d in some:
-                own = rows.margins(least[n], d)
-                if own.size and own.max() > 0:
-                    best = int(own.argmax())
-                    self.draft.leaves.append(
-                        Leaf(node, d, tuple(float(k == best) for k in range(len(own))), (), slopes)
-                    )
-                else:
+                best = rows.closing(least[n], d)
+                if best is None:
                     still.add(d)
+                    continue
+                weights = tuple(float(k == best) for k in range(len(rows.of[d])))
+                self.draft.leaves.append(Leaf(node, d, weights, (), slopes))
             left.append(still)
         return left
 
@@ -301,7 +271,7 @@ class Refiner:
         """Where to cut a part: an input, and the middle of its interval."""
         low, high = (a[0][min(n, len(a[0]) - 1)] for a in (state.lower, state.upper))
         steepness = np.abs(found.on_inputs[min(n, len(found.on_inputs) - 1), row])
-        gain = np.where(low < high, (steepness + 1e-9) * (high - low), -1.0)
+        gain = np.where(low < high, (steepness + FLAT) * (high - low), -1.0)
         entry = int(gain.argmax())
         middle = float(low[entry] / 2 + high[entry] / 2)
         if not low[entry] < middle < high[entry]:

@@ -19,6 +19,7 @@ from verifier.deadline import Deadline
 from verifier.proofs.draft import Draft, GivenUp
 from verifier.proofs.refine import Refiner
 from verifier.proofs.trail import Trails
+from verifier.proofs.work import Work
 
 if TYPE_CHECKING:
     from verifier.search.record import InputCuts
@@ -52,8 +53,8 @@ def proof_of(
         if not all(disjunct.rows for disjunct in claim.disjuncts):
             raise GivenUp("a disjunct has no row over outputs alone, which is what proofs go by")
         draft = Draft()
-        refiner = Refiner(graph, claim.disjuncts, draft, Trails(trails), deadline, progress, threads)
-        refiner.prove(_by_box(claim.disjuncts))
+        work = Work(graph, claim.disjuncts, draft, deadline, progress, threads)
+        Refiner(work, Trails(trails)).prove(_by_box(claim.disjuncts))
     except Unreadable as error:
         raise GivenUp(f"the checker does not know all of it ({error})") from error
     except Weak as error:
