@@ -217,7 +217,8 @@ def work(case: Case) -> None:
     if refusal:
         refused_late(case, network, refusal, op)
         return
-    compare(case, network, points, values, op)
+    got = network.forward(points.reshape(len(points), -1).astype(np.float64))
+    compare(case, got, values, op)
 
 
 def refused_late(case: Case, network: Network, refusal: str, op: str) -> None:
@@ -232,8 +233,8 @@ def refused_late(case: Case, network: Network, refusal: str, op: str) -> None:
         case.blame(f"read what the runtime refuses: {op}", refusal[:300])
 
 
-def compare(case: Case, network: Network, points: np.ndarray, values: list[np.ndarray], op: str) -> None:
-    got = network.forward(points.reshape(len(points), -1).astype(np.float64))
+def compare(case: Case, got: np.ndarray, values: list[np.ndarray], op: str) -> None:
+    """Sets values of some points, shape (N, outputs), beside the runtime's."""
     want = np.array([v.astype(np.float64).ravel() for v in values])
     if got.shape != want.shape:
         case.blame(f"another size: {op}", f"{got.shape}, the runtime {want.shape}")

@@ -13,7 +13,7 @@ import sys
 import numpy as np
 
 from benchmarks.fuzz.harness import Case, fuzz
-from benchmarks.fuzz.operators import LIMIT, POINTS, TOLERANCE, VALUES, model, session
+from benchmarks.fuzz.operators import LIMIT, POINTS, VALUES, compare, model, session
 from benchmarks.readings import output
 from verifier.checker.graph import Unreadable
 from verifier.checker.model import read_model
@@ -43,18 +43,8 @@ def work(case: Case) -> None:
         case.count(f"read what the runtime refuses: {op}: {str(error).rpartition(': ')[2][:60]}")
         return
     with np.errstate(all="ignore"):
-        got = [output(graph, point.ravel().astype(float)) for point in points]
-    want = [value.astype(float).ravel() for value in values]
-    if got[0].shape != want[0].shape:
-        case.blame(f"another size: {op}", f"{got[0].shape}, the runtime {want[0].shape}")
-        return
-    finite = np.isfinite(want)
-    off = float(np.abs(np.array(got)[finite] - np.array(want)[finite]).max(initial=0.0))
-    scale = 1.0 + float(np.abs(np.array(want)[finite]).max(initial=0.0))
-    if off <= TOLERANCE * scale:
-        case.count(f"equal: {op}")
-    else:
-        case.blame(f"DIFFERENT: {op}", f"by {off:g} of {scale:g}")
+        got = np.array([output(graph, point.ravel().astype(float)) for point in points])
+    compare(case, got, values, op)
 
 
 if __name__ == "__main__":

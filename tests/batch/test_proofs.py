@@ -18,7 +18,7 @@ from tests.cli.within import within
 from verifier.batch.assignment import Assignment
 from verifier.batch.isolation import run_isolated
 from verifier.batch.job import Job
-from verifier.batch.messages import framed, whole
+from verifier.batch.messages import framed, packed, whole
 from verifier.batch.outcome import Fault, Outcome
 from verifier.batch.plan import OF_PROOFS, Settings, fingerprint
 from verifier.batch.proof_record import ProofOrder, ProofRecord, interrupted, proof_name
@@ -100,7 +100,7 @@ def test_a_process_that_ends_at_its_proof_has_its_verdict(
     order = ProofOrder(tmp_path, "proof.npz", 5.0, 100.0, check=True)
     order.path.write_text("not vouched for")
     attempt = Attempt(Assignment(Job(MOONS, HOLDS), 2000, proof=order), None, 0)  # type: ignore[arg-type]
-    messages = [outcome("unsat").packed() if record is None else record.packed() for record in sent]
+    messages = [packed(outcome("unsat") if record is None else record) for record in sent]
     answer = BEGUN + b"".join(map(framed, messages)) + framed(b"cut off")[:-3]
     told = attempt._judged(fault, status, answer, "")
     reason = None if told.proof is None else told.proof.reason
@@ -115,7 +115,7 @@ def test_a_process_that_ends_at_its_proof_has_its_verdict(
 
 def test_without_an_order_a_crash_is_a_crash() -> None:
     attempt = Attempt(Assignment(Job(MOONS, HOLDS), 2000), None, 0)  # type: ignore[arg-type]
-    answer = BEGUN + framed(outcome("unsat").packed())
+    answer = BEGUN + framed(packed(outcome("unsat")))
     assert attempt._judged(Fault.NONE, 11, answer, "").fault is Fault.CRASH
     assert attempt._judged(Fault.NONE, 0, answer, "").verdict.status is Status.UNSAT
 

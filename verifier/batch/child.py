@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from verifier.batch.contents import network_hash, property_hash
 from verifier.batch.job import Job, decide
-from verifier.batch.messages import framed
+from verifier.batch.messages import framed, packed
 from verifier.batch.outcome import Fault, Outcome
 from verifier.batch.proof_work import records, used
 from verifier.batch.refusals import refusal
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from verifier.batch.assignment import Assignment
+    from verifier.batch.proof_record import ProofRecord
     from verifier.methods import Task
     from verifier.verdict import Verdict
 
@@ -58,11 +59,11 @@ def run_child(assignment: Assignment, answer: int, log: int) -> NoReturn:
                 order.removed()
         outcome, task = (changed, None) if changed else _decided(assignment.job, answer)
         if order is None:
-            _send(answer, outcome.packed())
+            _send(answer, outcome)
         else:
-            _send(answer, replace(outcome, **used()).packed())
+            _send(answer, replace(outcome, **used()))
             for record in records(order, assignment.job, outcome, task):
-                _send(answer, record.packed())
+                _send(answer, record)
         status = 0
     except BaseException:
         _log_exception()
@@ -128,7 +129,7 @@ def _decided(job: Job, answer: int) -> tuple[Outcome, Task | None]:
     watchdog = Watchdog(job.timeout, lambda text: print(text, file=sys.stderr, flush=True), on_signals=False)
 
     def finish(verdict: Verdict, task: Task | None) -> int:
-        _send(answer, Outcome.of(verdict, task).packed())
+        _send(answer, Outcome.of(verdict, task))
         return 0
 
     try:
@@ -161,8 +162,8 @@ def _failure(error: Exception, job: Job, seconds: float) -> Outcome:
     return Outcome.failed(Fault.DEFECT, told, job.method, seconds)
 
 
-def _send(end: int, message: bytes) -> None:
-    _write(end, framed(message))
+def _send(end: int, told: Outcome | ProofRecord) -> None:
+    _write(end, framed(packed(told)))
 
 
 def _write(end: int, content: bytes) -> None:

@@ -1,10 +1,13 @@
-"""Messages through a pipe: each has its length before it, so that one which was cut off is known from a whole one."""
+"""Messages through a pipe: things of ours, each with its length before it, so that what was cut off is known."""
 
 from __future__ import annotations
 
+import pickle
 import struct
+from typing import TypeVar
 
 LENGTH = struct.Struct(">Q")
+T = TypeVar("T")
 
 
 def framed(message: bytes) -> bytes:
@@ -22,3 +25,15 @@ def whole(content: bytes) -> list[bytes]:
         found.append(content[start + LENGTH.size : start + LENGTH.size + length])
         start += LENGTH.size + length
     return found
+
+
+def packed(thing: object) -> bytes:
+    """Something of ours as bytes, for another process of ours."""
+    return pickle.dumps(thing, pickle.HIGHEST_PROTOCOL)
+
+
+def unpacked(data: bytes, kind: type[T]) -> T:
+    """What `packed` packed, which must be of this kind."""
+    thing = pickle.loads(data)
+    assert isinstance(thing, kind)
+    return thing

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -87,17 +86,6 @@ class Outcome:
         """The outcome of a job that gave no answer."""
         status = Status.TIMEOUT if fault is Fault.RUNAWAY else Status.ERROR
         return cls(Verdict(status, method, seconds=seconds, detail=" ".join(detail.split())), fault)
-
-    def packed(self) -> bytes:
-        """The outcome as bytes, for another process of ours."""
-        return pickle.dumps(self, pickle.HIGHEST_PROTOCOL)
-
-    @staticmethod
-    def unpacked(data: bytes) -> Outcome:
-        """What `packed` packed."""
-        outcome = pickle.loads(data)
-        assert isinstance(outcome, Outcome)
-        return outcome
 
     @classmethod
     def refused(cls, error: VerifierError, method: str, seconds: float) -> Outcome:

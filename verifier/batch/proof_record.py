@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import pickle
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -80,17 +79,6 @@ class ProofRecord:
     def stands(self) -> bool:
         """Whether there is a file, and no checker has refused it."""
         return bool(self.path) and self.checked in ("", ACCEPTED)
-
-    def packed(self) -> bytes:
-        """The record as bytes, for another process of ours."""
-        return pickle.dumps(self, pickle.HIGHEST_PROTOCOL)
-
-    @staticmethod
-    def unpacked(data: bytes) -> ProofRecord:
-        """What `packed` packed."""
-        record = pickle.loads(data)
-        assert isinstance(record, ProofRecord)
-        return record
 
     @property
     def note(self) -> str:

@@ -26,7 +26,7 @@ from typing import Any
 
 from verifier.batch.assignment import Assignment
 from verifier.batch.child import BEGUN, run_child
-from verifier.batch.messages import whole
+from verifier.batch.messages import unpacked, whole
 from verifier.batch.outcome import Fault, Outcome
 from verifier.batch.proof_record import ProofOrder, ProofRecord, interrupted
 from verifier.batch.streams import Stream
@@ -212,10 +212,10 @@ class Attempt:
         order = self._assignment.proof
         if not messages or not (ended or order):
             return self._fault(fault, status, log)
-        outcome = Outcome.unpacked(messages[0])
+        outcome = unpacked(messages[0], Outcome)
         if order is None or outcome.verdict.status is not Status.UNSAT:
             return outcome if ended else self._fault(fault, status, log)
-        record = ProofRecord.unpacked(messages[-1]) if len(messages) > 1 else None
+        record = unpacked(messages[-1], ProofRecord) if len(messages) > 1 else None
         if not ended or record is None:
             record = interrupted(order, record, self._why(fault, status, log))
         return replace(outcome, proof=record)

@@ -39,7 +39,8 @@ def read_model(path: Path) -> Graph:
     except Exception as error:
         raise Unreadable(f"{path}: tensors in other files ({type(error).__name__}: {error})") from error
     try:
-        return tidied(centred(tidied(Reader(model).graph)))
+        with np.errstate(all="ignore"):  # constants that are no numbers are refused where they are used
+            return tidied(centred(tidied(Reader(model).graph)))
     except MEANINGLESS as error:
         raise Unreadable(f"{path}: {error}") from error
 

@@ -9,8 +9,7 @@ from verifier.arrays import Array, namespace, to_numpy
 from verifier.network.functions.smooth import Smooth
 
 FAR = 1e18
-"""Arguments of softsign are cut here, so that infinity over infinity, and squares that overflow, cannot arise; it is 1
-in floats long before."""
+"""Arguments of softsign's value are cut here, so that infinity over infinity cannot arise; it is 1 in floats before."""
 
 
 def sigmoid(x: Array) -> Array:
