@@ -14,7 +14,7 @@ from tests.readers.onnx_models import draw, f32, i64, model_of, operator
 from verifier.checker.bounds import Bounder
 from verifier.checker.graph import Linear, Unreadable
 from verifier.checker.lines import exactly
-from verifier.checker.model import OPERATORS, read_model
+from verifier.checker.model import COMMON, NEWEST, OLDEST, OPERATORS, read_model
 from verifier.checker.rational import rational
 
 RNG = np.random.default_rng(0)
@@ -324,3 +324,9 @@ def test_what_is_not_known_is_told(model: onnx.ModelProto, said: str, tmp_path: 
     onnx.save(model, tmp_path / "net.onnx")
     with pytest.raises(Unreadable, match=said):
         read_model(tmp_path / "net.onnx")
+
+
+def test_common_operators_are_in_all_versions_with_as_many_operands() -> None:
+    for operator, most in COMMON.items():
+        for version in range(OLDEST, NEWEST + 1):
+            assert onnx.defs.get_schema(operator, version, "").max_input == most
