@@ -327,6 +327,6 @@ def test_what_is_not_known_is_told(model: onnx.ModelProto, said: str, tmp_path: 
 
 
 def test_common_operators_are_in_all_versions_with_as_many_operands() -> None:
-    for operator, most in COMMON.items():
+    for name, most in COMMON.items():
         for version in range(OLDEST, NEWEST + 1):
-            assert onnx.defs.get_schema(operator, version, "").max_input == most
+            assert onnx.defs.get_schema(name, version, "").max_input == most
