@@ -103,7 +103,7 @@ def confidence(module: nn.Module, picture: torch.Tensor, places: Places, label: 
     """That the surest confidence falls to at most twice as deep as an attack gets it."""
     output, box = number(places[0][0], 4, *places[0][1:]), around(picture, EPSILON)
     least = attack(module, *box, lambda y: y.flatten(1)[:, output])[1]
-    here = float(module(picture).flatten()[output])
+    here = float(module(picture).detach().flatten()[output])
     return Query("confidence", *box, [[(output, "<=", least - (here - least))]])
 
 

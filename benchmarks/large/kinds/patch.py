@@ -95,7 +95,7 @@ def make(folder: Folder) -> None:
         export(module, starts[0], path)
         wanted = ["unsat", "sat"]
         for k, start in enumerate(starts):
-            if float(module(start)) > 0.55 and wanted:
+            if float(module(start).detach()) > 0.55 and wanted:
                 query = exhausted(path, start, k)
                 if query.truth in wanted:
                     folder.add(path, query)
