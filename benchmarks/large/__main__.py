@@ -3,11 +3,12 @@
     python -m benchmarks.large [--folder FOLDER] [--timeout 60] [--memory 4000] [--threads 1] [--only KIND,KIND]
         [--json FILE] [--against FILE] [--make]
 
-Networks are made once, in about five minutes of one core, and are the same wherever torch is. The folder gets an
-`index.jsonl` of models, properties and known truths. Every query is a process of its own; seconds are wall time of all of
-it, MB its largest resident size. Truths are planted: `unsat` by interval arithmetic or by trying all inputs, `sat` by a
-witness in ONNX Runtime, `?` where nobody knows. What is written by --json can be compared with later by --against.
-The exit status is 1 if a verdict is wrong or a network is read otherwise than ONNX Runtime runs it.
+Networks are made once, in about seven minutes of one core, and are the same wherever torch is. The folder gets an
+`index.jsonl` of models, properties and known truths. Every query is a process of its own; s is its wall time, MB its
+largest resident size, bent/values the entries of elementwise functions and of all nodes. Truths are planted: `unsat` by
+interval arithmetic or by trying all inputs, `sat` by a witness in ONNX Runtime, `?` where nobody knows. What is written
+by --json can be compared with later by --against. The exit status is 1 if a verdict is wrong or a network is read
+otherwise than ONNX Runtime runs it.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def main() -> int:
             readings[model] = read(asked.folder / model, asked.folder / str(line["vnnlib"]))
             for told in opening(Path(model).stem, readings[model]):
                 print(told, flush=True)
-        found.append(verify(line, asked.folder, limits))
+        found.append(verify(line, asked.folder, limits, readings[model]))
         print(row(found[-1], readings[model], first), flush=True)
         if asked.json:
             write(asked.json, limits, readings, found)

@@ -1,14 +1,15 @@
-"""Queries about a class that shall not change, with boxes sized by what is known: proved by intervals, broken by an attack."""
+"""Queries about a class that shall not change, in boxes that intervals prove, an attack breaks, and between."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import nn
 
 from benchmarks.large.modules import interval
-from benchmarks.large.queries import Query, margin, others
+from benchmarks.large.queries import Query, lead, margin, others
 from benchmarks.large.training import attack
 
 Box = Callable[[float], tuple[torch.Tensor, torch.Tensor]]
@@ -23,7 +24,7 @@ def broken(module: nn.Module, box: Box, label: int, most: float) -> tuple[float,
     """
 
     def least(size: float) -> tuple[torch.Tensor, float]:
-        return attack(module, *box(size), lambda y: margin(y, label))
+        return attack(module, *box(size), lead(label))
 
     point, value = least(most)
     if value > -0.01:
@@ -42,7 +43,7 @@ def proved(module: nn.Module, box: Box, label: int, most: float) -> float:
     Args:
         module: of layers that `interval` knows.
     """
-    exact = _double(module)
+    exact = copy.deepcopy(module).double()
     low, high = most * 1e-9, most
     while high / low > 1.05:
         middle = (low * high) ** 0.5
@@ -51,12 +52,6 @@ def proved(module: nn.Module, box: Box, label: int, most: float) -> float:
         worst[0, label] = bounds[0][0, label]
         low, high = (middle, high) if float(margin(worst, label)) > 0.01 else (low, middle)
     return low
-
-
-def _double(module: nn.Module) -> nn.Module:
-    import copy
-
-    return copy.deepcopy(module).double().eval()
 
 
 def sized(
@@ -72,6 +67,5 @@ def sized(
     if intervals:
         yield Query("easy", *box(proved(module, box, label, size)), others(label, classes), "unsat")
     for name, part in parts.items():
-        low, high = box(size * part)
-        known = part >= 1.0
-        yield Query(name, low, high, others(label, classes), "sat" if known else "unknown", point if known else None)
+        known = ("sat", point) if part >= 1.0 else ("unknown", None)
+        yield Query(name, *box(size * part), others(label, classes), *known)

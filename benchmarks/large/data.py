@@ -66,7 +66,11 @@ def scenes(count: int, size: int, seed: int, sides: tuple[int, int]) -> tuple[to
 
 
 def cars(count: int, size: tuple[int, int], seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Something like a car (two boxes and two wheels) before clouds: pictures (count, 3, *size), masks (count, *size) of 0 and 1."""
+    """Something like a car (two boxes and two wheels) before clouds.
+
+    Returns:
+        Pictures (count, 3, *size), and masks of 0 and 1 (count, *size).
+    """
     rng, (rows, columns) = np.random.default_rng(seed), size
     pictures, masks = 0.6 * clouds(count, size, seed) + 0.3, torch.zeros((count, *size))
     y, x = torch.meshgrid(torch.linspace(0, 1, rows), torch.linspace(0, 1, columns), indexing="ij")

@@ -108,10 +108,12 @@ def read(model: Path, prop: Path) -> Reading:
     return Reading(weights, bent, sum(node.size for node in network.nodes), difference)
 
 
-def verify(line: dict[str, object], folder: Path, limits: Limits) -> Outcome:
-    """Asks about one line of the index."""
+def verify(line: dict[str, object], folder: Path, limits: Limits, reading: Reading) -> Outcome:
+    """Asks about one line of the index, if its network is read."""
     model, prop = folder / str(line["onnx"]), folder / str(line["vnnlib"])
     names = model.stem, prop.stem.removeprefix(f"{model.stem}-"), str(line["truth"])
+    if reading.problem:
+        return Outcome(*names, "not read", problem=reading.problem)
     with tempfile.TemporaryDirectory() as scratch:
         record, errors = Path(scratch) / "record.json", Path(scratch) / "errors"
         command = [sys.executable, "-m", "verifier", "verify", str(model), str(prop), "--json", str(record)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import nn
@@ -49,8 +50,9 @@ def convolution(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> 
 
 def block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     """The residual block of ResNet: two convolutions beside a shortcut, and a relu."""
-    body = nn.Sequential(convolution(inputs, outputs, stride), nn.ReLU(), convolution(outputs, outputs))
-    nn.init.constant_(body[2][1].weight, 0.5)
+    last = convolution(outputs, outputs)
+    nn.init.constant_(last.get_parameter("1.weight"), 0.5)
+    body = nn.Sequential(convolution(inputs, outputs, stride), nn.ReLU(), last)
     same = stride == 1 and inputs == outputs
     return nn.Sequential(Residual(body, None if same else convolution(inputs, outputs, stride, 1)), nn.ReLU())
 
@@ -87,10 +89,10 @@ def interval(module: nn.Module, low: torch.Tensor, high: torch.Tensor) -> tuple[
 
 def _absolute(module: nn.Module) -> nn.Module:
     """The layer with the magnitudes of its weights, and without its bias."""
-    made = copy.deepcopy(module)
+    made: Any = copy.deepcopy(module)
     made.weight.abs_()
     if made.bias is not None:
         made.bias.zero_()
-    if isinstance(made, nn.BatchNorm2d):
+    if isinstance(module, nn.BatchNorm2d):
         made.running_mean.zero_()
     return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -77,10 +77,10 @@ class Folder:
         return self.path / f"{name}.onnx"
 
     def add(self, model: Path, query: Query) -> None:
-        """Writes a query about a model that is written; its witness, if any, is replayed first.
+        """Writes a query about a model that is written; its witness, or some point of its box, is run first.
 
         Raises:
-            ArithmeticError: the witness is none in ONNX Runtime.
+            ArithmeticError: in ONNX Runtime the witness is none, or a point of an `unsat` is one.
         """
         runtime = session(model)
         point = query.low if query.witness is None else query.witness
@@ -88,6 +88,8 @@ class Folder:
         inside = bool(((point >= query.low) & (point <= query.high)).all())
         if query.truth == "sat" and not (inside and violated(query.conjunctions, y)):
             raise ArithmeticError(f"{model.stem} {query.name}: the witness is none in ONNX Runtime")
+        if query.truth == "unsat" and inside and violated(query.conjunctions, y):
+            raise ArithmeticError(f"{model.stem} {query.name}: violated at a point, and not unsat")
         prop = model.with_name(f"{model.stem}-{query.name}.vnnlib")
         prop.write_text(query.text(y.size))
         kind = self.path.name
@@ -114,6 +116,11 @@ def around(x: torch.Tensor, epsilon: float) -> tuple[torch.Tensor, torch.Tensor]
 def others(label: int, classes: int) -> list[list[Row]]:
     """That another class is at least as great as the label."""
     return [[(k, ">=", label)] for k in range(classes) if k != label]
+
+
+def lead(label: int) -> Callable[[torch.Tensor], torch.Tensor]:
+    """`margin` of a label, as a function of the outputs."""
+    return lambda y: margin(y, label)
 
 
 def margin(y: torch.Tensor, label: int) -> torch.Tensor:

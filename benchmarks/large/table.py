@@ -10,7 +10,8 @@ from statistics import median
 from benchmarks.large.measuring import Outcome, Reading
 
 SHORT = {"unknown": "?"}
-HEADING = f"{'network':10} {'bent/values':>11} {'weights':>7} {'query':13} {'truth':5} {'verdict':8} {'s':>4} {'MB':>4} {'bound':>8}"
+HEADING = "network    bent/values weights query         truth verdict     s   MB    bound"
+COMPARED = "network    query           before    after s before  after bound before    after"
 
 
 def count(number: int) -> str:
@@ -34,7 +35,8 @@ def row(outcome: Outcome, reading: Reading, first: bool) -> str:
     """The line of one query; what concerns the network is said in its first line alone."""
     size = f"{count(reading.bent)}/{count(reading.values)}" if reading.values else ""
     network = (outcome.network, size, count(reading.weights)) if first else ("", "", "")
-    left = f"{network[0]:10} {network[1]:>11} {network[2]:>7} {outcome.query:13} {SHORT.get(outcome.truth, outcome.truth):5}"
+    truth = SHORT.get(outcome.truth, outcome.truth)
+    left = f"{network[0]:10} {network[1]:>11} {network[2]:>7} {outcome.query:13} {truth:5}"
     if reading.problem:
         return f"{left} not read"
     bound = "" if outcome.bound is None else f"{outcome.bound:.2g}"
@@ -58,13 +60,14 @@ def comparison(before: list[Outcome], after: list[Outcome]) -> Iterator[str]:
     """Verdicts, times and bounds of two runs, a line for each query that both have."""
     old = {(o.network, o.query): o for o in before}
     pairs = [(old[o.network, o.query], o) for o in after if (o.network, o.query) in old]
-    yield f"{'network':10} {'query':13} {'before':>8} {'after':>8} {'s before':>8} {'after':>6} {'bound before':>12} {'after':>8}"
+    yield COMPARED
     for a, b in pairs:
         bounds = ["" if o.bound is None or math.isnan(o.bound) else f"{o.bound:.2g}" for o in (a, b)]
         times = f"{a.seconds:8.1f} {b.seconds:6.1f}"
         yield f"{b.network:10} {b.query:13} {a.verdict:>8} {b.verdict:>8} {times} {bounds[0]:>12} {bounds[1]:>8}"
     both = [(a, b) for a, b in pairs if a.decided and b.decided]
-    yield f"decided before {sum(a.decided for a, _ in pairs)}, after {sum(b.decided for _, b in pairs)}, of {len(pairs)}"
+    counts = (sum(o.decided for o in run) for run in zip(*pairs, strict=True))
+    yield "decided before {}, after {}, of {}".format(*counts, len(pairs)) if pairs else "no query is in both"
     if both:
         times, cpu = (median(getattr(b, w) / max(getattr(a, w), 1e-3) for a, b in both) for w in ("seconds", "cpu"))
         yield f"of {len(both)} decided in both, the median time is {times:.2f} of what it was, CPU time {cpu:.2f}"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import onnxruntime
 import torch
 from torch import nn
 
+Module = TypeVar("Module", bound=nn.Module)
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 DIFFERENCE = 1e-3
@@ -26,13 +27,13 @@ def begin(seed: int) -> None:
 
 
 def fit(
-    module: nn.Module,
+    module: Module,
     inputs: torch.Tensor,
     targets: torch.Tensor,
     epochs: int,
     loss: Loss | None = None,
     epsilon: float = 0.0,
-) -> nn.Module:
+) -> Module:
     """Adam in batches of 50, its rate rising and falling; the module in evaluation mode.
 
     Args:
@@ -67,13 +68,11 @@ def accuracy(module: nn.Module, inputs: torch.Tensor, classes: torch.Tensor) -> 
 
 def export(module: nn.Module, example: torch.Tensor, path: Path, opset: int = 13) -> None:
     """Writes the module as an ONNX model with inputs `x` and outputs `y`, compared with ONNX Runtime at the example."""
-    content = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter is told to be replaced by one that needs another package
         torch.onnx.export(
-            module, (example,), content, dynamo=False, opset_version=opset, input_names=["x"], output_names=["y"]
+            module, (example,), path, dynamo=False, opset_version=opset, input_names=["x"], output_names=["y"]
         )
-    path.write_bytes(content.getvalue())
     with torch.no_grad():
         expected = module(example).numpy()
     found = outputs(session(path), example.numpy())
@@ -103,7 +102,7 @@ def attack(
     excess: Callable[[torch.Tensor], torch.Tensor],
     steps: int = 30,
 ) -> tuple[torch.Tensor, float]:
-    """The point in a box, shape (1, ...), where projected steps by signs make `excess` of the outputs least, and that value.
+    """The point in a box, shape (1, ...), where projected steps by signs make an excess least, and that value.
 
     Args:
         excess: from outputs (3, ...) to (3,): how far each is from a violation.

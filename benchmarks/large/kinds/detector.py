@@ -1,7 +1,8 @@
-"""A detector like VNN-COMP's yolo_2023: 3 x 52 x 52 to 125 x 13 x 13, five boxes of 25 numbers for each cell; 162,240 relus.
+"""A detector like VNN-COMP's yolo_2023: 3 x 52 x 52 to 125 x 13 x 13, five boxes of 25 numbers for each cell.
 
-A box's numbers are its place (4), its confidence, and scores of 20 classes, ten of which are digits. Every pixel may
-change by 1/255. Thresholds are planted between what intervals prove of a confidence and what an attack reaches.
+It has 162,240 relus. A box's numbers are its place (4), its confidence, and scores of 20 classes, ten of which are
+digits. Every pixel may change by 1/255. Thresholds are planted between what intervals prove of a confidence and
+what an attack reaches.
 """
 
 from __future__ import annotations
@@ -121,15 +122,16 @@ def misread(module: nn.Module, picture: torch.Tensor, places: Places, label: int
     box, (which, row, column) = around(picture, EPSILON), places[0]
     right = number(which, 5 + label, row, column)
     rest = [number(which, 5 + k, row, column) for k in range(NUMBERS - 5) if k != label]
-    rows: list[list[Row]] = [[(number(which, 4, row, column), "<=", 0.0)], *([(k, ">=", right)] for k in rest)]
+    sure = number(which, 4, row, column)
+    rows: list[list[Row]] = [[(k, ">=", right)] for k in rest]
 
     def excess(y: torch.Tensor) -> torch.Tensor:
         flat = y.flatten(1)
-        return torch.minimum(flat[:, right] - flat[:, rest].max(1).values, flat[:, rows[0][0][0]])
+        return torch.minimum(flat[:, right] - flat[:, rest].max(1).values, flat[:, sure])
 
     point, least = attack(module, *box, excess)
     known = ("sat", point) if least < -0.01 else ("unknown", None)
-    return Query("misread", *box, rows, *known)
+    return Query("misread", *box, [[(sure, "<=", 0.0)], *rows], *known)
 
 
 STYLES = (proved, reached, confidence, lost, misread)

@@ -1,9 +1,10 @@
 """Detectors whose input says where a patch covers the picture, like VNN-COMP's cctsdb_yolo_2023.
 
-The input is a vector: a picture of 3 x 64 x 64, the patch's row and column, and the true box (two numbers that are not used and
-class, left, top, right, bottom). The output is the overlap of the predicted box with the true one, 0 where the class is another.
-The picture is fixed; row and column lie between 0 and 61 and are cut down to integers. `scattered` writes zeros at computed
-places (ScatterND), `compared` multiplies by comparisons. All 62 x 62 places are tried in ONNX Runtime, so every truth is known.
+The input is a vector: a picture of 3 x 64 x 64, the patch's row and column, a number that is not used, and the
+truth (class, left, top, right, bottom). The output is the overlap of the predicted box with the true one, 0 where
+the class is another. The picture is fixed; row and column lie between 0 and 61 and are cut down to integers.
+`scattered` writes zeros at computed places (ScatterND), `compared` multiplies by comparisons. All 62 x 62 places
+are tried in ONNX Runtime, so every truth is known.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from benchmarks.large.queries import Folder, Query
 from benchmarks.large.training import begin, export, fit, outputs, session
 
 SIDE, PLACES, PATCH = 64, 62, 3
+SIDES = (24, 40)
 PIXELS = 3 * SIDE * SIDE
 
 
@@ -58,13 +60,13 @@ class Judged(nn.Module):
         picture = x[:PIXELS].reshape(1, 3, SIDE, SIDE)
         row, column = x[PIXELS].to(torch.int64), x[PIXELS + 1].to(torch.int64)
         if self.scattered:
-            covered = torch.ones_like(picture)
-            covered[:, :, row : row + PATCH, column : column + PATCH] = 0
+            kept = torch.ones_like(picture)
+            kept[:, :, row : row + PATCH, column : column + PATCH] = 0
         else:
             along = torch.arange(SIDE)
             rows, columns = ((along >= start) & (along < start + PATCH) for start in (row, column))
-            covered = 1 - (rows[:, None] & columns[None, :]).float()
-        found = self.heads(picture * covered)
+            kept = 1 - (rows[:, None] & columns[None, :]).float()
+        found = self.heads(picture * kept)
         true, box = x[PIXELS + 4 :], found[0, 10:]
         same = (found[:, :10].argmax(1) == x[PIXELS + 3].to(torch.int64)).float()
         return same * overlap(true, box)
@@ -84,22 +86,44 @@ def loss(outputs: torch.Tensor, truths: torch.Tensor) -> torch.Tensor:
     return nn.functional.cross_entropy(outputs[:, :10], truths[:, 0].long()) + 20 * place
 
 
+def covered(pictures: torch.Tensor) -> torch.Tensor:
+    """Each picture with a patch somewhere: what the networks are trained on."""
+    pictures = pictures.clone()
+    places = np.random.default_rng(8).integers(PLACES, size=(len(pictures), 2))
+    for picture, (row, column) in zip(pictures, places.tolist(), strict=True):
+        picture[:, row : row + PATCH, column : column + PATCH] = 0
+    return pictures
+
+
 def make(folder: Folder) -> None:
     begin(4)
-    heads = fit(Heads(), *scenes(3000, SIDE, 8, (16, 32)), epochs=6, loss=loss)
-    pictures, truths = scenes(60, SIDE, 9, (16, 32))
+    pictures, truths = scenes(3000, SIDE, 8, SIDES)
+    heads = fit(Heads(), covered(pictures), truths, epochs=12, loss=loss)
+    pictures, truths = scenes(60, SIDE, 9, SIDES)
     starts = [_start(picture, truth) for picture, truth in zip(pictures, truths, strict=True)]
+    sure = Judged(heads, scattered=True).eval()
+    values = [float(sure(start).detach()) for start in starts]
+    order = [k for k in sorted(range(len(starts)), key=values.__getitem__) if values[k] > 0.52]
     for scattered in (True, False):
-        module = Judged(heads, scattered).eval()
         path = folder.model("scattered" if scattered else "compared")
-        export(module, starts[0], path)
-        wanted = ["unsat", "sat"]
-        for k, start in enumerate(starts):
-            if float(module(start).detach()) > 0.55 and wanted:
-                query = exhausted(path, start, k)
-                if query.truth in wanted:
-                    folder.add(path, query)
-                    wanted.remove(query.truth)
+        export(Judged(heads, scattered).eval(), starts[0], path)
+        queries = [_first(path, starts, order, "sat"), _first(path, starts, order[::-1], "unsat")]
+        for query in queries:
+            folder.add(path, query)
+        order = [int(query.name.removeprefix("picture")) for query in queries]
+
+
+def _first(path: Path, starts: list[torch.Tensor], order: list[int], truth: str) -> Query:
+    """The first picture whose query has a truth.
+
+    Raises:
+        ArithmeticError: none has.
+    """
+    for k in order:
+        query = exhausted(path, starts[k], k)
+        if query.truth == truth:
+            return query
+    raise ArithmeticError(f"{path.stem}: no picture is {truth}")
 
 
 def _start(picture: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:

@@ -5,6 +5,8 @@ Boxes are parts of what an attack breaks.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import nn
 
@@ -41,5 +43,5 @@ def make(folder: Folder) -> None:
     export(module, sequences[:1], path)
     k = int((module(sequences).argmax(1) == classes).nonzero()[0])
     parts = {"hundredth": 0.01, "tenth": 0.1, "third": 1 / 3, "broken": 1.1}
-    for query in sized(module, lambda e: around(sequences[k : k + 1], e), int(classes[k]), 10, 0.5, parts, False):
+    for query in sized(module, partial(around, sequences[k : k + 1]), int(classes[k]), 10, 0.5, parts, False):
         folder.add(path, query)

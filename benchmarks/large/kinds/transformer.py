@@ -5,6 +5,8 @@ Trained against one step of 1/255. Boxes are parts of what an attack breaks.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import nn
 
@@ -72,8 +74,7 @@ def make(folder: Folder) -> None:
     export(module, pictures[:1], path)
     right = (module(pictures).argmax(1) == classes).nonzero()[:, 0].tolist()
     for count, k in enumerate(right[:2]):
-        parts = {"tenth": 0.1, "third": 1 / 3} if count == 0 else {"fifth": 0.2, "broken": 1.1}
-        for query in sized(
-            module, lambda e, k=k: around(pictures[k : k + 1], e), int(classes[k]), 10, 0.1, parts, False
-        ):
+        small, large = {"hundredth": 0.01, "thirtieth": 1 / 30, "tenth": 0.1}, {"third": 1 / 3, "broken": 1.5}
+        parts = large if count else small
+        for query in sized(module, partial(around, pictures[k : k + 1]), int(classes[k]), 10, 0.1, parts, False):
             folder.add(path, query)
