@@ -26,7 +26,7 @@ class Enclosures:
     """
 
     def __init__(self, network: Network, example: Array, deadline: Deadline, counting: bool) -> None:
-        self._network = network
+        self.network = network
         self._example = example
         self._deadline = deadline
         self._counting = counting
@@ -53,7 +53,7 @@ class Enclosures:
         if self._counting:
             from verifier.bounds.layout import undecided
 
-            counts = undecided(self._network, intervals)
+            counts = undecided(self.network, intervals)
             self._open.update((id(box), int(n)) for box, n in zip(boxes, counts, strict=True))
 
     @property
@@ -73,6 +73,6 @@ class Enclosures:
         ends = convert(box.lower[None, :]), convert(box.upper[None, :])
         known = None
         if int((box.lower < box.upper).sum()) <= FORWARD_INPUTS:
-            deep = sum(node.size for node in self._network.nodes) > forward.FORWARD_VALUES
-            known = (zonotope_bounds if deep else forward.forward_bounds)(self._network, *ends)
-        return bounds_within(self._network, Interval(*ends, box.ball), self._deadline, known)
+            deep = sum(node.size for node in self.network.nodes) > forward.FORWARD_VALUES
+            known = (zonotope_bounds if deep else forward.forward_bounds)(self.network, *ends)
+        return bounds_within(self.network, Interval(*ends, box.ball), self._deadline, known)
