@@ -26,14 +26,18 @@ class Features:
         inputs: input entries that vary, in the widest open box.
         boxes: open boxes.
         values: of all nodes together.
+        products: products of two values that vary, as attention and gates have.
     """
 
     inputs: int
     boxes: int
     values: int
+    products: int
 
     def __str__(self) -> str:
-        return f"{self.inputs} inputs vary, {self.boxes} boxes are open, the network has {self.values} values"
+        with_products = f" and {self.products} products" if self.products else ""
+        counts = f"{self.inputs} inputs vary, {self.boxes} boxes are open"
+        return f"{counts}, the network has {self.values} values{with_products}"
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,15 @@ def many_inputs(task: Task) -> Iterator[Stage]:
     yield stages.split_neurons
 
 
+def products(task: Task) -> Iterator[Stage]:
+    """Cuts of neurons, after bounds of those intermediate values only that cost the property."""
+    yield stages.zonotope
+    yield short_attack
+    yield stages.alpha_by_cost
+    yield long_attack
+    yield stages.split_neurons
+
+
 def turns(task: Task, cutting: Cutting) -> Iterator[Stage]:
     """Cuts of inputs and what else there is, in turns that double; cuts of inputs alone, while they get on."""
     seconds = _time(task, *LATER)
@@ -220,6 +233,8 @@ PLAN = (
          "boxes of so few inputs are quickly small, and linear bounds on small boxes are tight"),
     Rule("few inputs, deep", lambda f: f.inputs <= FEW_DEEP_INPUTS and f.values > SMALL, few_deep_inputs,
          "zonotopes of so few inputs pass a deep network at a fraction of the cost of backward rows"),
+    Rule("products", lambda f: f.products > 0 and f.boxes <= FEW_BOXES, products,
+         "zonotopes of a network with products take less than backward rows, and few of its bounds matter"),
     Rule("neurons", lambda f: True, many_inputs,
          "a box of many inputs stays wide however it is cut; functions are cut instead"),
 )  # fmt: skip
@@ -242,6 +257,7 @@ def features_of(task: Task) -> Features:
         inputs=max((int((box.lower < box.upper).sum()) for box, _ in boxes), default=0),
         boxes=len(boxes),
         values=sum(node.size for node in task.forms.nodes),
+        products=sum(node.size for node in task.forms.nodes if isinstance(node, Product)),
     )
 
 

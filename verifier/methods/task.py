@@ -18,6 +18,7 @@ from verifier.methods.enclosures import Enclosures
 from verifier.methods.options import Options, example_array
 from verifier.methods.remarks import fixed, of_classes, of_proof
 from verifier.network.graph import Network
+from verifier.network.means import centred_means
 from verifier.network.quotients import centred_quotients
 from verifier.programs.solvers.registry import DEFAULT, solver_named
 from verifier.property.forms import with_forms
@@ -92,9 +93,9 @@ class Task:
 
     @cached_property
     def forms(self) -> Network:
-        """The network with the query's linear forms as outputs, quotients centred, on the task's device."""
-        forms = with_forms(self.network, self.query.patterns)
-        return centred_quotients(forms, lambda: self.query.centre).like(self.example)
+        """The network with the query's linear forms as outputs, quotients and means centred, on the task's device."""
+        forms = centred_quotients(with_forms(self.network, self.query.patterns), lambda: self.query.centre)
+        return centred_means(forms, lambda: self.query.centre).like(self.example)
 
     @cached_property
     def enclosures(self) -> Enclosures:
