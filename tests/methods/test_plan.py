@@ -40,7 +40,17 @@ def test_few_inputs_are_cut_and_many_are_not() -> None:
         (
             FEW_INPUTS + 1,
             PLAN[-1],
-            ["crown", "short_attack", "alpha", "short_search", "long_attack", "small_milp", "split_neurons"],
+            [
+                "crown",
+                "short_attack",
+                "torch_kernels",
+                "alpha",
+                "torch_kernels",
+                "short_search",
+                "long_attack",
+                "small_milp",
+                "split_neurons",
+            ],
         ),
     ):
         task = asked(size)
