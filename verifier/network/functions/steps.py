@@ -7,6 +7,7 @@ operand that may be on either side of a jump has an interval that reaches across
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass
 
@@ -102,49 +103,35 @@ class Floor(StepFunction):
         return namespace(lower).ones_like(lower)
 
 
-@dataclass(frozen=True)
-class Round(StepFunction):
-    """The nearest whole number, and of two the even one, as ONNX has it."""
-
-    name = "round"
-
-    def value(self, x: Array) -> Array:
-        return namespace(x).round(x)
-
-    def jumps(self, lower: Array, upper: Array) -> tuple[Array, Array]:
-        xp = namespace(lower, upper)
-        first, last = xp.floor(lower) + 0.5, xp.floor(upper) + 0.5
-        behind = (first < lower) | ((first == lower) & (self.value(lower) > lower))
-        ahead = (last > upper) | ((last == upper) & (self.value(upper) < upper))
-        return xp.where(behind, first + 1.0, first), xp.where(ahead, last - 1.0, last)
-
-    def steepness(self, lower: Array, upper: Array) -> Array:
-        return namespace(lower).ones_like(lower)
-
-
-@dataclass(frozen=True)
-class Truncation(StepFunction):
-    """x without its fraction, towards 0, as a cast to an integer type does it; a whole number of that type.
+class Whole(StepFunction):
+    """A whole number near x, of a type that may have ends.
 
     What a cast makes of a number beyond its type is not defined, and differs from one machine to the next: anything
     that the type holds is taken to be possible.
 
     Attributes:
-        least, greatest: the ends of the type.
+        least, greatest: the ends of the type, infinite where it has none.
     """
 
     least: float
     greatest: float
 
-    name = "truncation"
+    @abstractmethod
+    def _nearby(self, x: Array) -> Array:
+        """The whole number."""
+
+    @abstractmethod
+    def _places(self, lower: Array, upper: Array) -> tuple[Array, Array]:
+        """The jumps, as if the type had no ends."""
 
     def value(self, x: Array) -> Array:
         xp = namespace(x)
-        whole = xp.trunc(x)
+        whole = self._nearby(x)
         return xp.where(whole < self.least, self.least, xp.where(whole > self.greatest, self.greatest, whole))
 
     def _beyond(self, lower: Array, upper: Array) -> Array:
-        return (lower <= self.least - 1.0) | (upper >= self.greatest + 1.0)
+        bounded = self.greatest < math.inf
+        return ((lower <= self.least - 1.0) | (upper >= self.greatest + 1.0)) if bounded else lower > upper
 
     def image(self, lower: Array, upper: Array) -> tuple[Array, Array]:
         xp = namespace(lower, upper)
@@ -158,10 +145,51 @@ class Truncation(StepFunction):
 
     def jumps(self, lower: Array, upper: Array) -> tuple[Array, Array]:
         xp = namespace(lower, upper)
+        beyond = self._beyond(lower, upper)
+        first, last = self._places(lower, upper)
+        return xp.where(beyond, xp.inf, first), xp.where(beyond, -xp.inf, last)
+
+
+@dataclass(frozen=True)
+class Round(Whole):
+    """The nearest whole number, and of two the even one, as ONNX has it."""
+
+    least: float = -math.inf
+    greatest: float = math.inf
+
+    name = "round"
+
+    def _nearby(self, x: Array) -> Array:
+        return namespace(x).round(x)
+
+    def _places(self, lower: Array, upper: Array) -> tuple[Array, Array]:
+        xp = namespace(lower, upper)
+        first, last = xp.floor(lower) + 0.5, xp.floor(upper) + 0.5
+        behind = (first < lower) | ((first == lower) & (self._nearby(lower) > lower))
+        ahead = (last > upper) | ((last == upper) & (self._nearby(upper) < upper))
+        return xp.where(behind, first + 1.0, first), xp.where(ahead, last - 1.0, last)
+
+    def steepness(self, lower: Array, upper: Array) -> Array:
+        return namespace(lower).ones_like(lower)
+
+
+@dataclass(frozen=True)
+class Truncation(Whole):
+    """x without its fraction, towards 0, as a cast to an integer type does it."""
+
+    least: float = -math.inf
+    greatest: float = math.inf
+
+    name = "truncation"
+
+    def _nearby(self, x: Array) -> Array:
+        return namespace(x).trunc(x)
+
+    def _places(self, lower: Array, upper: Array) -> tuple[Array, Array]:
+        xp = namespace(lower, upper)
         first = xp.where(lower >= 0, xp.floor(lower) + 1.0, xp.where(lower > -1, 1.0, xp.ceil(lower)))
         last = xp.where(upper >= 1, xp.floor(upper), xp.where(upper >= 0, -1.0, xp.ceil(upper) - 1.0))
-        beyond = self._beyond(lower, upper)
-        return xp.where(beyond, xp.inf, first), xp.where(beyond, -xp.inf, last)
+        return first, last
 
     def steepness(self, lower: Array, upper: Array) -> Array:
         """Around 0 the steps are two wide."""
