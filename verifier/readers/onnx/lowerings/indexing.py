@@ -134,8 +134,8 @@ def where_(call: Call) -> Tensor:
         return chosen(call, condition, call.tensor(1), call.tensor(2))
     condition = condition.astype(bool)
     (a, masked_a), (b, masked_b) = unmasked(call.tensor(1)), unmasked(call.tensor(2))
-    chosen = call.graph.move([a, b], lambda a, b: np.asarray(np.where(condition, a, b)))
-    return with_mask(chosen, np.where(condition, masked_a, masked_b))
+    result = call.graph.move([a, b], lambda a, b: np.asarray(np.where(condition, a, b)))
+    return with_mask(result, np.where(condition, masked_a, masked_b))
 
 
 @lowers("Trilu", 14)
