@@ -124,3 +124,86 @@ def test_nothing_computed_from_finite_numbers_is_nan(tmp_path):
         with pytest.raises(ModelError, match="comes from log"):
             nodes = [NODE("Log", ["a"], ["b"]), NODE(op, ["b"], ["c"]), as_float("c")]
             load(model_of(nodes, {"a": (2,)}, ["y"]), tmp_path)
+
+
+def index(name="a", to="i"):
+    """Whole numbers from an input, as indices."""
+    return cast(name, to, TensorProto.INT64)
+
+
+TABLE = np.arange(24, dtype=np.float32).reshape(4, 6) / 3
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("known", [True, False])
+def test_gather_at_computed_places(tmp_path, axis, known):
+    nodes = [index(), NODE("Gather", ["t", "i"], ["y"], axis=axis)]
+    shapes = {"a": (2, 3)} if known else {"a": (2, 3), "t": (4, 6)}
+    agrees(tmp_path, nodes, shapes, {"t": TABLE} if known else {}, low=-3.5, high=3.5)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_gather_elements_at_computed_places(tmp_path, known):
+    shapes = {"a": (4, 2)} if known else {"a": (4, 2), "t": (4, 6)}
+    for axis in (0, 1):
+        nodes = [index(), NODE("GatherElements", ["t", "i"], ["y"], axis=axis)]
+        agrees(tmp_path, nodes, shapes, {"t": TABLE} if known else {}, low=-3.5, high=3.5)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_gather_nd_at_computed_places(tmp_path, depth):
+    nodes = [index(), NODE("GatherND", ["t", "i"], ["y"])]
+    agrees(tmp_path, nodes, {"a": (3, depth)}, {"t": TABLE}, low=-3.5, high=3.5)
+    agrees(tmp_path, nodes, {"a": (3, depth), "t": (4, 6)}, low=-3.5, high=3.5)
+
+
+PLACES = [NODE("Add", ["i", "steps"], ["j"]), NODE("Reshape", ["j", "column"], ["k"])]
+
+
+@pytest.mark.parametrize("shapes", [{"a": (1,)}, {"a": (1,), "t": (6, 2)}, {"a": (1,), "u": (3, 2)},
+                                    {"a": (1,), "t": (6, 2), "u": (3, 2)}])  # fmt: skip
+@pytest.mark.parametrize("reduction", ["none", "add"])
+def test_scatter_nd_at_neighbouring_places(tmp_path, shapes, reduction):
+    constants = {"t": TABLE.reshape(12, 2)[:6], "u": TABLE[:3, :2] - 1, "steps": i64(0, 1, 2), "column": i64(3, 1)}
+    nodes = [index(), *PLACES, NODE("ScatterND", ["t", "k", "u"], ["y"], reduction=reduction)]
+    constants = {name: value for name, value in constants.items() if name not in shapes}
+    agrees(tmp_path, nodes, shapes, constants, low=0, high=3.4)
+
+
+def test_scatter_where_places_may_meet_keeps_the_last(tmp_path):
+    constants = {"t": TABLE[:, :2], "u": TABLE[:2, :2] - 1, "column": i64(2, 1)}
+    nodes = [index(), PLACES[1], NODE("ScatterND", ["t", "k", "u"], ["y"])]
+    nodes[1] = NODE("Reshape", ["i", "column"], ["k"])
+    agrees(tmp_path, nodes, {"a": (2,)}, constants, low=0, high=3.4)
+
+
+@pytest.mark.parametrize("reduction", ["none", "add"])
+def test_scatter_elements_at_computed_places(tmp_path, reduction):
+    for axis, shape in ((0, (1, 3)), (1, (2, 1))):
+        nodes = [index(), NODE("ScatterElements", ["t", "i", "u"], ["y"], axis=axis, reduction=reduction)]
+        agrees(tmp_path, nodes, {"a": shape, "t": (3, 4), "u": shape}, low=-2.4, high=2.4)
+
+
+@pytest.mark.parametrize("axis", [-1, 0, 1])
+def test_one_hot(tmp_path, axis):
+    nodes = [index(), NODE("OneHot", ["i", "n", "v"], ["y"], axis=axis)]
+    agrees(tmp_path, nodes, {"a": (2, 3)}, {"n": i64(4), "v": f32(-0.5, 2.0)}, low=-5, high=5)
+
+
+def test_a_window_at_a_computed_place(tmp_path):
+    nodes = [index(), NODE("Add", ["i", "w"], ["e"]), NODE("Slice", ["t", "i", "e", "ax"], ["y"])]
+    agrees(tmp_path, nodes, {"a": (1,), "t": (2, 6)}, {"w": i64(3), "ax": i64(1)}, low=0, high=3.4)
+    model = model_of(nodes, {"a": (1,), "t": (2, 6)}, ["y"], {"w": i64(3), "ax": i64(1)}, 18)
+    leaves = np.concatenate([[5.0], np.ones(12)])
+    assert np.isnan(load(model, tmp_path).forward(leaves[None])).all()
+
+
+def test_a_range_from_a_computed_start(tmp_path):
+    nodes = [index(), NODE("Squeeze", ["i"], ["s"]), NODE("Add", ["s", "n"], ["e"]), NODE("Range", ["s", "e", "d"], ["r"])]
+    agrees(tmp_path, [*nodes, as_float("r")], {"a": (1,)}, {"n": i64(5).reshape(()), "d": i64(2).reshape(())})
+
+
+def test_a_length_that_the_input_decides_is_told(tmp_path):
+    nodes = [index(), NODE("Slice", ["t", "z", "i"], ["y"])]
+    with pytest.raises(ModelError, match="the input decides how long"):
+        load(model_of(nodes, {"a": (1,)}, ["y"], {"t": TABLE, "z": i64(0)}), tmp_path)

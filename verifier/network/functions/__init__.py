@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from verifier.network.functions.exponential import Exp, Log, Softplus
     from verifier.network.functions.gated import HardSwish, Swish
     from verifier.network.functions.gelu import Gelu
-    from verifier.network.functions.near import Near
+    from verifier.network.functions.near import Inside, Near
     from verifier.network.functions.periodic import Cos, Sin
     from verifier.network.functions.powers import Power, Reciprocal, ReciprocalOrOne, Sqrt
     from verifier.network.functions.relu import Relu
@@ -32,6 +32,7 @@ _HOMES = {
     "HardSwish": "gated",
     "Swish": "gated",
     "Gelu": "gelu",
+    "Inside": "near",
     "Near": "near",
     "Cos": "periodic",
     "Sin": "periodic",
@@ -62,6 +63,7 @@ __all__ = [
     "Floor",
     "Gelu",
     "HardSwish",
+    "Inside",
     "Log",
     "Near",
     "Piece",

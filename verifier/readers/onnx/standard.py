@@ -173,6 +173,8 @@ Pad 2 1-1 mode:string=constant pads:ints! value:float=0.0
 Pad 11,13 2-3 mode:string=constant
 Pad 18,19,21,23,24,25 2-4 mode:string=constant
 Pow 7,12,13,15 2-2
+Range 11 3-3
+Range 27 3-3 stash_type:int=1
 Reciprocal 6,13 1-1
 ReduceL1 1,11,13 1-1 axes:ints keepdims:int=1
 ReduceL1 18 1-2 keepdims:int=1 noop_with_empty_axes:int=0
