@@ -1,4 +1,4 @@
-"""What a tensor is as an affine function of what is not affine: which indices are constant, or always differ."""
+"""What a tensor is as an affine function of what is not affine: which indices are constant, or move together."""
 
 from __future__ import annotations
 
@@ -34,14 +34,6 @@ class Traced:
     def constant(self) -> np.ndarray:
         """Which entries are the same whatever the input, booleans, shape (size,)."""
         return np.asarray(np.diff(self.matrix.indptr) == 0)
-
-    def always_differ(self) -> bool:
-        """Whether no two entries are ever equal, as far as their constant parts tell."""
-        rows = {
-            (tuple(self.matrix.indices[a:b]), tuple(self.matrix.data[a:b]))
-            for a, b in zip(self.matrix.indptr, self.matrix.indptr[1:], strict=False)
-        }
-        return len(rows) <= 1 and len(np.unique(self.bias)) == len(self.bias)
 
 
 def traced(graph: GraphBuilder, x: Variable) -> Traced | None:

@@ -1,230 +1,188 @@
 """Gather, Scatter, OneHot, Range and Slice at computed places: sums over the places, each with a zero or a one.
 
-A computed index is written as zeros and a one (`Near` of its distance to every place, half a unit wide, so that rounding
-does not move it). What is picked is the sum of the entries times these, what is written replaces by them. Indices beyond
-the tensor are an error at run time and mean nothing here.
+What a computed index may name is a flag for each place (`placement`). What is picked is the sum of the entries times these
+flags; what is written replaces, by the same flags, what was there. Indices beyond the tensor are an error at run time
+and mean nothing here.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from verifier.network.functions import Near, Step
-from verifier.network.linear_maps import Dense
-from verifier.readers.onnx.builder import GraphBuilder
+from verifier.network.functions import Near
+from verifier.network.linear_maps import LinearMap, Scaling, Selection, Sparse
+from verifier.readers.onnx.builder import GraphBuilder, after
 from verifier.readers.onnx.call import Call
+from verifier.readers.onnx.placement import Placement, is_never_negative, placed
 from verifier.readers.onnx.registry import lowers
 from verifier.readers.onnx.tensors import Tensor, Variable
-from verifier.readers.onnx.tracing import constant_value, traced
+from verifier.readers.onnx.tracing import constant_value
 from verifier.readers.onnx.whole import is_whole
 
-MOST_TERMS = 1 << 24
+MOST_TERMS = 1 << 23
 """Entries times places of one operator, beyond which it would not fit in memory."""
 
 MOST_IN_TURN = 64
 """Places that are written one after the other, where two of them may be the same."""
 
 
-def from_front(graph: GraphBuilder, indices: Variable, sizes: int | np.ndarray) -> Variable:
-    """Indices counted from the front: negative ones have the size of their axis added."""
-    if is_never_negative(graph, indices):
-        return indices
-    negative = graph.elementwise(graph.combine([(-1.0, indices), (-0.5, np.ones(()))]), Step(at_zero=True))
-    return graph.combine([(1.0, indices), (1.0, graph.scale(negative, np.asarray(sizes, np.float64)))])
+def _placed(call: Call, indices: Tensor, extent: Sequence[int]) -> Placement:
+    """Where the rows of indices point, shape (rows, components)."""
+    assert isinstance(indices, Variable)
+    found = placed(call.graph, indices, extent)
+    if found is None:
+        raise call.error("too many computed indices")
+    return found
 
 
-def is_never_negative(graph: GraphBuilder, x: Variable) -> bool:
-    """Whether the tensor is a sum of nonnegative multiples of what is nonnegative by its nature."""
-    from verifier.network.functions import Relu
-
-    found = traced(graph, x)
-    if x.dtype is not None and x.dtype.kind == "u":
-        return True
-    if found is None or (found.bias < 0).any() or (found.matrix.data < 0).any():
-        return False
-    from verifier.network.graph import Affine, Elementwise
-
-    waiting, seen = [x.node], set()
-    while waiting:
-        k = waiting.pop()
-        node = graph.nodes[k]
-        if isinstance(node, Affine):
-            waiting += [i for i in node.operands if i not in seen]
-        elif not (isinstance(node, Elementwise) and isinstance(node.function, Near | Relu | Step)):
-            return False
-        seen.add(k)
-    return True
-
-
-def one_hot(graph: GraphBuilder, indices: Variable, size: int) -> Variable:
-    """For indices from the front, of any shape, zeros and a one along a new last axis of `size` places."""
-    spread = graph.move([indices], lambda a: a[..., None])
-    return graph.elementwise(graph.combine([(1.0, spread), (-1.0, np.arange(float(size)))]), Near(0.5))
-
-
-def gathered(call: Call, x: Tensor, indices: Variable, axis: int, counted: bool = False) -> Tensor:
-    """The slices of x along an axis that the indices name; their shape stands in the place of the axis.
-
-    Args:
-        counted: whether the indices count from the front already.
-    """
-    graph, size = call.graph, x.shape[axis]
-    before, after = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :])
-    _fits(call, indices.size * size * before * after)
-    flat = _flat(graph, indices)
-    chosen = one_hot(graph, flat if counted else from_front(graph, flat, size), size)  # (I, size)
-    shape = (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+def _picked(call: Call, at: Placement, x: Tensor, entries: np.ndarray, rows: int) -> Variable:
+    """For each row the entries of x that it names, (rows, rest), where case t names the flat entries[t], (T, rest)."""
+    graph, rest = call.graph, entries.shape[1]
+    _fits(call, entries.size)
+    into = (at.row[:, None] * rest + np.arange(rest)).reshape(-1)
     if isinstance(x, np.ndarray):
-        table = np.moveaxis(call.weights(x), axis, 0).reshape(size, before * after).T
-        picked = graph.affine([(chosen, Dense(table, before=indices.size))], (indices.size, before, after))
-    else:
-        table_variable = graph.move([x], lambda a: np.moveaxis(a, axis, 0).reshape(1, size, before * after))
-        picked = _summed(graph, chosen, table_variable, (indices.size, before, after))
-    return graph.move([picked], lambda a: np.moveaxis(a, 0, 1).reshape(shape))
+        weights = call.weights(x).reshape(-1)[entries].reshape(-1)
+        chosen = _matrix(weights, into, np.repeat(at.flag, rest), (rows * rest, at.flags.size))
+        return graph.affine([(at.flags, chosen)], (rows, rest))
+    terms = _products(graph, at, x, entries)
+    total = _matrix(np.ones(into.size), into, np.arange(into.size), (rows * rest, into.size))
+    return graph.affine([(terms, total)], (rows, rest))
 
 
-def _summed(graph: GraphBuilder, chosen: Variable, table: Tensor, shape: tuple[int, ...]) -> Variable:
-    """sum_s chosen[i, s] table[i, s, :], for a table of shape (I or 1, size, rest), as a tensor of `shape`."""
-    weights = graph.move([chosen], lambda a: a[..., None])
-    assert isinstance(weights, Variable)
-    if isinstance(table, np.ndarray):
-        terms = graph.scale(weights, table.astype(np.float64))
+def _products(graph: GraphBuilder, at: Placement, x: Variable, entries: np.ndarray) -> Variable:
+    """The flag of each case times the entries of x that belong to it, flat."""
+    flags = Selection(np.repeat(at.flag, entries.shape[1]), at.flags.size)
+    shape = (entries.size,)
+    return graph.product(
+        graph.affine([(at.flags, flags)], shape), graph.affine([(x, Selection(entries.reshape(-1), x.size))], shape)
+    )
+
+
+def _matrix(weights: np.ndarray, into: np.ndarray, of: np.ndarray, shape: tuple[int, int]) -> LinearMap:
+    from scipy.sparse import csr_array
+
+    return Sparse(csr_array((weights, (into, of)), shape=shape))
+
+
+def _put(call: Call, at: Placement, x: Tensor, entries: np.ndarray, updates: Tensor, adds: bool) -> Tensor:
+    """x, flat, with entries[t] (T, rest) replaced by, or increased by, the updates of case t's row, (rows, rest)."""
+    graph, rest = call.graph, entries.shape[1]
+    _fits(call, entries.size)
+    if not (adds or at.distinct):
+        rows = np.unique(at.row)
+        if len(rows) > MOST_IN_TURN:
+            raise call.error(f"{len(rows)} computed indices, of which two may be the same, are too many")
+        for row in rows:  # the last one stays
+            x = _put(call, at.of_row(row), x, entries[at.row == row], updates, adds)
+        return x
+    size = math.prod(x.shape)
+    of_updates = at.row[:, None] * rest + np.arange(rest)
+    into, flags = entries.reshape(-1), np.repeat(at.flag, rest)
+    parts: list[tuple[float, Tensor]] = []
+    if isinstance(updates, np.ndarray):
+        weights = call.weights(updates).reshape(-1)[of_updates].reshape(-1)
+        parts.append((1.0, graph.affine([(at.flags, _matrix(weights, into, flags, (size, at.flags.size)))], (size,))))
     else:
-        terms = graph.product(weights, table)
-    rows, size, rest = terms.shape
-    return graph.affine([(terms, Dense(np.ones((1, size)), before=rows, after=rest))], shape)
+        terms = _products(graph, at, updates, of_updates)
+        total = _matrix(np.ones(into.size), into, np.arange(into.size), (size, into.size))
+        parts.append((1.0, graph.affine([(terms, total)], (size,))))
+    covers = _matrix(np.ones(into.size), into, flags, (size, at.flags.size))
+    parts.append((1.0, _flat(graph, x) if adds else _uncovered(graph, at, x, covers)))
+    return graph.combine(parts)
+
+
+def _uncovered(graph: GraphBuilder, at: Placement, x: Tensor, covers: LinearMap) -> Tensor:
+    """x, flat, with zeros where it is written over."""
+    kept = graph.affine([(at.flags, after(Scaling(np.full(covers.out_size, -1.0), exact=True), covers))],
+                        (covers.out_size,), np.ones(()))  # fmt: skip
+    flat = _flat(graph, x)
+    return graph.product(kept, flat) if isinstance(flat, Variable) else graph.scale(kept, flat.astype(np.float64))
+
+
+def _flat(graph: GraphBuilder, x: Tensor) -> Tensor:
+    return graph.move([x], lambda a: a.reshape(-1))
+
+
+def gathered(call: Call, x: Tensor, indices: Variable, axis: int) -> Tensor:
+    """The slices of x along an axis that the indices name; their shape stands in the place of the axis."""
+    at = _placed(call, call.graph.move([indices], lambda a: a.reshape(-1, 1)), (x.shape[axis],))
+    numbers = np.moveaxis(_numbers(x), axis, 0).reshape(x.shape[axis], -1)
+    picked = _picked(call, at, x, numbers[at.place], indices.size)
+    before, behind = x.shape[:axis], x.shape[axis + 1 :]
+    return call.graph.move(
+        [picked],
+        lambda a: np.moveaxis(a.reshape(indices.size, *before, *behind), 0, len(before)).reshape(
+            *before, *indices.shape, *behind
+        ),
+    )
+
+
+def _numbers(x: Tensor) -> np.ndarray:
+    """The numbers of a tensor's entries, in its shape."""
+    return np.arange(math.prod(x.shape)).reshape(x.shape)
 
 
 def gathered_elements(call: Call, x: Tensor, indices: Variable, axis: int) -> Tensor:
     """For each index the entry of x that it names along the axis, at its own place in all others."""
-    graph, size = call.graph, x.shape[axis]
-    _fits(call, indices.size * size)
-    chosen = one_hot(graph, from_front(graph, _flat(graph, indices), size), size)
-    grid = list(np.ogrid[tuple(slice(n) for n in (*indices.shape, size))])
-    grid[axis] = np.arange(size)
-    places = tuple(grid[:-1])
-    table = graph.move([x], lambda a: np.broadcast_to(a[places], (*indices.shape, size)).reshape(-1, size, 1))
-    return _summed(graph, chosen, table, indices.shape)
+    at = _placed(call, call.graph.move([indices], lambda a: a.reshape(-1, 1)), (x.shape[axis],))
+    entries = _along(x, indices, axis, at)
+    return call.graph.move([_picked(call, at, x, entries, indices.size)], lambda a: a.reshape(indices.shape))
+
+
+def _along(x: Tensor, indices: Variable, axis: int, at: Placement) -> np.ndarray:
+    """The flat entry of x that each case names: its own place in all axes but one; shape (T, 1)."""
+    cells = list(np.unravel_index(at.row, indices.shape))
+    cells[axis] = at.place
+    return np.ravel_multi_index(tuple(cells), x.shape)[:, None]
 
 
 def gathered_nd(call: Call, x: Tensor, indices: Variable) -> Tensor:
     """The slices of x that the rows of the indices (along their last axis) name."""
-    graph, depth = call.graph, indices.shape[-1]
-    extent, rest = x.shape[:depth], x.shape[depth:]
-    places = _places(graph, indices, extent)
-    _fits(call, places.size * math.prod(x.shape))
-    chosen = one_hot(graph, places, math.prod(extent))
-    table = graph.move([x], lambda a: a.reshape(1, math.prod(extent), -1))
-    return _summed(graph, chosen, table, (*indices.shape[:-1], *rest))
-
-
-def _places(graph: GraphBuilder, indices: Variable, extent: Sequence[int]) -> Variable:
-    """The numbers, row-major, of the places that rows of indices name, shape (rows,)."""
-    depth = len(extent)
-    rows = graph.move([indices], lambda a: a.reshape(-1, depth))
-    assert isinstance(rows, Variable)
-    strides = np.array([math.prod(extent[k + 1 :]) for k in range(depth)], np.float64)
-    front = from_front(graph, rows, np.array(extent))
-    return graph.affine([(front, Dense(strides[None, :], before=rows.shape[0], exact=True))], (rows.shape[0],))
+    depth = indices.shape[-1]
+    at = _placed(call, call.graph.move([indices], lambda a: a.reshape(-1, depth)), x.shape[:depth])
+    entries = _numbers(x).reshape(math.prod(x.shape[:depth]), -1)[at.place]
+    picked = _picked(call, at, x, entries, math.prod(indices.shape[:-1]))
+    return call.graph.move([picked], lambda a: a.reshape(*indices.shape[:-1], *x.shape[depth:]))
 
 
 def scattered_nd(call: Call, x: Tensor, indices: Variable, updates: Tensor, adds: bool) -> Tensor:
     """x with the slices that rows of indices name replaced by the updates, or with these added."""
     depth = indices.shape[-1]
-    extent, size = x.shape[:depth], math.prod(x.shape[:depth])
-    places = _places(call.graph, indices, extent)
-    table = call.graph.move([updates], lambda a: a.reshape(places.size, 1, -1))
-    base = call.graph.move([x], lambda a: a.reshape(size, -1))
-    _fits(call, places.size * math.prod(x.shape))
-    written = one_hot(call.graph, places, size)
-    distinct = adds or _distinct(call, places)
-    result = _written(call.graph, base, written, table, adds) if distinct else _in_turn(call, base, written, table)
-    return call.graph.move([result], lambda a: a.reshape(x.shape))
+    at = _placed(call, call.graph.move([indices], lambda a: a.reshape(-1, depth)), x.shape[:depth])
+    entries = _numbers(x).reshape(math.prod(x.shape[:depth]), -1)[at.place]
+    return call.graph.move([_put(call, at, x, entries, updates, adds)], lambda a: a.reshape(x.shape))
 
 
-def scattered_elements(
-    call: Call, x: Tensor, indices: Variable, updates: Tensor, axis: int, adds: bool
-) -> Tensor:
-    """x with the entries that indices name along an axis replaced by the updates, or with these added.
-
-    Each line along the axis is by itself: of the updates, shape (lines, count), and of x, shape (lines, size).
-    """
-    graph, size, count = call.graph, x.shape[axis], indices.shape[axis]
-    inner = tuple(slice(n) for k, n in enumerate(indices.shape) if k != axis)
-    lines = math.prod(s.stop for s in inner)
-    _fits(call, lines * count * size)
-    places = graph.move([from_front(graph, indices, size)], lambda a: np.moveaxis(a, axis, -1).reshape(lines, count))
-    assert isinstance(places, Variable)
-    result: Tensor = x
-    for line in range(lines):
-        cell = list(np.unravel_index(line, [s.stop for s in inner]))
-        at = tuple([*cell[:axis], slice(None), *cell[axis:]])
-        of_line = graph.move([places], lambda a, n=line: a[n])
-        assert isinstance(of_line, Variable)
-        table = graph.move([updates], lambda a, at=at: a[at].reshape(count, 1, 1))
-        base = graph.move([x], lambda a, at=at: a[at].reshape(size, 1))
-        hot = one_hot(graph, of_line, size)
-        single = _written(graph, base, hot, table, adds) if adds or _distinct(call, of_line) else _in_turn(call, base, hot, table)
-
-        def put(a: np.ndarray, b: np.ndarray, at: tuple[object, ...] = at) -> np.ndarray:
-            a = a.copy()
-            a[at] = b.reshape(-1)
-            return a
-
-        result = graph.move([result, single], put)
-    return result
-
-
-def _written(graph: GraphBuilder, base: Tensor, written: Variable, table: Tensor, adds: bool) -> Variable:
-    """base (places, rest) with the rows of the table (rows, 1, rest) at the ones of `written` (rows, places)."""
-    rows, places = written.shape
-    weights = graph.move([written], lambda a: a[..., None])
-    assert isinstance(weights, Variable)
-    if isinstance(table, np.ndarray):
-        terms = graph.scale(weights, table.astype(np.float64))
+def scattered_elements(call: Call, x: Tensor, indices: Variable, updates: Tensor, axis: int, adds: bool) -> Tensor:
+    """x with the entries that indices name along an axis replaced by the updates, or with these added."""
+    at = _placed(call, call.graph.move([indices], lambda a: a.reshape(-1, 1)), (x.shape[axis],))
+    lines = math.prod(n for k, n in enumerate(indices.shape) if k != axis)
+    if indices.shape[axis] == 1 or lines == 1:  # one in each line, or all in one
+        at = replace(at, distinct=at.distinct or indices.shape[axis] == 1)
     else:
-        terms = graph.product(weights, table)
-    rest = terms.shape[-1]
-    new = graph.affine([(terms, Dense(np.ones((1, rows)), after=places * rest))], (places, rest))
-    if adds:
-        return graph.combine([(1.0, base), (1.0, new)])
-    kept = graph.affine([(written, Dense(-np.ones((1, rows)), after=places))], (places, 1), np.ones(()))
-    if isinstance(base, np.ndarray):
-        old = graph.scale(kept, base.astype(np.float64))
-    else:
-        old = graph.product(kept, base)
-    return graph.combine([(1.0, old), (1.0, new)])
-
-
-def _in_turn(call: Call, base: Tensor, written: Variable, table: Tensor) -> Tensor:
-    """The same where rows may name one place twice: the last one stays, as they are written one after the other."""
-    rows = written.shape[0]
-    if rows > MOST_IN_TURN:
-        raise call.error(f"{rows} computed indices, of which two may be the same, are too many")
-    for k in range(rows):
-        one = call.graph.move([written], lambda a, k=k: a[k : k + 1])
-        assert isinstance(one, Variable)
-        base = _written(call.graph, base, one, call.graph.move([table], lambda a, k=k: a[k : k + 1]), adds=False)
-    return base
-
-
-def _distinct(call: Call, places: Variable) -> bool:
-    found = traced(call.graph, places)
-    return found is not None and found.always_differ()
-
-
-def _flat(graph: GraphBuilder, indices: Variable) -> Variable:
-    flat = graph.move([indices], lambda a: a.reshape(-1))
-    assert isinstance(flat, Variable)
-    return flat
+        at = replace(at, distinct=False)
+    entries = _along(x, indices, axis, at)
+    return call.graph.move([_put(call, at, x, entries, updates, adds)], lambda a: a.reshape(x.shape))
 
 
 def _fits(call: Call, terms: int) -> None:
     if terms > MOST_TERMS:
         raise call.error(f"computed indices would take {terms} terms", "make the indexed tensor smaller")
+
+
+def _one_hot(graph: GraphBuilder, indices: Variable, size: int) -> Variable:
+    """Zeros and a one along a new last axis; negative indices count from the end."""
+    spread = graph.move([indices], lambda a: a[..., None])
+    places = np.arange(float(size))
+    hot = graph.elementwise(graph.combine([(1.0, spread), (-1.0, places)]), Near(0.5))
+    if is_never_negative(graph, indices):
+        return hot
+    behind = graph.elementwise(graph.combine([(1.0, spread), (-1.0, places - size)]), Near(0.5))
+    return graph.combine([(1.0, hot), (1.0, behind)])
 
 
 @lowers("OneHot", 9, 11)
@@ -234,7 +192,7 @@ def one_hot_(call: Call) -> Tensor:
     axis = call.axis(call.attribute("axis", -1), indices.ndim + 1)
     if not is_whole(graph, indices):
         raise call.error("indices that may be fractions", "cast them to integers first")
-    hot = one_hot(graph, from_front(graph, indices, size), size)
+    hot = _one_hot(graph, indices, size)
     values = call.tensor(2)
     off, on = (graph.move([values], lambda a, k=k: a[k : k + 1].reshape(())) for k in range(2))
     if isinstance(off, np.ndarray) and isinstance(on, np.ndarray):

@@ -64,9 +64,9 @@ def _computed_slice(call: Call, x: Tensor) -> Tensor:
         span = constant_span(call.graph, start, end)
         if step != 1 or span is None or span < 0:
             raise call.error("the input decides how long the slice is", "export the model with fixed shapes")
-        indices = call.graph.combine([(1.0, start), (1.0, np.arange(span))])
+        indices = call.graph.combine([(1.0, start), (1.0, np.arange(span))])  # within, none is negative
         within = call.graph.elementwise(_single(call, start), Inside(0.0, x.shape[axis] - span))
-        x = call.graph.combine([(1.0, gathered(call, x, indices, axis, counted=True)), (1.0, within)])
+        x = call.graph.combine([(1.0, gathered(call, x, indices, axis)), (1.0, within)])
     return x
 
 
