@@ -224,6 +224,8 @@ PLAN = (
 
 def auto(task: Task) -> Iterator[Stage]:
     """The stages of `auto`, chosen when it is known what the cheap ones left open."""
+    if task.cell_margins is not None:
+        yield stages.centres
     yield stages.interval
     yield stages.quick_attack
     features = features_of(task)
