@@ -105,8 +105,9 @@ class Task:
         forms = with_forms(self.network, self.query.patterns)
         if self._jumps:
             from verifier.network.two_valued import with_known_inputs, with_two_valued
+            from verifier.network.whole import with_room_for_rounding
 
-            forms = with_two_valued(with_known_inputs(forms, self.query.fixed))
+            forms = with_two_valued(with_room_for_rounding(with_known_inputs(forms, self.query.fixed)))
         return centred_quotients(forms, lambda: self.query.centre).like(self.example)
 
     @cached_property
