@@ -181,7 +181,9 @@ def _open_gaps(steps: _Steps, between: list[Span], outer: list[Span]) -> list[Sp
     )
     moves = bottom < top
     sharp = (at_low == top_low) & (at_high == top_high)
-    one_step = sharp & (np.minimum(at_low, at_high) == bottom) & (np.maximum(at_low, at_high) == top) & (top - bottom <= 1)
+    one_step = (
+        sharp & (np.minimum(at_low, at_high) == bottom) & (np.maximum(at_low, at_high) == top) & (top - bottom <= 1)
+    )
     covered = (moves.sum(axis=1) <= 1) & (~moves | one_step).all(axis=1)
     covered[len(between) :] = ~moves[len(between) :].any(axis=1)
     return [gap for gap, done in zip((*between, *outer), covered, strict=True) if not done]

@@ -21,4 +21,5 @@ from verifier.readers.onnx.lowerings import (  # noqa: F401
     resizing,
     shapes,
     softmax,
+    sorting,
 )
