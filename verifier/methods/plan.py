@@ -134,6 +134,7 @@ def few_deep_inputs(task: Task) -> Iterator[Stage]:
     from verifier.methods.split_inputs import InputCutting
 
     yield short_attack
+    yield stages.torch_kernels
     yield _cutting(InputCutting(task), math.inf)
 
 
@@ -141,7 +142,9 @@ def many_inputs(task: Task) -> Iterator[Stage]:
     """Cuts of neurons, after the cheap methods, and for a small network a MILP first."""
     yield stages.crown
     yield short_attack
+    yield stages.torch_kernels
     yield stages.alpha
+    yield stages.torch_kernels
     yield short_search
     yield long_attack
     if is_small(task):

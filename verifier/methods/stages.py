@@ -27,6 +27,7 @@ def _stage(module: str, name: str) -> Timed:
 centres = _stage("cells", "centres")
 quick_attack = _stage("falsify", "quick_attack")
 attack_until = _stage("falsify", "attack_until")
+torch_kernels = _stage("library", "torch_kernels")
 interval = _stage("incomplete", "interval")
 crown = _stage("incomplete", "crown")
 dual = _stage("incomplete", "dual")

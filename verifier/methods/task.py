@@ -53,6 +53,7 @@ class Task:
         trails: the cuts that searches made, for those who write proofs.
         on_progress: called with every new entry of the history.
         reached: the smallest margin that an input is known to reach; looked for in thorough tasks only.
+        convolves_by_torch: whether torch's kernels compute the convolutions of `forms`.
     """
 
     network: Network
@@ -79,6 +80,7 @@ class Task:
         self.trails: list[InputCuts] = []
         self.on_progress: Callable[[Progress], None] = lambda progress: None
         self.reached = math.inf
+        self.convolves_by_torch = False
         self._seeds = np.random.SeedSequence(self.options.seed)
 
     @cached_property
@@ -114,6 +116,11 @@ class Task:
     def enclosures(self) -> Enclosures:
         """The bounds of every node of `forms` over boxes; in thorough tasks it is counted how open they are."""
         return Enclosures(self.forms, self.example, self.deadline, self.options.thorough)
+
+    def convolve_by_torch(self) -> None:
+        """Has torch's kernels compute the convolutions of `forms` from here on."""
+        self.convolves_by_torch = True
+        self.forms = self.enclosures.network = self.forms.with_torch()
 
     @property
     def tightens(self) -> bool:
