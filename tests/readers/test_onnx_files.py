@@ -249,7 +249,7 @@ def test_training_modes(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "pattern"), [(TensorProto.INT64, "type int64"), (TensorProto.STRING, "type string"), (0, "type undefined")]
+    ("kind", "pattern"), [(TensorProto.BOOL, "type bool"), (TensorProto.STRING, "type string"), (0, "type undefined")]
 )
 def test_inputs_of_other_types(tmp_path, kind, pattern):
     model = operator("Identity", (1, 3))
