@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verifier.arrays import Array, convert_like, to_numpy
+from verifier.arrays import Array, convert_like, namespace, to_numpy
 from verifier.bounds.enclosure import Interval
 from verifier.deadline import Deadline
 from verifier.evidence.replay import Replay
@@ -18,6 +18,7 @@ from verifier.methods.enclosures import Enclosures
 from verifier.methods.options import Options, example_array
 from verifier.methods.remarks import fixed, of_classes, of_proof
 from verifier.network.graph import Network
+from verifier.network.means import centred_means
 from verifier.network.quotients import centred_quotients
 from verifier.network.stepped import has_jumps
 from verifier.programs.solvers.registry import DEFAULT, solver_named
@@ -103,19 +104,43 @@ class Task:
 
     @cached_property
     def forms(self) -> Network:
-        """The network with the query's linear forms as outputs, quotients centred, on the task's device."""
+        """The network with the query's linear forms as outputs, quotients and means centred, on the task's device.
+
+        Where it has jumps, inputs that the query fixes are folded in, and comparisons of comparisons resolved.
+        """
         forms = with_forms(self.network, self.query.patterns)
         if self._jumps:
             from verifier.network.two_valued import with_known_inputs, with_two_valued
             from verifier.network.whole import with_room_for_rounding
 
             forms = with_two_valued(with_room_for_rounding(with_known_inputs(forms, self.query.fixed)))
-        return centred_quotients(forms, lambda: self.query.centre).like(self.example)
+        forms = centred_quotients(forms, lambda: self.query.centre)
+        return centred_means(forms, lambda: self.query.centre).like(self.example)
 
     @cached_property
     def enclosures(self) -> Enclosures:
         """The bounds of every node of `forms` over boxes; in thorough tasks it is counted how open they are."""
         return Enclosures(self.forms, self.example, self.deadline, self.options.thorough)
+
+    @cached_property
+    def example32(self) -> Array:
+        """An empty float32 array of the same library and device, for ascents, on which no bound rests."""
+        xp = namespace(self.example)
+        return xp.astype(self.example, xp.float32)
+
+    @property
+    def descended(self) -> tuple[Network, Array]:
+        """The network that attacks work on, and an example of its arrays: in float32 where torch's kernels convolve.
+
+        Elsewhere float64 costs an attack little, and what comes near a threshold is told apart better.
+        """
+        if not self.convolves_by_torch:
+            return self.forms, self.example
+        return self._forms32, self.example32
+
+    @cached_property
+    def _forms32(self) -> Network:
+        return self.forms.like(self.example32)
 
     def convolve_by_torch(self) -> None:
         """Has torch's kernels compute the convolutions of `forms` from here on."""
