@@ -118,7 +118,11 @@ def test_element_types_must_be_the_networks(tmp_path: Path) -> None:
         ("(assert (<= Y[0] 1e-3))", TENSORS, "line 4: Parse error"),
         ("(assert (<= Y[0] 0.0)", TENSORS, "line 4: Parse error"),
         ("(assert (<= Y[0] 0.0))", TENSORS, "input X[0,0] has no lower bound"),
-        ("(assert (<= Y[0] 0.0))", "(declare-input X int32 [2]) (declare-output Y real [1])", "has element type I32"),
+        (
+            "(assert (<= Y[0] 0.0))",
+            "(declare-input X bool [2]) (declare-output Y real [1])",
+            "has element type Bool",
+        ),
         (
             "(assert (<= Y[0] 0.0))",
             '(declare-input X real [2]) (declare-hidden Z real [3] "h") (declare-output Y real [1])',

@@ -20,10 +20,12 @@ from verifier.methods.remarks import fixed, of_classes, of_proof
 from verifier.network.graph import Network
 from verifier.network.means import centred_means
 from verifier.network.quotients import centred_quotients
+from verifier.network.stepped import has_jumps
 from verifier.programs.solvers.registry import DEFAULT, solver_named
 from verifier.property.forms import with_forms
 from verifier.property.nearest import with_nearest
 from verifier.property.query import Box, Query
+from verifier.property.whole import with_whole_ends
 from verifier.verdict import Progress, Status, Verdict, Witness
 
 if TYPE_CHECKING:
@@ -37,9 +39,12 @@ class Task:
 
     Attributes:
         network, options: the question.
-        query: the question, its inputs fixed to decimals widened to the nearest floats (`property.nearest`).
+        query: the question, its inputs fixed to decimals widened to the nearest floats (`property.nearest`), its boxes
+            cut into the cells of inputs that matter through jumps alone (`methods.cells`).
         deadline: counts from the making of the task.
         margins: for each disjunct the best proven lower bound of its margin, shape (D,).
+        cell_margins: where boxes were cut into cells, each disjunct's margin in the middle of its cell as computed,
+            ascending, shape (D,).
         open: which disjuncts are not yet excluded, booleans, shape (D,).
         witness: a violation, once found.
         notes: remarks for the user.
@@ -57,7 +62,13 @@ class Task:
     options: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
-        self.query = with_nearest(self.query, self.network.inputs)
+        self.query = with_nearest(with_whole_ends(self.query, self.network.inputs), self.network.inputs)
+        self._jumps = has_jumps(self.network)
+        self.cell_margins: np.ndarray | None = None
+        if self._jumps:
+            from verifier.methods.cells import with_cells
+
+            self.query, self.cell_margins = with_cells(self.query, self.network)
         count = len(self.query.disjuncts)
         self.deadline = Deadline(self.options.timeout)
         self.margins = np.full(count, -math.inf)
@@ -93,8 +104,17 @@ class Task:
 
     @cached_property
     def forms(self) -> Network:
-        """The network with the query's linear forms as outputs, quotients and means centred, on the task's device."""
-        forms = centred_quotients(with_forms(self.network, self.query.patterns), lambda: self.query.centre)
+        """The network with the query's linear forms as outputs, quotients and means centred, on the task's device.
+
+        Where it has jumps, inputs that the query fixes are folded in, and comparisons of comparisons resolved.
+        """
+        forms = with_forms(self.network, self.query.patterns)
+        if self._jumps:
+            from verifier.network.two_valued import with_known_inputs, with_two_valued
+            from verifier.network.whole import with_room_for_rounding
+
+            forms = with_two_valued(with_room_for_rounding(with_known_inputs(forms, self.query.fixed)))
+        forms = centred_quotients(forms, lambda: self.query.centre)
         return centred_means(forms, lambda: self.query.centre).like(self.example)
 
     @cached_property

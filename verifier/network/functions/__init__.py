@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from verifier.network.functions.exponential import Exp, Log, Softplus
     from verifier.network.functions.gated import HardSwish, Swish
     from verifier.network.functions.gelu import Gelu
+    from verifier.network.functions.near import Inside, Near
     from verifier.network.functions.periodic import Cos, Sin
     from verifier.network.functions.powers import Power, Reciprocal, ReciprocalOrOne, Sqrt
     from verifier.network.functions.relu import Relu
     from verifier.network.functions.sigmoidal import Erf, Sigmoid, Softsign, Tanh
-    from verifier.network.functions.steps import Floor, Sign, StepFunction
+    from verifier.network.functions.steps import Floor, Round, Sign, Step, StepFunction, Truncation
 
 _HOMES = {
     "Curvature": "base",
@@ -31,6 +32,8 @@ _HOMES = {
     "HardSwish": "gated",
     "Swish": "gated",
     "Gelu": "gelu",
+    "Inside": "near",
+    "Near": "near",
     "Cos": "periodic",
     "Sin": "periodic",
     "Power": "powers",
@@ -43,8 +46,11 @@ _HOMES = {
     "Softsign": "sigmoidal",
     "Tanh": "sigmoidal",
     "Floor": "steps",
+    "Round": "steps",
     "Sign": "steps",
+    "Step": "steps",
     "StepFunction": "steps",
+    "Truncation": "steps",
 }
 
 __all__ = [
@@ -57,12 +63,15 @@ __all__ = [
     "Floor",
     "Gelu",
     "HardSwish",
+    "Inside",
     "Log",
+    "Near",
     "Piece",
     "Power",
     "Reciprocal",
     "ReciprocalOrOne",
     "Relu",
+    "Round",
     "ScalarFunction",
     "ScaledElu",
     "Sigmoid",
@@ -71,9 +80,11 @@ __all__ = [
     "Softplus",
     "Softsign",
     "Sqrt",
+    "Step",
     "StepFunction",
     "Swish",
     "Tanh",
+    "Truncation",
 ]
 
 

@@ -3,11 +3,15 @@
 from verifier.readers.onnx.lowerings import (  # noqa: F401
     activations,
     arithmetic,
+    comparisons,
+    computed,
     constants,
     convolution,
     extrema,
     features,
     indexing,
+    integers,
+    labels,
     linear_models,
     matrices,
     normalisation,
@@ -17,4 +21,5 @@ from verifier.readers.onnx.lowerings import (  # noqa: F401
     resizing,
     shapes,
     softmax,
+    sorting,
 )
