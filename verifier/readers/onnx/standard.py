@@ -6,6 +6,7 @@ it. Anything newer than the table, and operators that are not in it, are looked 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -24,6 +25,15 @@ MANY = 2**31 - 1
 
 TYPES = {"float": 1, "int": 2, "string": 3, "tensor": 4, "floats": 6, "ints": 7, "strings": 8, "sparse_tensor": 11}
 """Attribute types as AttributeProto numbers them."""
+
+READ: dict[str, Callable[[str], Any]] = {
+    "int": int,
+    "float": float,
+    "string": str,
+    "ints": lambda text: [int(part) for part in text.split(",")],
+    "strings": lambda text: text.split(","),
+}
+"""How a default is read."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +84,19 @@ def _parsed(since: int, signature: str) -> Schema:
         if declared.endswith("!"):
             required.add(name)
         if default:
-            defaults[name] = {"int": int, "float": float, "string": str}[kind](default)
+            defaults[name] = READ[kind](default)
     return Schema(since, int(least), MANY if most == "*" else int(most), types, defaults, frozenset(required))
 
 
 TABLE = """
 Abs 6,13 1-1
+Acos 7,22 1-1
+Acosh 9,22 1-1
 Add 7,13,14 2-2
+Asin 7,22 1-1
+Asinh 9,22 1-1
+Atan 7,22 1-1
+Atanh 9,22 1-1
 AveragePool 7 1-1 auto_pad:string=NOTSET count_include_pad:int=0 kernel_shape:ints! pads:ints strides:ints
 AveragePool 10,11 1-1 auto_pad:string=NOTSET ceil_mode:int=0 count_include_pad:int=0 kernel_shape:ints! pads:ints
     strides:ints
@@ -106,6 +122,7 @@ Conv 1,11,22 2-3 auto_pad:string=NOTSET dilations:ints group:int=1 kernel_shape:
 ConvTranspose 1,11,22 2-3 auto_pad:string=NOTSET dilations:ints group:int=1 kernel_shape:ints output_padding:ints
     output_shape:ints pads:ints strides:ints
 Cos 7,22 1-1
+Cosh 9,22 1-1
 DepthToSpace 1 1-1 blocksize:int!
 DepthToSpace 11,13,28 1-1 blocksize:int! mode:string=DCR
 Div 7,13,14 2-2
@@ -117,6 +134,10 @@ Exp 6,13 1-1
 Expand 8,13 2-2
 Flatten 1,9,11,13,21,23,24,25 1-1 axis:int=1
 Floor 6,13 1-1
+GRU 7 3-6 activation_alpha:floats activation_beta:floats activations:strings clip:float direction:string=forward
+    hidden_size:int linear_before_reset:int=0
+GRU 14,22 3-6 activation_alpha:floats activation_beta:floats activations:strings clip:float direction:string=forward
+    hidden_size:int layout:int=0 linear_before_reset:int=0
 Gather 1,11,13 2-2 axis:int=0
 GatherElements 11,13 2-2 axis:int=0
 GatherND 11 2-2
@@ -130,6 +151,10 @@ HardSigmoid 6,22 1-1 alpha:float=0.20000000298023224 beta:float=0.5
 HardSwish 14,22 1-1
 Identity 1,13,14,16,19,21,23,24,25 1-1
 InstanceNormalization 6,22 3-3 epsilon:float=9.999999747378752e-06
+LSTM 7 3-8 activation_alpha:floats activation_beta:floats activations:strings clip:float direction:string=forward
+    hidden_size:int input_forget:int=0
+LSTM 14,22 3-8 activation_alpha:floats activation_beta:floats activations:strings clip:float direction:string=forward
+    hidden_size:int input_forget:int=0 layout:int=0
 LayerNormalization 17 2-3 axis:int=-1 epsilon:float=9.999999747378752e-06 stash_type:int=1
 LeakyRelu 6,16 1-1 alpha:float=0.009999999776482582
 Log 6,13 1-1
@@ -151,6 +176,10 @@ Pad 2 1-1 mode:string=constant pads:ints! value:float=0.0
 Pad 11,13 2-3 mode:string=constant
 Pad 18,19,21,23,24,25 2-4 mode:string=constant
 Pow 7,12,13,15 2-2
+RNN 7 3-6 activation_alpha:floats activation_beta:floats activations:strings=Tanh,Tanh clip:float
+    direction:string=forward hidden_size:int
+RNN 14,22 3-6 activation_alpha:floats activation_beta:floats activations:strings=Tanh,Tanh clip:float
+    direction:string=forward hidden_size:int layout:int=0
 Reciprocal 6,13 1-1
 ReduceL1 1,11,13 1-1 axes:ints keepdims:int=1
 ReduceL1 18 1-2 keepdims:int=1 noop_with_empty_axes:int=0
@@ -187,6 +216,7 @@ Shape 15,19,21,23,24,25 1-1 end:int start:int=0
 Sigmoid 6,13 1-1
 Sign 9,13 1-1
 Sin 7,22 1-1
+Sinh 9,22 1-1
 Size 1,13,19,21,23,24,25 1-1
 Slice 1 1-1 axes:ints ends:ints! starts:ints!
 Slice 10,11,13 3-5
@@ -205,6 +235,7 @@ Squeeze 13,21,23,24,25 1-2
 Sub 7,13,14 2-2
 Sum 6,8,13 1-*
 Swish 24 1-1 alpha:float=1.0
+Tan 7,22 1-1
 Tanh 6,13 1-1
 Tile 6,13 2-2
 Transpose 1,13,21,23,24,25 1-1 perm:ints
