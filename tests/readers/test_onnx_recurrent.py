@@ -119,3 +119,101 @@ def test_what_is_not_unrolled(tmp_path):
     model.graph.initializer[2].raw_data = np.array([5, 1, 1], np.int32).tobytes()
     with pytest.raises(ModelError, match=r"lengths \[5, 1, 1\] for 3 sequences of at most 4 steps"):
         load(model, tmp_path)
+
+
+def body_of(nodes, inputs, outputs, constants=None):
+    """A graph that a node holds; types are left to be inferred."""
+    graph = model_of(nodes, dict.fromkeys(inputs, ()), outputs, constants).graph
+    for port in (*graph.input, *graph.output):
+        port.type.tensor_type.ClearField("shape")
+    return graph
+
+
+def scan_model(opset=13, **attributes):
+    """A state h = tanh(h + x W + z) over two scanned operands, with two collected outputs."""
+    body = body_of(
+        [
+            helper.make_node("MatMul", ["bx", "W"], ["bm"]),
+            helper.make_node("Sum", ["bh", "bm", "bz", "outer"], ["bs"]),
+            helper.make_node("Tanh", ["bs"], ["bh2"]),
+            helper.make_node("Mul", ["bh2", "bz"], ["bo"]),
+            helper.make_node("Identity", ["bh2"], ["bh3"]),
+        ],
+        ["bh", "bx", "bz"],
+        ["bh2", "bo", "bh3"],
+        {"W": draw(2, 3, seed=1)},
+    )
+    node = helper.make_node("Scan", ["H", "x", "z"], ["h", "o", "a"], body=body, num_scan_inputs=2, **attributes)
+    constants = {"H": draw(3, seed=2), "outer": f32(0.1, 0.2, 0.3)}
+    axes = attributes.get("scan_input_axes", [0, 0])
+    shapes = {name: list(shape) for name, shape in (("x", (2,)), ("z", (3,)))}
+    for shape, axis in zip(shapes.values(), axes, strict=True):
+        shape.insert(axis if axis >= 0 else len(shape) + 1 + axis, 4)
+    return model_of([node], {k: tuple(v) for k, v in shapes.items()}, ["h", "o", "a"], constants, opset)
+
+
+@pytest.mark.parametrize("opset", [9, 11, 16, 21])
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {},
+        {"scan_input_directions": [1, 0], "scan_output_directions": [0, 1]},
+        {"scan_input_axes": [1, 0], "scan_output_axes": [1, 0]},
+        {"scan_input_axes": [-1, -1], "scan_output_axes": [-1, 0]},
+    ],
+)
+def test_scan(tmp_path, opset, attributes):
+    if opset == 9 and min(attributes.get("scan_input_axes", [0])) < 0:
+        pytest.skip("negative axes came later")
+    assert_agrees(scan_model(opset, **attributes), tmp_path)
+
+
+def loop_model(trips, going, last=None, opset=13):
+    """v = v W + i, collected on the way; it stops where i + 1 reaches `last`."""
+    nodes = [
+        helper.make_node("Cast", ["i"], ["fi"], to=1),
+        helper.make_node("MatMul", ["v", "W"], ["m"]),
+        helper.make_node("Add", ["m", "fi"], ["v2"]),
+        helper.make_node("Relu", ["v2"], ["o"]),
+    ]
+    constants = {"W": draw(3, 3, seed=1)}
+    if last is None:
+        nodes.append(helper.make_node("Identity", ["c"], ["c2"]))
+    else:
+        constants.update(one=np.int64(1), last=np.int64(last))
+        nodes += [helper.make_node("Add", ["i", "one"], ["i1"]), helper.make_node("Less", ["i1", "last"], ["c2"])]
+    body = body_of(nodes, ["i", "c", "v"], ["c2", "v2", "o"], constants)
+    for port, kind in zip(body.input[:2], (7, 9), strict=True):
+        port.type.tensor_type.elem_type = kind
+        port.type.tensor_type.shape.SetInParent()
+    body.output[0].type.tensor_type.elem_type = 9
+    names = ["" if trips is None else "M", "" if going is None else "G", "x"]
+    known = {"M": trips, "G": going}
+    given = {k: np.array(v, np.int64 if k == "M" else bool) for k, v in known.items() if v is not None}
+    node = helper.make_node("Loop", names, ["v_last", "every"], body=body)
+    return model_of([node], {"x": (2, 3)}, ["v_last", "every"], given, opset)
+
+
+@pytest.mark.parametrize("opset", [11, 13, 16, 21])
+def test_loop(tmp_path, opset):
+    for trips, going, last in [(3, True, None), (3, None, None), (5, True, 2), (None, True, 4), (2, True, 4)]:
+        assert_agrees(loop_model(trips, going, last, opset), tmp_path)
+
+
+def test_loop_that_does_not_end(tmp_path, monkeypatch):
+    monkeypatch.setattr("verifier.readers.onnx.control.MOST_TRIPS", 20)
+    with pytest.raises(ModelError, match="it runs more than 20 times"):
+        load(loop_model(None, True, None), tmp_path)
+
+
+def test_loop_that_never_runs(tmp_path):
+    with pytest.raises(ModelError, match="never runs, so that the shape of an output is not known"):
+        load(loop_model(0, True, None), tmp_path)
+
+
+def test_loop_whose_trips_are_computed(tmp_path):
+    model = loop_model(3, True, None)
+    model.graph.node[0].input[0] = "trips"
+    model.graph.node.insert(0, helper.make_node("ReduceSum", ["x"], ["trips"]))
+    with pytest.raises(ModelError, match="number of trips depends on the network's inputs"):
+        load(model, tmp_path)

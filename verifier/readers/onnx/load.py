@@ -20,6 +20,7 @@ from verifier.readers.onnx.builder import GraphBuilder, NotFinite
 from verifier.readers.onnx.call import Call
 from verifier.readers.onnx.checks import standard_domain
 from verifier.readers.onnx.choice import with_outputs
+from verifier.readers.onnx.control import HOLDERS, Holder
 from verifier.readers.onnx.files import read_model_bytes
 from verifier.readers.onnx.folding import can_fold, fold
 from verifier.readers.onnx.model import initialisers, input_ports, opset, output_dtype, parse_model
@@ -137,8 +138,8 @@ class _Reader:
     ) -> tuple[Tensor | None, ...]:
         """The node's first outputs, as many as its lowering knows; None for one that it does not."""
         domain = standard_domain(node.domain)
-        if node.op_type == "If" and not domain:
-            return self._branch(node, operands, place)
+        if node.op_type in HOLDERS and not domain:
+            return Holder(self, node, operands, place).outputs()
         known = self.repeated.results(node, operands)
         if known is None:
             known = self._lowered(node, domain, operands, place)
@@ -166,24 +167,15 @@ class _Reader:
         result = lowering.lower(call)
         return result if isinstance(result, tuple) else (result,)
 
-    def _branch(self, node: onnx.NodeProto, operands: tuple[Tensor | None, ...], place: str) -> tuple[Tensor, ...]:
-        """The outputs of the branch that an If takes, whose condition is known now."""
-        condition = operands[0] if len(operands) == 1 else None
-        if not isinstance(condition, np.ndarray) or condition.size != 1 or condition.dtype != bool:
-            cause = (
-                "its condition depends on the network's inputs" if isinstance(condition, Variable) else "no condition"
-            )
-            raise ModelError(cause, place, "export the model without branches")
-        side = "then_branch" if condition.reshape(-1)[0] else "else_branch"
-        branch = next((a.g for a in node.attribute if a.name == side), None)
-        if branch is None or len(branch.output) != len(node.output):
-            raise ModelError(f"its {side} is missing or has another number of outputs", place, "export the model again")
-        around = dict(self.tensors)
-        self.tensors.update(initialisers(branch, self.name))
-        for inner in in_order(branch, {v.name for v in branch.output}, set(self.tensors), self.name):
+    def subgraph(self, graph: onnx.GraphProto, given: dict[str, Tensor], place: str) -> tuple[Tensor, ...]:
+        """The outputs of a graph that a node holds, which sees the tensors around it; its inputs are `given`."""
+        around, not_lowered = dict(self.tensors), dict(self.not_lowered)
+        self.tensors.update(given)
+        self.tensors.update(initialisers(graph, self.name))
+        for inner in in_order(graph, {v.name for v in graph.output}, set(self.tensors), self.name):
             self._lower(inner)
-        results = tuple(self._tensor(v.name, place) for v in branch.output)
-        self.tensors = around
+        results = tuple(self._tensor(v.name, place) for v in graph.output)
+        self.tensors, self.not_lowered = around, not_lowered
         return results
 
 
