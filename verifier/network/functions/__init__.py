@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from verifier.network.functions.gelu import Gelu
     from verifier.network.functions.hyperbolic import Cosh, Sinh
     from verifier.network.functions.inverse import Acos, Acosh, Asin, Asinh, Atan, Atanh
+    from verifier.network.functions.near import Near
     from verifier.network.functions.periodic import Cos, Sin, Tan
     from verifier.network.functions.powers import Power, Reciprocal, ReciprocalOrOne, Sqrt
     from verifier.network.functions.relu import Relu
     from verifier.network.functions.sigmoidal import Erf, Sigmoid, Softsign, Tanh
-    from verifier.network.functions.steps import Floor, Sign, StepFunction
+    from verifier.network.functions.steps import Floor, Round, Sign, Step, StepFunction, Truncation
 
 _HOMES = {
     "Curvature": "base",
@@ -41,6 +42,7 @@ _HOMES = {
     "Asinh": "inverse",
     "Atan": "inverse",
     "Atanh": "inverse",
+    "Near": "near",
     "Cos": "periodic",
     "Sin": "periodic",
     "Tan": "periodic",
@@ -54,8 +56,11 @@ _HOMES = {
     "Softsign": "sigmoidal",
     "Tanh": "sigmoidal",
     "Floor": "steps",
+    "Round": "steps",
     "Sign": "steps",
+    "Step": "steps",
     "StepFunction": "steps",
+    "Truncation": "steps",
 }
 
 __all__ = [
@@ -76,11 +81,13 @@ __all__ = [
     "Gelu",
     "HardSwish",
     "Log",
+    "Near",
     "Piece",
     "Power",
     "Reciprocal",
     "ReciprocalOrOne",
     "Relu",
+    "Round",
     "ScalarFunction",
     "ScaledElu",
     "Sigmoid",
@@ -90,10 +97,12 @@ __all__ = [
     "Softplus",
     "Softsign",
     "Sqrt",
+    "Step",
     "StepFunction",
     "Swish",
     "Tan",
     "Tanh",
+    "Truncation",
 ]
 
 

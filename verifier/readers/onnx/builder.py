@@ -38,6 +38,8 @@ class GraphBuilder:
 
     def __init__(self, input_size: int) -> None:
         self.nodes: list[Node] = [Input(input_size)]
+        self.whole: dict[int, bool] = {0: False}
+        """What is known so far of which nodes take whole numbers only (`whole`)."""
 
     def affine(
         self,

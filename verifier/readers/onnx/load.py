@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from verifier.readers.onnx.repeated import Repeated
 from verifier.readers.onnx.schema import attribute_value, schema_of
 from verifier.readers.onnx.standard import MANY, TABLES, Schema
 from verifier.readers.onnx.tensors import Tensor, Variable
+from verifier.readers.onnx.types import typed
 
 TAKE_MASKS = frozenset({"Softmax", "Add", "Where"})
 """Operators that take tensors with entries of minus infinity (`Variable.masked`)."""
@@ -80,7 +82,9 @@ class _Reader:
         numbers = Variable(0, (self.builder.nodes[0].size,))
         for port in self.ports:
             part = slice(start, start + port.size)
-            self.tensors[port.name] = self.builder.move([numbers], lambda a, s=part, p=port: a[s].reshape(p.shape))
+            tensor = self.builder.move([numbers], lambda a, s=part, p=port: a[s].reshape(p.shape))
+            assert isinstance(tensor, Variable)
+            self.tensors[port.name] = replace(tensor, dtype=np.dtype(port.dtype))
             start += port.size
         for node in in_order(self.graph, {v.name for v in self.outputs}, set(self.tensors), self.name):
             self._lower(node)
@@ -165,7 +169,7 @@ class _Reader:
             raise ModelError("minus infinity as an entry is read before Softmax only", place, "use a finite number")
         call = Call(self.builder, node.op_type, schema.since, operands, attributes, len(node.output), place)
         result = lowering.lower(call)
-        return result if isinstance(result, tuple) else (result,)
+        return typed(node.op_type, attributes, operands, result if isinstance(result, tuple) else (result,))
 
     def subgraph(self, graph: onnx.GraphProto, given: dict[str, Tensor], place: str) -> tuple[Tensor, ...]:
         """The outputs of a graph that a node holds, which sees the tensors around it; its inputs are `given`."""

@@ -93,6 +93,11 @@ Abs 6,13 1-1
 Acos 7,22 1-1
 Acosh 9,22 1-1
 Add 7,13,14 2-2
+And 7 2-2
+ArgMax 1,11 1-1 axis:int=0 keepdims:int=1
+ArgMax 12,13 1-1 axis:int=0 keepdims:int=1 select_last_index:int=0
+ArgMin 1,11 1-1 axis:int=0 keepdims:int=1
+ArgMin 12,13 1-1 axis:int=0 keepdims:int=1 select_last_index:int=0
 Asin 7,22 1-1
 Asinh 9,22 1-1
 Atan 7,22 1-1
@@ -100,14 +105,18 @@ Atanh 9,22 1-1
 AveragePool 7 1-1 auto_pad:string=NOTSET count_include_pad:int=0 kernel_shape:ints! pads:ints strides:ints
 AveragePool 10,11 1-1 auto_pad:string=NOTSET ceil_mode:int=0 count_include_pad:int=0 kernel_shape:ints! pads:ints
     strides:ints
-AveragePool 19,22 1-1 auto_pad:string=NOTSET ceil_mode:int=0 count_include_pad:int=0 dilations:ints kernel_shape:ints!
-    pads:ints strides:ints
+AveragePool 19,22 1-1 auto_pad:string=NOTSET ceil_mode:int=0 count_include_pad:int=0 dilations:ints
+    kernel_shape:ints! pads:ints strides:ints
 BatchNormalization 7 5-5 epsilon:float=9.999999747378752e-06 momentum:float=0.8999999761581421 spatial:int=1
 BatchNormalization 9 5-5 epsilon:float=9.999999747378752e-06 momentum:float=0.8999999761581421
-BatchNormalization 14,15 5-5 epsilon:float=9.999999747378752e-06 momentum:float=0.8999999761581421 training_mode:int=0
+BatchNormalization 14,15 5-5 epsilon:float=9.999999747378752e-06 momentum:float=0.8999999761581421
+    training_mode:int=0
 Cast 6,9,13 1-1 to:int!
 Cast 19,21,23 1-1 saturate:int=1 to:int!
 Cast 24,25,28 1-1 round_mode:string=up saturate:int=1 to:int!
+CastLike 15 2-2
+CastLike 19,21,23 2-2 saturate:int=1
+CastLike 24,25 2-2 round_mode:string=up saturate:int=1
 Ceil 6,13 1-1
 Celu 12,28 1-1 alpha:float=1.0
 Clip 6 1-1 max:float=3.4028234663852886e+38 min:float=-3.4028234663852886e+38
@@ -129,6 +138,7 @@ Div 7,13,14 2-2
 Dropout 7,10 1-1 ratio:float=0.5
 Dropout 12,13,22 1-3 seed:int
 Elu 6,22 1-1 alpha:float=1.0
+Equal 7,11,13,19 2-2
 Erf 9,13 1-1
 Exp 6,13 1-1
 Expand 8,13 2-2
@@ -147,16 +157,24 @@ Gemm 7,9 3-3 alpha:float=1.0 beta:float=1.0 transA:int=0 transB:int=0
 Gemm 11,13 2-3 alpha:float=1.0 beta:float=1.0 transA:int=0 transB:int=0
 GlobalAveragePool 1,22 1-1
 GlobalMaxPool 1,22 1-1
+Greater 7,9,13 2-2
+GreaterOrEqual 12,16 2-2
 HardSigmoid 6,22 1-1 alpha:float=0.20000000298023224 beta:float=0.5
 HardSwish 14,22 1-1
+Hardmax 1,11 1-1 axis:int=1
+Hardmax 13 1-1 axis:int=-1
 Identity 1,13,14,16,19,21,23,24,25 1-1
 InstanceNormalization 6,22 3-3 epsilon:float=9.999999747378752e-06
+IsInf 10,20 1-1 detect_negative:int=1 detect_positive:int=1
+IsNaN 9,13,20 1-1
 LSTM 7 3-8 activation_alpha:floats activation_beta:floats activations:strings clip:float direction:string=forward
     hidden_size:int input_forget:int=0
 LSTM 14,22 3-8 activation_alpha:floats activation_beta:floats activations:strings clip:float direction:string=forward
     hidden_size:int input_forget:int=0 layout:int=0
 LayerNormalization 17 2-3 axis:int=-1 epsilon:float=9.999999747378752e-06 stash_type:int=1
 LeakyRelu 6,16 1-1 alpha:float=0.009999999776482582
+Less 7,9,13 2-2
+LessOrEqual 12,16 2-2
 Log 6,13 1-1
 LogSoftmax 1,11 1-1 axis:int=1
 LogSoftmax 13 1-1 axis:int=-1
@@ -169,8 +187,12 @@ MaxPool 10,11,12,22 1-1 auto_pad:string=NOTSET ceil_mode:int=0 dilations:ints ke
 Mean 6,8,13 1-*
 Min 6,8,12,13 1-*
 Mish 18,22 1-1
+Mod 10,13,28 2-2 fmod:int=0
 Mul 7,13,14 2-2
 Neg 6,13 1-1
+Not 1 1-1
+OneHot 9,11,28 3-3 axis:int=-1
+Or 7 2-2
 PRelu 7,9,16 2-2
 Pad 2 1-1 mode:string=constant pads:ints! value:float=0.0
 Pad 11,13 2-3 mode:string=constant
@@ -203,9 +225,10 @@ Resize 11 3-4 coordinate_transformation_mode:string=half_pixel cubic_coeff_a:flo
     extrapolation_value:float=0.0 mode:string=nearest nearest_mode:string=round_prefer_floor
 Resize 13 1-4 coordinate_transformation_mode:string=half_pixel cubic_coeff_a:float=-0.75 exclude_outside:int=0
     extrapolation_value:float=0.0 mode:string=nearest nearest_mode:string=round_prefer_floor
-Resize 18,19 1-4 antialias:int=0 axes:ints coordinate_transformation_mode:string=half_pixel cubic_coeff_a:float=-0.75
-    exclude_outside:int=0 extrapolation_value:float=0.0 keep_aspect_ratio_policy:string=stretch mode:string=nearest
-    nearest_mode:string=round_prefer_floor
+Resize 18,19 1-4 antialias:int=0 axes:ints coordinate_transformation_mode:string=half_pixel
+    cubic_coeff_a:float=-0.75 exclude_outside:int=0 extrapolation_value:float=0.0
+    keep_aspect_ratio_policy:string=stretch mode:string=nearest nearest_mode:string=round_prefer_floor
+Round 11,22 1-1
 ScatterElements 11,13 3-3 axis:int=0
 ScatterElements 16,18 3-3 axis:int=0 reduction:string=none
 ScatterND 11,13 3-3
@@ -238,6 +261,9 @@ Swish 24 1-1 alpha:float=1.0
 Tan 7,22 1-1
 Tanh 6,13 1-1
 Tile 6,13 2-2
+TopK 1 1-1 axis:int=-1 k:int!
+TopK 10 2-2 axis:int=-1
+TopK 11,24 2-2 axis:int=-1 largest:int=1 sorted:int=1
 Transpose 1,13,21,23,24,25 1-1 perm:ints
 Trilu 14 1-2 upper:int=1
 Unsqueeze 1,11 1-1 axes:ints!
@@ -245,6 +271,7 @@ Unsqueeze 13,21,23,24,25 2-2
 Upsample 7 1-1 mode:string=nearest scales:floats!
 Upsample 9,10 2-2 mode:string=nearest
 Where 9,16 3-3
+Xor 7 2-2
 """
 """Operator, versions, operands, and attributes as name:type, ! where required, = a default."""
 

@@ -14,6 +14,7 @@ class Variable:
     """A tensor that depends on the input: the value of graph node `node`, in ONNX shape `shape`, row-major.
 
     Attributes:
+        dtype: the type of the entries in the model; None while a lowering has not said it (`types`).
         masked: entries that are minus infinity, whatever the node's value, booleans of shape `shape`; None without any.
             Attention is masked so; Softmax, whose exponentials are 0 there, is the one operator that takes them.
         positive: whether every entry is known to be above 0.
@@ -22,6 +23,7 @@ class Variable:
 
     node: int
     shape: tuple[int, ...]
+    dtype: np.dtype | None = None
     masked: np.ndarray | None = field(default=None, compare=False, repr=False)
     positive: bool = field(default=False, compare=False)
     shares: bool = field(default=False, compare=False)
@@ -29,6 +31,11 @@ class Variable:
     @property
     def size(self) -> int:
         return math.prod(self.shape)
+
+    @property
+    def integral(self) -> bool:
+        """Whether the entries are of an integer type, or booleans."""
+        return self.dtype is not None and self.dtype.kind in "iub"
 
     @property
     def ndim(self) -> int:

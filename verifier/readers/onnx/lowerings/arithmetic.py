@@ -6,6 +6,8 @@ import numpy as np
 
 from verifier.network.graph import Elementwise
 from verifier.readers.onnx.call import Call
+from verifier.readers.onnx.lowerings.comparisons import rectified
+from verifier.readers.onnx.lowerings.integers import truncated_quotient
 from verifier.readers.onnx.registry import lowers
 from verifier.readers.onnx.tensors import Tensor, Variable, unmasked, with_mask
 
@@ -45,7 +47,11 @@ def mul(call: Call) -> Tensor:
 @lowers("Div", 7, 13, 14)
 def div(call: Call) -> Tensor:
     numerator, denominator = call.tensor(0), call.tensor(1)
+    if _integers(numerator) and not isinstance(denominator, Variable) and denominator.all():
+        return truncated_quotient(call.graph, call.variable(0), call.weights(denominator))
     if isinstance(denominator, Variable):
+        if _integers(denominator):
+            raise call.error("integers divided by computed integers are not supported", "divide by a constant")
         from verifier.network.functions import Reciprocal
 
         return multiply(call, numerator, call.graph.elementwise(denominator, Reciprocal()))
@@ -61,7 +67,13 @@ def multiply(call: Call, a: Tensor, b: Tensor) -> Tensor:
     assert isinstance(a, Variable)
     if not isinstance(b, Variable):
         return call.graph.scale(a, call.weights(b))
-    return _swish(call, a, b) or _swish(call, b, a) or call.graph.product(a, b)
+    graph = call.graph
+    known = _swish(call, a, b) or _swish(call, b, a) or rectified(graph, a, b) or rectified(graph, b, a)
+    return known or graph.product(a, b)
+
+
+def _integers(tensor: Tensor) -> bool:
+    return tensor.dtype is not None and tensor.dtype.kind in "iu"
 
 
 def _swish(call: Call, x: Variable, gate: Variable) -> Variable | None:

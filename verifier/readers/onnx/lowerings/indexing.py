@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from verifier.readers.onnx.call import Call
+from verifier.readers.onnx.lowerings.comparisons import chosen
 from verifier.readers.onnx.registry import lowers
-from verifier.readers.onnx.tensors import Tensor, unmasked, with_mask
+from verifier.readers.onnx.tensors import Tensor, Variable, unmasked, with_mask
 
 LARGEST_INTEGERS = (2**31 - 1, 2**63 - 1)
 
@@ -128,7 +129,10 @@ def scatter_elements(call: Call) -> Tensor:
 
 @lowers("Where", 9, 16, takes_constants=True)
 def where_(call: Call) -> Tensor:
-    condition = call.constant(0).astype(bool)
+    condition = call.tensor(0)
+    if isinstance(condition, Variable):
+        return chosen(call, condition, call.tensor(1), call.tensor(2))
+    condition = condition.astype(bool)
     (a, masked_a), (b, masked_b) = unmasked(call.tensor(1)), unmasked(call.tensor(2))
     chosen = call.graph.move([a, b], lambda a, b: np.asarray(np.where(condition, a, b)))
     return with_mask(chosen, np.where(condition, masked_a, masked_b))

@@ -46,7 +46,10 @@ def reduce_sum(call: Call) -> Tensor:
 
 @lowers("ReduceMean", 1, 11, 13, 18)
 def reduce_mean(call: Call) -> Tensor:
-    return add_up(call, call.variable(0), mean=True, axes_input_since=18)
+    x = call.variable(0)
+    if x.integral:
+        raise call.error("a mean of integers, which is rounded, is not supported", "cast them to floats first")
+    return add_up(call, x, mean=True, axes_input_since=18)
 
 
 @lowers("ReduceSumSquare", 1, 11, 13, 18)

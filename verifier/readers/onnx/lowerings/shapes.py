@@ -33,16 +33,6 @@ def dropout(call: Call) -> Tensor:
     return call.tensor(0)
 
 
-@lowers("Cast", 6, 9, 13, 19, 21, 23, 24, 25)
-def cast(call: Call) -> Tensor:
-    from onnx import TensorProto
-
-    target = call.attribute("to")
-    if target not in (TensorProto.FLOAT, TensorProto.DOUBLE):
-        raise call.error(f"a cast of a computed tensor to {TensorProto.DataType.Name(target).lower()} is not supported")
-    return call.tensor(0)
-
-
 @lowers("Reshape", 5, 13, 14, 19, 21, 23, 24, 25, takes_constants=True)
 def reshape(call: Call) -> Tensor:
     wanted, old = call.required_integers(1), call.tensor(0).shape
