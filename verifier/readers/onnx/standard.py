@@ -128,15 +128,21 @@ Constant 12,13,19,21,23,24,25 0-0 sparse_value:sparse_tensor value:tensor value_
     value_int:int value_ints:ints value_string:string value_strings:strings
 ConstantOfShape 9,20,21,23,24,25 1-1 value:tensor
 Conv 1,11,22 2-3 auto_pad:string=NOTSET dilations:ints group:int=1 kernel_shape:ints pads:ints strides:ints
+ConvInteger 10 2-4 auto_pad:string=NOTSET dilations:ints group:int=1 kernel_shape:ints pads:ints strides:ints
 ConvTranspose 1,11,22 2-3 auto_pad:string=NOTSET dilations:ints group:int=1 kernel_shape:ints output_padding:ints
     output_shape:ints pads:ints strides:ints
 Cos 7,22 1-1
 Cosh 9,22 1-1
 DepthToSpace 1 1-1 blocksize:int!
 DepthToSpace 11,13,28 1-1 blocksize:int! mode:string=DCR
+DequantizeLinear 10 2-3
+DequantizeLinear 13,19 2-3 axis:int=1
+DequantizeLinear 21 2-3 axis:int=1 block_size:int=0
+DequantizeLinear 23,24,25,28 2-3 axis:int=1 block_size:int=0 output_dtype:int=0
 Div 7,13,14 2-2
 Dropout 7,10 1-1 ratio:float=0.5
 Dropout 12,13,22 1-3 seed:int
+DynamicQuantizeLinear 11 1-1
 Elu 6,22 1-1 alpha:float=1.0
 Equal 7,11,13,19 2-2
 Erf 9,13 1-1
@@ -179,6 +185,7 @@ Log 6,13 1-1
 LogSoftmax 1,11 1-1 axis:int=1
 LogSoftmax 13 1-1 axis:int=-1
 MatMul 1,9,13 2-2
+MatMulInteger 10 2-4
 Max 6,8,12,13 1-*
 MaxPool 1 1-1 auto_pad:string=NOTSET kernel_shape:ints! pads:ints strides:ints
 MaxPool 8 1-1 auto_pad:string=NOTSET kernel_shape:ints! pads:ints storage_order:int=0 strides:ints
@@ -198,6 +205,13 @@ Pad 2 1-1 mode:string=constant pads:ints! value:float=0.0
 Pad 11,13 2-3 mode:string=constant
 Pad 18,19,21,23,24,25 2-4 mode:string=constant
 Pow 7,12,13,15 2-2
+QLinearConv 10 8-9 auto_pad:string=NOTSET dilations:ints group:int=1 kernel_shape:ints pads:ints strides:ints
+QLinearMatMul 10,21 8-8
+QuantizeLinear 10 2-3
+QuantizeLinear 13 2-3 axis:int=1
+QuantizeLinear 19 2-3 axis:int=1 saturate:int=1
+QuantizeLinear 21 2-3 axis:int=1 block_size:int=0 output_dtype:int=0 saturate:int=1
+QuantizeLinear 23,24,25,28 2-3 axis:int=1 block_size:int=0 output_dtype:int=0 precision:int=0 saturate:int=1
 RNN 7 3-6 activation_alpha:floats activation_beta:floats activations:strings=Tanh,Tanh clip:float
     direction:string=forward hidden_size:int
 RNN 14,22 3-6 activation_alpha:floats activation_beta:floats activations:strings=Tanh,Tanh clip:float

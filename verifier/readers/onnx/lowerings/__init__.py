@@ -17,6 +17,7 @@ from verifier.readers.onnx.lowerings import (  # noqa: F401
     normalisation,
     pooling,
     powers,
+    quantised,
     recurrent,
     reductions,
     resizing,
