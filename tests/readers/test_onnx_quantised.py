@@ -176,3 +176,47 @@ def test_what_is_refused(tmp_path):
     node = helper.make_node("MatMulInteger", ["p", "B"], ["q"])
     with pytest.raises(ModelError, match="sums of 40000 products of integers may wrap around"):
         load(chain([quantize("x", "s", "za", out="p"), node], (1, 40_000), constants), tmp_path)
+
+
+def runtime_model(op, operands, shape, constants, **attributes):
+    """One of ONNX Runtime's own operators on `p`, x quantised to uint8."""
+    node = helper.make_node(op, operands, ["q"], domain="com.microsoft", **attributes)
+    known = {"s": np.float32(0.03), "z": np.uint8(100), "sy": np.float32(0.1137), "zy": np.uint8(130), **constants}
+    model = chain([quantize("x", "s", "z", out="p"), node], shape, known)
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    return model
+
+
+def test_operators_of_the_runtime(tmp_path):
+    other = {"c": whole(3, 1, dtype=np.uint8), "sc": np.float32(0.02), "zc": np.uint8(77)}
+    image = ["p", "s", "z", "sy", "zy"]
+    two = ["p", "s", "z", "c", "sc", "zc"]
+    for op, operands, shape, constants, attributes in [
+        ("QLinearAdd", [*two, "sy", "zy"], (2, 3, 4), other, {}),
+        ("QLinearMul", [*two, "sy", "zy"], (2, 3, 4), other, {}),
+        ("QLinearConcat", ["sy", "zy", *two], (3, 2), other, {"axis": 1}),
+        ("QLinearSigmoid", ["p", "s", "z", "s8", "z8"], (2, 3), {"s8": np.float32(0.004), "z8": np.uint8(3)}, {}),
+        ("QLinearLeakyRelu", image, (2, 3), {}, {"alpha": 0.3}),
+        ("QLinearGlobalAveragePool", image, (1, 2, 3, 4), {}, {}),
+        ("QLinearAveragePool", image, (1, 2, 5, 4), {}, {"kernel_shape": [2, 3], "strides": [2, 1]}),
+        ("QLinearAveragePool", image, (1, 2, 5, 4), {}, {"kernel_shape": [2, 2], "pads": [1, 0, 1, 1]}),
+    ]:
+        assert_agrees(runtime_model(op, operands, shape, constants, **attributes), tmp_path)
+
+
+@pytest.mark.parametrize("transposed", [0, 1])
+def test_gemm_of_the_runtime(tmp_path, transposed):
+    constants = {"B": whole(3, 4), "sb": np.float32(0.02), "zb": np.int8(0), "C": np.array([90, -80, 70, 5], np.int32)}
+    constants["B"] = constants["B"].T if transposed else constants["B"]
+    operands = ["p", "s", "z", "B", "sb", "zb"]
+    for extra in ([], ["C"], ["C", "sy", "zy"], ["", "sy", "zy"]):
+        model = runtime_model("QGemm", [*operands, *extra], (2, 3), constants, transB=transposed)
+        assert_agrees(model, tmp_path)
+    constants.update(B=whole(3, 4), sb=draw(4, low=0.01, high=0.05), zb=np.zeros(4, np.int8))
+    assert_agrees(runtime_model("QGemm", [*operands, "C", "sy", "zy"], (2, 3), constants), tmp_path)
+
+
+def test_products_of_the_runtime(tmp_path):
+    constants = {"B": whole(3, 4), "sb": draw(4, low=0.01, high=0.05), "zb": whole(4, seed=2), "C": draw(4)}
+    for extra in ([], ["z"], ["z", "zb"], ["z", "zb", "C"]):
+        assert_agrees(runtime_model("MatMulIntegerToFloat", ["p", "B", "s", "sb", *extra], (2, 3), constants), tmp_path)

@@ -17,7 +17,10 @@ NEWEST = 28
 CLASSICAL = "ai.onnx.ml"
 """The domain of what scikit-learn and the like are converted to."""
 
-NEWEST_OF = {"": NEWEST, CLASSICAL: 5}
+RUNTIME = "com.microsoft"
+"""The domain of ONNX Runtime's own operators, to which its quantiser turns a model."""
+
+NEWEST_OF = {"": NEWEST, CLASSICAL: 5, RUNTIME: 1}
 """The same for each domain that has a table."""
 
 MANY = 2**31 - 1
@@ -56,6 +59,11 @@ class Schema:
     required: frozenset[str] = frozenset()
 
 
+def has_operator(domain: str, op: str) -> bool:
+    """Whether a domain's table has the operator in any version."""
+    return op in _versions(domain)
+
+
 def standard_schema(op: str, opset: int, domain: str = "") -> Schema | None:
     """The schema that the table has for an operator in an operator set; None where it has none."""
     versions = _versions(domain).get(op, {})
@@ -63,7 +71,7 @@ def standard_schema(op: str, opset: int, domain: str = "") -> Schema | None:
     return _parsed(since, versions[since]) if since and opset <= NEWEST_OF[domain] else None
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def _versions(domain: str) -> dict[str, dict[int, str]]:
     """For every operator of a domain its versions and their signatures."""
     found: dict[str, dict[int, str]] = {}
@@ -300,4 +308,20 @@ ZipMap 1 1-1 classlabels_int64s:ints classlabels_strings:strings
 """
 """The same of the domain `CLASSICAL`."""
 
-TABLES = {"": TABLE, CLASSICAL: CLASSICAL_TABLE}
+RUNTIME_TABLE = """
+DequantizeLinear 1 2-3 axis:int
+MatMulIntegerToFloat 1 4-7
+QGemm 1 6-9 alpha:float=1.0 transA:int=0 transB:int=0
+QLinearAdd 1 7-8
+QLinearAveragePool 1 4-5 auto_pad:string=NOTSET ceil_mode:int=0 channels_last:int=0 count_include_pad:int=0
+    kernel_shape:ints! pads:ints strides:ints
+QLinearConcat 1 3-* axis:int!
+QLinearGlobalAveragePool 1 5-5 channels_last:int=0
+QLinearLeakyRelu 1 4-5 alpha:float=0.009999999776482582
+QLinearMul 1 7-8
+QLinearSigmoid 1 4-5
+QuantizeLinear 1 2-3 axis:int
+"""
+"""The same of the domain `RUNTIME`, as ONNX Runtime registers them."""
+
+TABLES = {"": TABLE, CLASSICAL: CLASSICAL_TABLE, RUNTIME: RUNTIME_TABLE}

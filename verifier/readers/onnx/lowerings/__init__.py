@@ -21,6 +21,7 @@ from verifier.readers.onnx.lowerings import (  # noqa: F401
     recurrent,
     reductions,
     resizing,
+    runtime,
     shapes,
     softmax,
 )

@@ -39,7 +39,11 @@ def global_max_pool(call: Call) -> Tensor:
 
 @lowers("GlobalAveragePool", 1, 22)
 def global_average_pool(call: Call) -> Tensor:
-    x = _image(call)
+    return global_mean(call, _image(call))
+
+
+def global_mean(call: Call, x: Variable) -> Variable:
+    """The mean of each channel."""
     entries = math.prod(x.shape[2:])
     mean = Dense(np.full((1, entries), 1.0 / entries), x.shape[0] * x.shape[1])
     return call.graph.affine([(x, mean)], (*x.shape[:2], *(1 for _ in x.shape[2:])))
@@ -47,8 +51,11 @@ def global_average_pool(call: Call) -> Tensor:
 
 @lowers("AveragePool", 7, 10, 11, 19, 22)
 def average_pool(call: Call) -> Tensor:
+    return windowed_mean(call, _image(call))
+
+
+def windowed_mean(call: Call, x: Variable) -> Variable:
     """A depthwise convolution with ones, scaled by one over the count, which may differ from window to window."""
-    x = _image(call)
     windows = geometry(call, x.shape[2:], tuple(call.attribute("kernel_shape")))
     counts = _counts(windows, call.flag("count_include_pad"))
     channels = x.shape[1]

@@ -84,18 +84,18 @@ def dynamic_quantize_linear(call: Call) -> tuple[Tensor, ...]:
 @lowers("QLinearMatMul", 10, 21)
 def qlinear_matmul(call: Call) -> Tensor:
     """Scales and zero points of the left operand go by its rows, those of the right one by its columns."""
-    a = _operand(call, 0, rows=True)
-    b = _operand(call, 3, rows=False)
-    _fits_int32(call, a.shape[-1], (call.tensor(0), call.tensor(3)))
+    a = real_operand(call, 0, rows=True)
+    b = real_operand(call, 3, rows=False)
+    require_int32(call, a.shape[-1], (call.tensor(0), call.tensor(3)))
     y = product_of_matrices(call, a, b)
-    return quantised(call, y, _grid_of(call, y, call.constant(6), call.constant(7)))
+    return quantised(call, y, grid_of(call, y, call.constant(6), call.constant(7)))
 
 
 @lowers("MatMulInteger", 10)
 def matmul_integer(call: Call) -> Tensor:
-    a = _shifted(call, call.tensor(0), call.optional(2), rows=True)
-    b = _shifted(call, call.tensor(1), call.optional(3), rows=False)
-    _fits_int32(call, a.shape[-1], (call.tensor(0), call.tensor(1)))
+    a = shifted(call, call.tensor(0), call.optional(2), rows=True)
+    b = shifted(call, call.tensor(1), call.optional(3), rows=False)
+    require_int32(call, a.shape[-1], (call.tensor(0), call.tensor(1)))
     return replace(product_of_matrices(call, a, b), dtype=np.dtype(np.int32))
 
 
@@ -104,19 +104,19 @@ def qlinear_conv(call: Call) -> Tensor:
     x, w_scale, w_zero = call.variable(0), call.weights(call.constant(4)), _zero(call, call.constant(5))
     scale = call.weights(call.constant(1)).reshape(())
     kernel = _by_channel(call, call.weights(call.constant(3)), w_zero)
-    _fits_int32(call, kernel[0].size, (x, call.constant(3)))
+    require_int32(call, kernel[0].size, (x, call.constant(3)))
     moved = dequantised(call, x, np.ones(()), _zero(call, call.constant(2)).reshape(()))
     sums = convolve(call, moved, kernel, call.optional_constant(8))
     factor = (scale * w_scale).reshape((-1,) + (1,) * (x.ndim - 2) if w_scale.size > 1 else ())
     y = call.graph.scale(sums, factor)
-    return quantised(call, y, _grid_of(call, y, call.constant(6), call.constant(7)))
+    return quantised(call, y, grid_of(call, y, call.constant(6), call.constant(7)))
 
 
 @lowers("ConvInteger", 10)
 def conv_integer(call: Call) -> Tensor:
     x, w_zero = call.variable(0), _zero(call, call.optional_constant(3))
     kernel = _by_channel(call, call.weights(call.constant(1)), w_zero)
-    _fits_int32(call, kernel[0].size, (x, call.constant(1)))
+    require_int32(call, kernel[0].size, (x, call.constant(1)))
     moved = _less(call, x, call.optional(2))
     assert isinstance(moved, Variable)
     return replace(convolve(call, moved, kernel, None), dtype=np.dtype(np.int32))
@@ -174,10 +174,10 @@ def _grid(call: Call, x: Variable, scale: np.ndarray, zero: np.ndarray | None) -
     return Grid(_along(call, x, call.weights(scale)), zeros, least, greatest, dtype)
 
 
-def _grid_of(call: Call, y: Variable, scale: np.ndarray, zero: np.ndarray) -> Grid:
+def grid_of(call: Call, y: Variable, scale: np.ndarray, zero: np.ndarray) -> Grid:
     """The grid of a result: one scale, or one for each row of a matrix."""
     least, greatest = _ends(call, zero.dtype)
-    scales, zeros = (_by_row(call, a, rows=True) for a in (call.weights(scale), _zero(call, zero)))
+    scales, zeros = (by_row(call, a, rows=True) for a in (call.weights(scale), _zero(call, zero)))
     return Grid(scales, zeros, least, greatest, zero.dtype)
 
 
@@ -213,27 +213,27 @@ def _along(call: Call, x: Variable, values: np.ndarray) -> np.ndarray:
     return values.reshape((-1,) + (1,) * (x.ndim - 1 - axis))
 
 
-def _operand(call: Call, index: int, rows: bool) -> Tensor:
+def real_operand(call: Call, index: int, rows: bool) -> Tensor:
     """The numbers that operand `index` of a QLinear operator stands for; its scale and zero point follow it."""
-    scale = _by_row(call, call.weights(call.constant(index + 1)), rows)
-    zero = _by_row(call, _zero(call, call.constant(index + 2)), rows)
+    scale = by_row(call, call.weights(call.constant(index + 1)), rows)
+    zero = by_row(call, _zero(call, call.optional_constant(index + 2)), rows)
     value = call.tensor(index)
     if isinstance(value, np.ndarray):
         return (call.weights(value) - zero) * scale
     return dequantised(call, value, scale, zero)
 
 
-def _by_row(call: Call, values: np.ndarray, rows: bool) -> np.ndarray:
+def by_row(call: Call, values: np.ndarray, rows: bool) -> np.ndarray:
     """One number, one a row or one a column of a matrix, as it broadcasts to it; more dimensions are the matrix's own."""
     if values.size == 1:
         return values.reshape(())
     return values[:, None] if values.ndim == 1 and rows else values
 
 
-def _shifted(call: Call, x: Tensor, zero: Tensor | None, rows: bool) -> Tensor:
+def shifted(call: Call, x: Tensor, zero: Tensor | None, rows: bool) -> Tensor:
     """The integers less their zero point, which may be computed."""
     if isinstance(zero, np.ndarray):
-        zero = _by_row(call, call.weights(zero), rows)
+        zero = by_row(call, call.weights(zero), rows)
     return _less(call, x, zero)
 
 
@@ -257,7 +257,7 @@ def _by_channel(call: Call, kernel: np.ndarray, zero: np.ndarray) -> np.ndarray:
     return kernel - zero.reshape((-1,) + (1,) * (kernel.ndim - 1) if zero.size > 1 else ())
 
 
-def _fits_int32(call: Call, terms: int, operands: tuple[Tensor, ...]) -> None:
+def require_int32(call: Call, terms: int, operands: tuple[Tensor, ...]) -> None:
     """Makes sure that no sum wraps around."""
     size = float(terms)
     for operand in operands:
