@@ -66,7 +66,7 @@ def test_reset_gate(tmp_path, before):
 FUNCTIONS = [
     ("Relu", None, None), ("Tanh", None, None), ("Sigmoid", None, None), ("Softsign", None, None),
     ("Softplus", None, None), ("LeakyRelu", 0.2, None), ("ScaledTanh", 0.7, 1.3), ("HardSigmoid", 0.3, 0.4),
-    ("Elu", 0.6, None), ("Affine", 0.5, 0.1),
+    ("Elu", 0.6, None), ("Affine", 0.5, 0.1), ("ThresholdedRelu", 0.4, None),
 ]  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def test_activations(tmp_path, op, name, alpha, beta):
 
 
 def test_default_parameters_of_activations(tmp_path):
-    for name in ("LeakyRelu", "HardSigmoid", "Elu"):
+    for name in ("LeakyRelu", "HardSigmoid", "Elu", "ThresholdedRelu"):
         assert_agrees(recurrent("RNN", 1, 14, ("X", "W", "R", "B"), activations=[name]), tmp_path)
 
 
@@ -112,8 +112,6 @@ def test_what_is_not_unrolled(tmp_path):
         load(recurrent("RNN", activations=["Nope"]), tmp_path)
     with pytest.raises(ModelError, match="needs a value in activation_alpha"):
         load(recurrent("RNN", activations=["Affine"]), tmp_path)
-    with pytest.raises(ModelError, match="'ThresholdedRelu' with alpha 1, at which it jumps"):
-        load(recurrent("RNN", activations=["ThresholdedRelu"]), tmp_path)
     model = recurrent("RNN", names=("X", "W", "R", "", "L"))
     model.graph.initializer[2].int32_data[:] = []
     model.graph.initializer[2].raw_data = np.array([5, 1, 1], np.int32).tobytes()

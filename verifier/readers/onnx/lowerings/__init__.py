@@ -6,6 +6,7 @@ from verifier.readers.onnx.lowerings import (  # noqa: F401
     comparisons,
     constants,
     convolution,
+    einsum,
     elementary,
     extrema,
     features,
@@ -22,6 +23,7 @@ from verifier.readers.onnx.lowerings import (  # noqa: F401
     reductions,
     resizing,
     runtime,
+    sampling,
     shapes,
     softmax,
 )

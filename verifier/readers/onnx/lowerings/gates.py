@@ -11,6 +11,7 @@ import numpy as np
 from verifier.network import functions
 from verifier.readers.onnx.builder import GraphBuilder
 from verifier.readers.onnx.call import Call
+from verifier.readers.onnx.lowerings.elementary import above_threshold
 from verifier.readers.onnx.lowerings.extrema import clip
 from verifier.readers.onnx.tensors import Variable
 
@@ -53,8 +54,6 @@ def gates(call: Call, names: list[str], limits: list[float | None]) -> list[Gate
             raise call.error(f"activation '{name}' needs a value in activation_alpha and activation_beta")
         numbers = [float(p) for p in parameters if p is not None]
         found.append(partial(_applied, call.graph, lowered, numbers, limit))
-        if lowered == "thresholdedrelu" and numbers[0] != 0:
-            raise call.error(f"activation '{name}' with alpha {numbers[0]:g}, at which it jumps, is not supported")
     return found
 
 
@@ -66,7 +65,7 @@ def _applied(graph: GraphBuilder, name: str, parameters: list[float], limit: flo
     if name == "elu":
         return graph.elementwise(x, functions.Elu(parameters[0]))
     if name == "thresholdedrelu":
-        return graph.relu(x)
+        return above_threshold(graph, x, parameters[0], parameters[0])
     if name == "leakyrelu":
         slope = parameters[0]
         return graph.combine([(slope, x), (1.0 - slope, graph.relu(x))])
