@@ -75,7 +75,7 @@ REFERENCES: dict[f.ScalarFunction, Reference] = {
     f.Step(at_zero=False): lambda x: mpmath.mpf(x > 0),
     f.Round(): mpmath.nint,  # of two the even one
     f.Truncation(-128.0, 127.0): lambda x: min(max(_truncated(x), mpmath.mpf(-128)), mpmath.mpf(127)),
-    f.Truncation(-(2.0**63), 2.0**63): lambda x: min(max(_truncated(x), -mpmath.mpf(2) ** 63), mpmath.mpf(2) ** 63),
+    f.Truncation(-(2.0**63), 2.0**63): lambda x: min(max(_truncated(x), -(mpmath.mpf(2) ** 63)), mpmath.mpf(2) ** 63),
     f.Near(0.0): lambda x: mpmath.mpf(x == 0),
     f.Near(0.5): lambda x: mpmath.mpf(abs(x) <= 0.5),
 }
@@ -123,9 +123,9 @@ def defined(function: f.ScalarFunction, lower: float, upper: float) -> bool:
     if isinstance(function, f.Log):
         return lower > 0
     if isinstance(function, f.Asin | f.Acos):
-        return -1 <= lower and upper <= 1
+        return lower >= -1 and upper <= 1
     if isinstance(function, f.Atanh):
-        return -1 < lower and upper < 1
+        return lower > -1 and upper < 1
     if isinstance(function, f.Acosh):
         return lower >= 1
     if isinstance(function, f.Tan):

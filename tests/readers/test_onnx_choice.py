@@ -20,17 +20,27 @@ def _saved(model: onnx.ModelProto, folder):
 
 
 def test_nodes_that_the_chosen_outputs_do_not_need_are_not_read(tmp_path):
-    nodes = [helper.make_node("ArgMax", ["x"], ["label"], axis=1), helper.make_node("Relu", ["x"], ["scores"])]
+    nodes = [helper.make_node("NonZero", ["x"], ["label"]), helper.make_node("Relu", ["x"], ["scores"])]
     model = model_of(nodes, {"x": (1, 3)}, ["scores", "label"])
     model.graph.output[1].type.tensor_type.elem_type = onnx.TensorProto.INT64
     path = _saved(model, tmp_path)
-    with pytest.raises(ModelError, match=r"ArgMax.*read outputs=scores alone"):
+    with pytest.raises(ModelError, match=r"NonZero.*read outputs=scores alone"):
         load_network(path, outputs=("label",))
     network = load_network(path, outputs=("scores",))
     x = f32(-1, 2, 3)
     assert np.array_equal(network.forward(x[None].astype(float))[0], Replay(network).run(x))
     with pytest.raises(UsageError, match="the outputs are scores, label"):
         load_network(path, outputs=("score",))
+
+
+def test_labels_beside_scores_are_read_where_they_are_named(tmp_path):
+    nodes = [helper.make_node("ArgMax", ["x"], ["label"], axis=1), helper.make_node("Relu", ["x"], ["scores"])]
+    model = model_of(nodes, {"x": (1, 3)}, ["scores", "label"])
+    model.graph.output[1].type.tensor_type.elem_type = onnx.TensorProto.INT64
+    path = _saved(model, tmp_path)
+    assert load_network(path).output_size == 3
+    network = load_network(path, outputs=("label", "scores"))
+    assert network.forward(f32(-1, 2, 3)[None].astype(float))[0].tolist() == [2, 0, 2, 3]
 
 
 def test_one_row_of_a_batch(tmp_path):

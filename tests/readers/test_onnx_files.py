@@ -206,8 +206,8 @@ def test_negative_variance(tmp_path):
         (operator("BatchNormalization", (1, 3), *[draw(2)] * 4), r"'it' \(BatchNormalization\)"),
         (operator("Div", (1, 3), f32(1, 0, 2)), r"'it' \(Div\).*zero"),
         (
-            operator("ArgMax", (1, 3)),
-            r"'it' \(ArgMax\).*operator ArgMax \(domain ai.onnx, operator set 13\) is not supp",
+            operator("NonZero", (1, 3)),
+            r"'it' \(NonZero\).*operator NonZero \(domain ai.onnx, operator set 13\) is not supp",
         ),
         (operator("NoSuchThing", (1, 3)), r"'it' \(NoSuchThing\).*is not supported"),
         (operator("RandomNormal", shape=[3]), "no inputs"),
@@ -217,7 +217,6 @@ def test_negative_variance(tmp_path):
         (operator("Relu", (1, 3), (1, 3)), r"'it' \(Relu\).*2 operands"),
         (operator("Relu", (1, 3), slope=2.0), r"'it' \(Relu\).*'slope' is unknown"),
         (operator("Flatten", (1, 3), axis=1.5), r"'it' \(Flatten\).*wrong type"),
-        (operator("Cast", (1, 3), to=TensorProto.INT64), r"'it' \(Cast\).*int64"),
         (operator("Cast", (1, 3), to=TensorProto.FLOAT16), r"'it' \(Cast\).*float16"),
         (operator("Softmax", (1, 3), axis=5), r"'it' \(Softmax\).*axis 5"),
         (operator("MaxPool", (1, 1, 4), outputs=2, kernel_shape=[2]), "'out1'.*MaxPool.*is not supported"),
@@ -327,9 +326,9 @@ def test_networks_of_the_competition(bench):
 
 def test_errors_have_one_line_with_place_and_remedy(tmp_path):
     with pytest.raises(ModelError) as caught:
-        load(operator("ArgMax", (1, 3)), tmp_path)
+        load(operator("NonZero", (1, 3)), tmp_path)
     assert re.fullmatch(
-        r"node 'it' \(ArgMax\) of model.onnx: operator ArgMax .* is not supported; .+", str(caught.value)
+        r"node 'it' \(NonZero\) of model.onnx: operator NonZero .* is not supported; .+", str(caught.value)
     )
 
 

@@ -17,7 +17,8 @@ def chain(nodes, shape, constants, opset=13):
 
 def whole(*shape, dtype=np.int8, seed=0):
     """Integers of a type, of int8 only those whose products with uint8 fit in pairs in int16: some of ONNX Runtime's
-    kernels saturate others (`lowerings.quantised`)."""
+    kernels saturate others (`lowerings.quantised`).
+    """
     ends = np.iinfo(dtype)
     low, high = (-63, 64) if dtype == np.int8 else (ends.min, ends.max + 1)
     return np.random.default_rng(seed).integers(low, high, shape).astype(dtype)

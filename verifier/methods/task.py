@@ -19,10 +19,12 @@ from verifier.methods.options import Options, example_array
 from verifier.methods.remarks import fixed, of_classes, of_proof
 from verifier.network.graph import Network
 from verifier.network.quotients import centred_quotients
+from verifier.network.stepped import has_jumps
 from verifier.programs.solvers.registry import DEFAULT, solver_named
 from verifier.property.forms import with_forms
 from verifier.property.nearest import with_nearest
 from verifier.property.query import Box, Query
+from verifier.property.whole import with_whole_ends
 from verifier.verdict import Progress, Status, Verdict, Witness
 
 if TYPE_CHECKING:
@@ -36,7 +38,8 @@ class Task:
 
     Attributes:
         network, options: the question.
-        query: the question, its inputs fixed to decimals widened to the nearest floats (`property.nearest`).
+        query: the question, its inputs fixed to decimals widened to the nearest floats (`property.nearest`), its boxes
+            cut into the cells of inputs that matter through jumps alone (`methods.cells`).
         deadline: counts from the making of the task.
         margins: for each disjunct the best proven lower bound of its margin, shape (D,).
         open: which disjuncts are not yet excluded, booleans, shape (D,).
@@ -55,7 +58,11 @@ class Task:
     options: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
-        self.query = with_nearest(self.query, self.network.inputs)
+        self.query = with_nearest(with_whole_ends(self.query, self.network.inputs), self.network.inputs)
+        if has_jumps(self.network):
+            from verifier.methods.cells import with_cells
+
+            self.query = with_cells(self.query, self.network)
         count = len(self.query.disjuncts)
         self.deadline = Deadline(self.options.timeout)
         self.margins = np.full(count, -math.inf)

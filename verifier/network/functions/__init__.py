@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from verifier.network.functions.gelu import Gelu
     from verifier.network.functions.hyperbolic import Cosh, Sinh
     from verifier.network.functions.inverse import Acos, Acosh, Asin, Asinh, Atan, Atanh
-    from verifier.network.functions.near import Near
+    from verifier.network.functions.near import Inside, Near
     from verifier.network.functions.periodic import Cos, Sin, Tan
     from verifier.network.functions.powers import Power, Reciprocal, ReciprocalOrOne, Sqrt
     from verifier.network.functions.relu import Relu
@@ -42,6 +42,7 @@ _HOMES = {
     "Asinh": "inverse",
     "Atan": "inverse",
     "Atanh": "inverse",
+    "Inside": "near",
     "Near": "near",
     "Cos": "periodic",
     "Sin": "periodic",
@@ -80,6 +81,7 @@ __all__ = [
     "Floor",
     "Gelu",
     "HardSwish",
+    "Inside",
     "Log",
     "Near",
     "Piece",

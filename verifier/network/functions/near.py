@@ -1,4 +1,4 @@
-"""Whether a number is 0, or near it: the equality of two numbers is that of their difference."""
+"""Whether a number is 0, or near it (the equality of two numbers is that of their difference), or within a range."""
 
 from __future__ import annotations
 
@@ -41,3 +41,27 @@ class Near(ScalarFunction):
         low, high = self.image(lower, upper)
         still, flat = low == high, xp.zeros_like(lower)
         return vacuous_unless(known(lower, upper), xp.where(still, flat, -xp.inf), xp.where(still, flat, xp.inf))
+
+
+@dataclass(frozen=True)
+class Inside(ScalarFunction):
+    """0 where low <= x <= high, and not known elsewhere: added to what has a meaning there alone."""
+
+    low: float
+    high: float
+
+    name = "inside"
+
+    def value(self, x: Array) -> Array:
+        xp = namespace(x)
+        return xp.where((x >= self.low) & (x <= self.high), xp.zeros_like(x), xp.nan)
+
+    def derivative(self, x: Array) -> Array:
+        return namespace(x).zeros_like(x)
+
+    def image(self, lower: Array, upper: Array) -> tuple[Array, Array]:
+        xp = namespace(lower, upper)
+        return vacuous_unless((lower >= self.low) & (upper <= self.high), xp.zeros_like(lower), xp.zeros_like(upper))
+
+    def slope_range(self, lower: Array, upper: Array) -> tuple[Array, Array]:
+        return self.image(lower, upper)

@@ -106,7 +106,8 @@ class Tan(ScalarFunction):
         xp = namespace(lower, upper)
         defined = self._defined(lower, upper)
         low, high = widened(*_ordered(self.derivative(lower), self.derivative(upper)), 1.0)
-        low = xp.where(_contains(2.0 * xp.where(defined, lower, 0.0), 2.0 * xp.where(defined, upper, 0.0), 0.0), 1.0, low)
+        a, b = xp.where(defined, lower, 0.0), xp.where(defined, upper, 0.0)
+        low = xp.where(_contains(2.0 * a, 2.0 * b, 0.0), 1.0, low)  # the root lies inside
         return vacuous_unless(defined, *clipped(low, high, 1.0, math.inf))
 
     def curvature(self, lower: Array, upper: Array) -> Curvature:

@@ -1,8 +1,8 @@
-"""Which outputs a network has where nobody says: all of them, but for labels that cannot be read.
+"""Which outputs a network has where nobody says: all of them, but for labels beside scores.
 
-Classifiers often tell the label beside the scores. It is found by ArgMax and the like, which no method here bounds; it
-is what the scores say anyway. So where one output is left without labels, that is the network's; in any other case the
-error says which outputs can be read.
+Classifiers often tell the label beside the scores. It is what the scores say anyway, and where a class is asked about,
+scores and labels must not be mixed up. So where one output is left without labels, that is the network's, unless others
+are chosen by name; where an output cannot be read, the error says which others can.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ def with_outputs(graph: onnx.GraphProto, wanted: tuple[str, ...], read: Read) ->
     Raises:
         ModelError: an output cannot be read; the message says which others can.
     """
+    labels = [value for value in graph.output if _is_label(value)]
+    scores = [value.name for value in graph.output if not _is_label(value)]
+    if not wanted and labels and len(scores) == 1:
+        network = read((scores[0],))
+        return replace(network, labels=_places(graph, network), note=_note(scores[0], labels))
     try:
         return read(wanted)
     except ModelError as error:
-        labels = [value for value in graph.output if _is_label(value)]
-        scores = [value.name for value in graph.output if not _is_label(value)]
-        if not wanted and labels and len(scores) == 1:
-            network = read((scores[0],))
-            return replace(network, labels=_places(graph, network), note=_note(scores[0], labels))
         tried = wanted if len(wanted) > 1 else ()
         others = (*tried, *(value.name for value in graph.output if value.name not in wanted))
         readable = [name for name in others[:MOST_TRIED] if len(graph.output) > 1 and _can_read(name, read)]

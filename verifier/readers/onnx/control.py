@@ -107,7 +107,8 @@ class _Collected:
 
 def _loop(holder: Holder) -> tuple[Tensor, ...]:
     """The carried values after the last run, and what the runs put out (ONNX, "Loop")."""
-    trips, condition, *carried = (*holder.operands, *(None,) * max(0, 2 - len(holder.operands)))
+    trips, condition = (*holder.operands, None, None)[:2]
+    carried = list(holder.operands[2:])
     body = holder.graph("body")
     if isinstance(trips, Variable):
         raise holder.error("its number of trips depends on the network's inputs", AS_EXPORTED)

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 
 from verifier.errors import ModelError, UsageError
+from verifier.network.functions import Round
 from verifier.network.graph import Network, Port
 from verifier.network.linear_maps import Identity
 from verifier.network.simplify import simplify as simplified
@@ -84,6 +85,8 @@ class _Reader:
             part = slice(start, start + port.size)
             tensor = self.builder.move([numbers], lambda a, s=part, p=port: a[s].reshape(p.shape))
             assert isinstance(tensor, Variable)
+            if np.dtype(port.dtype).kind in "iu":  # the network takes real numbers: it looks at the nearest whole one
+                tensor = self.builder.elementwise(tensor, Round())
             self.tensors[port.name] = replace(tensor, dtype=np.dtype(port.dtype))
             start += port.size
         for node in in_order(self.graph, {v.name for v in self.outputs}, set(self.tensors), self.name):

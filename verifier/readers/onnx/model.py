@@ -22,6 +22,16 @@ OLDEST_OPSET = 7
 LARGEST_INPUT = 1 << 28
 """Entries of an input; a model that says more is taken for a corrupt one, before memory runs out."""
 FLOATS: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.DOUBLE: "float64"}
+INTEGERS: dict[int, str] = {
+    TensorProto.INT8: "int8",
+    TensorProto.INT16: "int16",
+    TensorProto.INT32: "int32",
+    TensorProto.INT64: "int64",
+    TensorProto.UINT8: "uint8",
+    TensorProto.UINT16: "uint16",
+    TensorProto.UINT32: "uint32",
+    TensorProto.UINT64: "uint64",
+}
 
 
 def parse_model(data: bytes, path: Path) -> tuple[onnx.ModelProto, bytes]:
@@ -142,13 +152,14 @@ def _input_port(value: onnx.ValueInfoProto, place: str) -> Port:
     if kind != "tensor_type":
         raise ModelError(f"input '{value.name}' is no tensor ({kind or 'it has no type'})", place)
     tensor = value.type.tensor_type
-    if tensor.elem_type not in FLOATS:
+    dtypes = FLOATS | INTEGERS
+    if tensor.elem_type not in dtypes:
         known = tensor.elem_type in TensorProto.DataType.values()
         dtype = TensorProto.DataType.Name(tensor.elem_type).lower() if known else f"code {tensor.elem_type}"
         raise ModelError(f"input '{value.name}' has type {dtype}", place, "export it with float32 inputs")
     if not tensor.HasField("shape"):
         raise ModelError(f"input '{value.name}' has no shape", place, "export the model with a fixed input shape")
-    return Port(value.name, _static_shape(value.name, tensor.shape.dim, place), FLOATS[tensor.elem_type])
+    return Port(value.name, _static_shape(value.name, tensor.shape.dim, place), dtypes[tensor.elem_type])
 
 
 def _static_shape(name: str, dims: Sequence[Any], place: str) -> tuple[int, ...]:
@@ -167,4 +178,4 @@ def _static_shape(name: str, dims: Sequence[Any], place: str) -> tuple[int, ...]
 
 def output_dtype(value: onnx.ValueInfoProto) -> str:
     """The declared element type of an output, as NumPy calls it."""
-    return FLOATS.get(value.type.tensor_type.elem_type, "float32")
+    return (FLOATS | INTEGERS).get(value.type.tensor_type.elem_type, "float32")

@@ -241,6 +241,8 @@ RNN 7 3-6 activation_alpha:floats activation_beta:floats activations:strings=Tan
     direction:string=forward hidden_size:int
 RNN 14,22 3-6 activation_alpha:floats activation_beta:floats activations:strings=Tanh,Tanh clip:float
     direction:string=forward hidden_size:int layout:int=0
+Range 11 3-3
+Range 27 3-3 stash_type:int=1
 Reciprocal 6,13 1-1
 ReduceL1 1,11,13 1-1 axes:ints keepdims:int=1
 ReduceL1 18 1-2 keepdims:int=1 noop_with_empty_axes:int=0

@@ -32,7 +32,8 @@ def without_labels(query: Query, network: Network) -> Query:
     for j, _ in chain.from_iterable(row.outputs for disjunct in query.disjuncts for row in disjunct.rows):
         if j in names:
             cause = f"Y_{j} is an entry of the label '{names[j]}', which is not read"
-            raise PropertyError(cause, query.name, "ask about the other outputs")
+            chosen = ",".join((names[j], *(port.name for port in network.outputs)))
+            raise PropertyError(cause, query.name, f"ask about the other outputs, or give outputs={chosen}")
 
     def moved(row: LinearConstraint) -> LinearConstraint:
         return replace(row, outputs=tuple((numbers[j], factor) for j, factor in row.outputs))

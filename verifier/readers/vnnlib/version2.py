@@ -29,6 +29,7 @@ _DEEPEST = 500
 """Levels of parentheses. The package's parser recurses, and overflows the stack on a few ten thousand."""
 
 _TYPES = {"F16": "float16", "F32": "float32", "F64": "float64", "BF16": "bfloat16", "Real": ""}
+_TYPES |= {f"{sign}{bits}": f"{name}{bits}" for sign, name in (("I", "int"), ("U", "uint")) for bits in (8, 16, 32, 64)}
 """The supported element types, as a network's ports name them; Real fits any."""
 
 _REAL = re.compile(r"(\(declare-(?:input|hidden|output)\s+\w+\s+)Real\b")

@@ -4,6 +4,7 @@ from verifier.readers.onnx.lowerings import (  # noqa: F401
     activations,
     arithmetic,
     comparisons,
+    computed,
     constants,
     convolution,
     einsum,

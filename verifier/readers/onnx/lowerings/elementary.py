@@ -42,7 +42,7 @@ def thresholded_relu(call: Call) -> Tensor:
 
 @lowers("Shrink", 9)
 def shrink(call: Call) -> Tensor:
-    """x moved towards 0 by the bias where |x| exceeds lambd, else 0."""
+    """The operand x moved towards 0 by the bias where |x| exceeds lambd, else 0."""
     graph, x = call.graph, call.variable(0)
     limit, bias = float(call.attribute("lambd")), float(call.attribute("bias"))
     if limit < 0:
@@ -53,7 +53,7 @@ def shrink(call: Call) -> Tensor:
 
 
 def above_threshold(graph: GraphBuilder, x: Variable, threshold: float, height: float) -> Variable:
-    """x - threshold + height where x is above the threshold, else 0."""
+    """The value x - threshold + height where x is above the threshold, else 0."""
     beyond = graph.combine([(1.0, x), (-1.0, np.full((), threshold))])
     parts: list[tuple[float, Tensor]] = [(1.0, graph.relu(beyond))]
     if height:

@@ -29,7 +29,7 @@ PLAIN = {
 DEFAULTS: dict[str, tuple[float | None, ...]] = {
     "affine": (None, None),
     "leakyrelu": (0.01,),
-    "thresholdedrelu": (1.0,),
+    "thresholdedrelu": (None,),
     "scaledtanh": (None, None),
     "hardsigmoid": (0.2, 0.5),
     "elu": (1.0,),
@@ -43,7 +43,7 @@ def gates(call: Call, names: list[str], limits: list[float | None]) -> list[Gate
     Parameters are taken from the attributes in turn, by those functions alone that have one.
     """
     alphas, betas = (iter(call.attribute(f"activation_{which}", [])) for which in ("alpha", "beta"))
-    found = []
+    found: list[Gate] = []
     for name, limit in zip(names, limits, strict=True):
         lowered = name.lower()
         defaults = DEFAULTS.get(lowered, ())

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from verifier.network.functions import Inside
 from verifier.readers.onnx.call import Call
 from verifier.readers.onnx.lowerings.comparisons import chosen
+from verifier.readers.onnx.lowerings.computed import (
+    constant_span,
+    gathered,
+    gathered_elements,
+    gathered_nd,
+    scattered_elements,
+    scattered_nd,
+)
 from verifier.readers.onnx.registry import lowers
 from verifier.readers.onnx.tensors import Tensor, Variable, unmasked, with_mask
 
@@ -15,6 +24,8 @@ LARGEST_INTEGERS = (2**31 - 1, 2**63 - 1)
 @lowers("Slice", 1, 10, 11, 13, takes_constants=True)
 def slice_(call: Call) -> Tensor:
     x = call.tensor(0)
+    if call.since >= 10 and any(isinstance(call.optional(k), Variable) for k in (1, 2)):
+        return _computed_slice(call, x)
     if call.since < 10:
         starts, ends = call.attribute("starts"), call.attribute("ends")
         axes, steps = call.attribute("axes"), None
@@ -37,6 +48,32 @@ def slice_(call: Call) -> Tensor:
         axis = call.axis(axis, len(x.shape))
         picked[axis] = _span(start, end, step, x.shape[axis])
     return call.graph.move([x], lambda a: a[tuple(picked)])
+
+
+def _computed_slice(call: Call, x: Tensor) -> Tensor:
+    """A slice that starts at a computed place and has a known length.
+
+    Where it would leave the tensor, it is cut short, so that the result has another shape: nothing is known then.
+    """
+    starts, ends, axes, steps = call.tensor(1), call.tensor(2), call.integers(3), call.integers(4)
+    count = starts.shape[0]
+    axes = list(range(count)) if axes is None else [call.axis(axis, len(x.shape)) for axis in axes]
+    for k, axis in enumerate(axes):
+        start, end = (call.graph.move([t], lambda a, k=k: a[k : k + 1]) for t in (starts, ends))
+        step = 1 if steps is None else steps[k]
+        span = constant_span(call.graph, start, end)
+        if step != 1 or span is None or span < 0:
+            raise call.error("the input decides how long the slice is", "export the model with fixed shapes")
+        indices = call.graph.combine([(1.0, start), (1.0, np.arange(span))])  # within, none is negative
+        within = call.graph.elementwise(_single(call, start), Inside(0.0, x.shape[axis] - span))
+        x = call.graph.combine([(1.0, gathered(call, x, indices, axis)), (1.0, within)])
+    return x
+
+
+def _single(call: Call, start: Tensor) -> Variable:
+    """The one entry of a tensor, as a tensor without axes."""
+    entry = call.graph.move([start], lambda a: a.reshape(()))
+    return entry if isinstance(entry, Variable) else call.graph.constant(entry.astype(np.float64))
 
 
 def _span(start: int, end: int, step: int, size: int) -> slice:
@@ -74,6 +111,8 @@ def split(call: Call) -> tuple[Tensor, ...]:
 def gather(call: Call) -> Tensor:
     x = call.tensor(0)
     axis = call.axis(call.attribute("axis", 0), len(x.shape))
+    if isinstance(places := call.tensor(1), Variable):
+        return gathered(call, x, places, axis)
     indices = _indices(call, 1)
     return call.graph.move([x], lambda a: np.take(a, indices, axis))
 
@@ -82,6 +121,8 @@ def gather(call: Call) -> Tensor:
 def gather_elements(call: Call) -> Tensor:
     x = call.tensor(0)
     axis = call.axis(call.attribute("axis", 0), len(x.shape))
+    if isinstance(places := call.tensor(1), Variable):
+        return gathered_elements(call, x, places, axis)
     where = _along(_within(call, _indices(call, 1), x.shape[axis]), axis)
     return call.graph.move([x], lambda a: a[where])
 
@@ -90,12 +131,16 @@ def gather_elements(call: Call) -> Tensor:
 def gather_nd(call: Call) -> Tensor:
     if call.attribute("batch_dims", 0) != 0:
         raise call.error("GatherND with batch_dims is not supported")
+    if isinstance(places := call.tensor(1), Variable):
+        return gathered_nd(call, call.tensor(0), places)
     indices = _indices(call, 1)
     return call.graph.move([call.tensor(0)], lambda a: a[tuple(np.moveaxis(indices, -1, 0))])
 
 
 @lowers("ScatterND", 11, 13, 16, 18, takes_constants=True)
 def scatter_nd(call: Call) -> Tensor:
+    if isinstance(places := call.tensor(1), Variable):
+        return scattered_nd(call, call.tensor(0), places, call.tensor(2), _adds(call))
     _require_plain(call)
     indices = _indices(call, 1)
     depth = indices.shape[-1]
@@ -114,9 +159,11 @@ def scatter_nd(call: Call) -> Tensor:
 @lowers("Scatter", 9, 11, takes_constants=True)
 @lowers("ScatterElements", 11, 13, 16, 18, takes_constants=True)
 def scatter_elements(call: Call) -> Tensor:
-    _require_plain(call)
     x = call.tensor(0)
     axis = call.axis(call.attribute("axis", 0), len(x.shape))
+    if isinstance(places := call.tensor(1), Variable):
+        return scattered_elements(call, x, places, call.tensor(2), axis, _adds(call))
+    _require_plain(call)
     where = _along(_within(call, _indices(call, 1), x.shape[axis]), axis)
     _require_distinct(call, np.ravel_multi_index(tuple(np.broadcast_arrays(*where)), x.shape))
 
@@ -135,8 +182,8 @@ def where_(call: Call) -> Tensor:
         return chosen(call, condition, call.tensor(1), call.tensor(2))
     condition = condition.astype(bool)
     (a, masked_a), (b, masked_b) = unmasked(call.tensor(1)), unmasked(call.tensor(2))
-    chosen = call.graph.move([a, b], lambda a, b: np.asarray(np.where(condition, a, b)))
-    return with_mask(chosen, np.where(condition, masked_a, masked_b))
+    result = call.graph.move([a, b], lambda a, b: np.asarray(np.where(condition, a, b)))
+    return with_mask(result, np.where(condition, masked_a, masked_b))
 
 
 @lowers("Trilu", 14)
@@ -169,6 +216,14 @@ def _along(indices: np.ndarray, axis: int) -> tuple[np.ndarray, ...]:
     where = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
     where[axis] = indices
     return tuple(where)
+
+
+def _adds(call: Call) -> bool:
+    """Whether a scatter at computed places adds; otherwise it writes."""
+    reduction = call.attribute("reduction", "none")
+    if reduction not in ("none", "add"):
+        raise call.error(f"{call.op} at computed places with reduction {reduction} is not supported")
+    return bool(reduction == "add")
 
 
 def _require_plain(call: Call) -> None:

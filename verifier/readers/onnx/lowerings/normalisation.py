@@ -62,7 +62,7 @@ def _standardised(call: Call, x: Variable, axis: int) -> Variable:
 
 
 def _moments(call: Call, x: Variable, axis: int, epsilon: float) -> tuple[Variable, Variable]:
-    """x - mean, and variance + epsilon, over the axes from `axis` on."""
+    """The tensors x - mean, and variance + epsilon, over the axes from `axis` on."""
     graph = call.graph
     groups, entries = math.prod(x.shape[:axis]), math.prod(x.shape[axis:])
     shape = (*x.shape[:axis], *(1 for _ in x.shape[axis:]))
@@ -125,7 +125,7 @@ def rms_normalization(call: Call) -> Tensor:
 
 @lowers("LpNormalization", 1, 22)
 def lp_normalization(call: Call) -> Tensor:
-    """x / norm along the axis; 0 stays 0."""
+    """The quotient x / norm along the axis; 0 stays 0."""
     from verifier.network.functions import ReciprocalOrOne, Sqrt
 
     graph, x = call.graph, call.variable(0)
@@ -143,7 +143,7 @@ def lp_normalization(call: Call) -> Tensor:
 
 @lowers("LRN", 1, 13)
 def local_response_normalization(call: Call) -> Tensor:
-    """x / (bias + alpha / size * sum of squares of the channels around)**beta."""
+    """The quotient x / (bias + alpha / size * sum of squares of the channels around)**beta."""
     from verifier.network.functions import Power
 
     graph, x = call.graph, call.variable(0)

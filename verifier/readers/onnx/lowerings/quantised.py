@@ -72,13 +72,8 @@ def dynamic_quantize_linear(call: Call) -> tuple[Tensor, ...]:
     steps = _rounded(call, graph.product(x, graph.broadcast(over, x.shape)))
     y = clip(graph, graph.combine([(1.0, steps), (1.0, zero)]), 0.0, 255.0)
     byte = np.dtype(np.uint8)
-    scalar = [graph.move([t], lambda a: a.reshape(())) for t in (scale, zero)]
-    assert all(isinstance(t, Variable) for t in scalar)
-    return (
-        replace(y, dtype=byte),
-        replace(scalar[0], dtype=np.dtype(np.float32)),
-        replace(scalar[1], dtype=byte),
-    )
+    scalars = Variable(scale.node, (), np.dtype(np.float32)), Variable(zero.node, (), byte)
+    return (replace(y, dtype=byte), *scalars)
 
 
 @lowers("QLinearMatMul", 10, 21)
@@ -149,7 +144,7 @@ def _signed(call: Call, x: Variable, sign: float) -> Variable:
 
 
 def _clipped(call: Call, x: Variable, low: np.ndarray, high: np.ndarray) -> Variable:
-    """x cut to [low, high], which broadcast to it: entries with the same ends go through one function together."""
+    """The tensor x cut to [low, high], which broadcast to it; entries with the same ends share a function."""
     ends = np.unique(np.stack([low.reshape(-1), high.reshape(-1)]), axis=1)
     if ends.shape[1] == 1:
         return clip(call.graph, x, float(ends[0, 0]), float(ends[1, 0]))
@@ -224,7 +219,7 @@ def real_operand(call: Call, index: int, rows: bool) -> Tensor:
 
 
 def by_row(call: Call, values: np.ndarray, rows: bool) -> np.ndarray:
-    """One number, one a row or one a column of a matrix, as it broadcasts to it; more dimensions are the matrix's own."""
+    """One number, or one a row or a column of a matrix, as it broadcasts; more dimensions are the matrix's own."""
     if values.size == 1:
         return values.reshape(())
     return values[:, None] if values.ndim == 1 and rows else values

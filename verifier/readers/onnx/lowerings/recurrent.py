@@ -68,7 +68,7 @@ def _rnn_step(call: Call, weights: Weights, x: Variable, state: State) -> State:
 
 
 def _gru_step(call: Call, weights: Weights, x: Variable, state: State) -> State:
-    """h + z (H - h), the same as (1 - z) h + z H with one product."""
+    """The state h + z (H - h), the same as (1 - z) h + z H with one product."""
     graph, hidden = call.graph, state[0]
     f, g = weights.functions
     update, reset = (f(_argument(call, weights, k, x, hidden)) for k in (0, 1))
@@ -159,19 +159,21 @@ def _run(
         new = step(call, weights, now, state)
         made.append(new[0])
         going = alive[k][:, None]
-        state = [
-            n if going.all() else _moved(call, [n, old], lambda a, b, w=going: np.where(w, a, b))
-            for n, old in zip(new, state, strict=True)
-        ]
+        both = zip(new, state, strict=True)
+        state = [n if going.all() else _moved(call, [n, old], _choice(going)) for n, old in both]
     place = np.full((steps, batch), -1)
     for k in range(len(made)):
         place[time[k][alive[k]], everyone[alive[k]]] = k
     nothing = np.zeros((batch, weights.hidden.shape[-1]))
 
     def in_time(*parts: np.ndarray) -> np.ndarray:
-        return np.stack(parts)[place, everyone]  # -1 finds the last part, which is `nothing`
+        return np.asarray(np.stack(parts)[place, everyone])  # -1 finds the last part, which is `nothing`
 
     return _moved(call, [*made, nothing], in_time), state
+
+
+def _choice(first: np.ndarray) -> Callable[..., np.ndarray]:
+    return lambda a, b: np.asarray(np.where(first, a, b))
 
 
 def _weights(call: Call, count: int, names: list[str]) -> list[Weights]:

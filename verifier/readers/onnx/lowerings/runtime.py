@@ -17,13 +17,13 @@ from verifier.readers.onnx.lowerings.arithmetic import multiply
 from verifier.readers.onnx.lowerings.matrices import product_of_matrices
 from verifier.readers.onnx.lowerings.pooling import global_mean, windowed_mean
 from verifier.readers.onnx.lowerings.quantised import (
+    by_row,
     dequantize_linear,
     grid_of,
     quantised,
     quantize_linear,
     real_operand,
     require_int32,
-    by_row,
     shifted,
 )
 from verifier.readers.onnx.registry import lowers as lowers_standard
@@ -136,7 +136,7 @@ def _channels_first(call: Call) -> Variable:
 
 
 def _result(call: Call, y: Variable, scale: int) -> Variable:
-    """The numbers y on the grid whose scale is operand `scale` and whose zero point is the next; y where there is none."""
+    """The numbers y on the grid of operand `scale` and of the zero point that follows it; y itself without one."""
     if call.optional(scale) is None:
         return replace(y, dtype=np.dtype(np.float32))
     zero = call.optional_constant(scale + 1)

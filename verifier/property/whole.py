@@ -1,0 +1,49 @@
+"""Inputs of integer types: only whole numbers are asked about, so that a box ends at such."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from verifier.network.graph import Port
+from verifier.property.query import Box, Disjunct, Query
+
+
+def integral_entries(ports: Sequence[Port]) -> np.ndarray:
+    """Which entries of the input are of an integer type, booleans, shape (input_size,)."""
+    return np.repeat([np.dtype(port.dtype).kind in "iu" for port in ports], [port.size for port in ports])
+
+
+def with_whole_ends(query: Query, ports: Sequence[Port]) -> Query:
+    """The query whose boxes end at whole numbers for inputs of integer types; an interval without one stays.
+
+    Args:
+        query: boxes that end so are kept, as objects.
+        ports: the network's inputs, whose sizes add up to the query's.
+    """
+    integral = integral_entries(ports)
+    if not integral.any():
+        return query
+    boxes = {id(d.box): d.box for d in query.disjuncts}
+    whole = {key: _with_whole_ends(box, integral) for key, box in boxes.items()}
+    if all(whole[key] is box for key, box in boxes.items()):
+        return query
+    return replace(query, disjuncts=tuple(Disjunct(whole[id(d.box)], d.rows) for d in query.disjuncts))
+
+
+def _with_whole_ends(box: Box, integral: np.ndarray) -> Box:
+    low, high = np.ceil(box.lower), np.floor(box.upper)
+    inner_low, inner_high = np.ceil(box.inner_lower), np.floor(box.inner_upper)
+    moved = integral & (low <= high)
+    same = (low == box.lower) & (high == box.upper) & (inner_low == box.inner_lower) & (inner_high == box.inner_upper)
+    if not (moved & ~same).any():
+        return box
+    return replace(
+        box,
+        lower=np.where(moved, low, box.lower),
+        upper=np.where(moved, high, box.upper),
+        inner_lower=np.where(moved, inner_low, box.inner_lower).astype(box.inner_lower.dtype),
+        inner_upper=np.where(moved, inner_high, box.inner_upper).astype(box.inner_upper.dtype),
+    )
