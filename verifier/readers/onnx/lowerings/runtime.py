@@ -39,11 +39,11 @@ lowers("DequantizeLinear", 1)(dequantize_linear)
 @lowers("QGemm", 1)
 def qgemm(call: Call) -> Tensor:
     """A bias, in integers, has the scale of the products; without a scale of its own the result is in floats."""
-    a, b = real_operand(call, 0, rows=True), real_operand(call, 3, rows=False)
+    # Scales of several columns belong to the columns of what is multiplied, so to the rows of what is transposed yet.
+    a, b = real_operand(call, 0, rows=True), real_operand(call, 3, rows=call.flag("transB"))
     if call.flag("transA"):
         a = call.graph.move([a], np.transpose)
     if call.flag("transB"):
-        raise_if_by_column(call)
         b = call.graph.move([b], np.transpose)
     require_int32(call, a.shape[-1], (call.tensor(0), call.tensor(3)))
     alpha = float(call.attribute("alpha"))
@@ -53,12 +53,6 @@ def qgemm(call: Call) -> Tensor:
         unit = alpha * call.weights(call.constant(1)) * call.weights(call.constant(4))
         y = call.graph.combine([(1.0, y), (1.0, call.weights(bias) * unit)])
     return _result(call, y, 7)
-
-
-def raise_if_by_column(call: Call) -> None:
-    """Refuses scales by column of a matrix that is yet to be transposed."""
-    if call.constant(4).size > 1 or call.constant(5).size > 1:
-        raise call.error("several scales with transB are not supported", "store the transposed matrix")
 
 
 @lowers("MatMulIntegerToFloat", 1)
