@@ -25,7 +25,14 @@ from verifier.arrays import Array, convert_like, namespace, zeros
 from verifier.bounds.enclosure import Interval, minimiser
 from verifier.bounds.layout import Layout, Slot
 from verifier.network.graph import Affine, Elementwise, Network, Product, evaluate
-from verifier.relaxations.families import Family, Mix, function_families, product_families
+from verifier.relaxations.families import (
+    Family,
+    Mix,
+    at_known_values,
+    function_families,
+    has_jumps,
+    product_families,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +198,9 @@ class Relaxation:
             node = self.network.nodes[k]
             operands = [self.intervals[i] for i in node.operands]
             if isinstance(node, Elementwise):
-                self._families[k] = function_families(node.function, operands[0].lower, operands[0].upper)
+                families = function_families(node.function, operands[0].lower, operands[0].upper)
+                known = self.intervals[k] if k < len(self.intervals) and has_jumps(node.function) else None
+                self._families[k] = families if known is None else at_known_values(families, known.lower, known.upper)
             else:
                 (x, y) = operands
                 self._families[k] = product_families(x.lower, x.upper, y.lower, y.upper)

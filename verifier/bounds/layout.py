@@ -15,6 +15,8 @@ import numpy as np
 from verifier.arrays import Array, namespace, to_numpy
 from verifier.bounds.enclosure import Interval
 from verifier.network.functions.base import ScalarFunction
+from verifier.network.functions.near import Near
+from verifier.network.functions.steps import StepFunction
 from verifier.network.graph import Elementwise, Network, Product
 
 
@@ -139,6 +141,9 @@ def open_entries(consumer: Elementwise | Product, operand: Interval) -> Array:
         for piece in consumer.function.pieces[1:]:
             wanted = wanted | ((operand.lower < piece.start) & (operand.upper > piece.start))
         return wanted
+    if isinstance(consumer, Elementwise) and isinstance(consumer.function, StepFunction | Near):
+        least, greatest = consumer.function.image(operand.lower, operand.upper)
+        return least < greatest
     return operand.lower < operand.upper
 
 

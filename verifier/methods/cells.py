@@ -12,6 +12,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,31 +22,55 @@ from verifier.network.stepped import first_jumps, has_jumps, stepped_entries
 from verifier.property.forms import with_forms
 from verifier.property.query import Box, Disjunct, Query
 
+if TYPE_CHECKING:
+    from verifier.methods.task import Task
+
 MOST_CELLS = 20_000
 """Cells of a box beyond which they are not enumerated."""
+
+PROMISING = 1e-6
+"""Cells whose middle comes within this of a violation, as computed, are replayed."""
+
+REPLAYS = 32
+"""Cells that are replayed at most."""
 
 Span = tuple[float, float]
 
 
-def with_cells(query: Query, network: Network) -> Query:
+def with_cells(query: Query, network: Network) -> tuple[Query, np.ndarray | None]:
     """The query with a disjunct for each cell of its boxes, the nearest to a violation first; itself without any.
+
+    With the former, the margin of each disjunct in the middle of its cell as computed, ascending, shape (D,).
 
     Args:
         query: about `network`.
         network: its weights NumPy arrays.
     """
     if not query.disjuncts or not has_jumps(network):
-        return query
+        return query, None
     forms = with_forms(network, query.patterns)
     stepped = stepped_entries(forms)[0]
     boxes = {id(d.box): d.box for d in query.disjuncts}
     cells = {key: _cells(box, forms, stepped) for key, box in boxes.items()}
     if all(found == [box] for found, box in zip(cells.values(), boxes.values(), strict=True)):
-        return query
+        return query, None
     split = [(disjunct, cell, d) for d, disjunct in enumerate(query.disjuncts) for cell in cells[id(disjunct.box)]]
     values = _values(forms, query, split)
     order = np.argsort(values, kind="stable")
-    return replace(query, disjuncts=tuple(Disjunct(split[k][1], split[k][0].rows) for k in order))
+    cut = replace(query, disjuncts=tuple(Disjunct(split[k][1], split[k][0].rows) for k in order))
+    return cut, values[order]
+
+
+def centres(task: Task) -> None:
+    """Replays the middles of the cells that come nearest to a violation, as computed, or are one."""
+    margins = task.cell_margins
+    if margins is None:
+        return
+    task.explain(f"inputs that matter through jumps alone take {len(margins)} cells, the nearest to a violation first")
+    for d in range(min(int((margins <= PROMISING).sum()), REPLAYS)):
+        box = task.query.disjuncts[d].box
+        if box.has_float32_point and task.accepts(d, box.middle):
+            return
 
 
 def _values(forms: Network, query: Query, split: Sequence[tuple[Disjunct, Box, int]]) -> np.ndarray:

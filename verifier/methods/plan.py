@@ -15,6 +15,7 @@ from typing import Protocol
 from verifier.bounds.layout import undecided
 from verifier.methods import stages
 from verifier.methods.task import Stage, Task
+from verifier.network.functions.steps import Step
 from verifier.network.graph import Elementwise, Network, Product
 
 
@@ -198,7 +199,7 @@ def short_milp(task: Task) -> None:
 
 
 def is_small(task: Task) -> bool:
-    """Whether the network is piecewise linear with few open neurons, and there are few disjuncts: MILPs finish then."""
+    """Whether the network is piecewise linear, jumps included, with few open neurons, and there are few disjuncts: MILPs finish then."""
     able = task.solver is None or task.solver.capabilities.milp
     if not able or int(task.open.sum()) > FEW_BOXES or not _piecewise_linear(task.forms):
         return False
@@ -209,7 +210,10 @@ def _piecewise_linear(network: Network) -> bool:
     functions = [node for node in network.nodes if isinstance(node, Elementwise | Product)]
     if sum(node.size for node in functions) > MOST_FUNCTIONS:
         return False
-    return all(isinstance(node, Elementwise) and node.function.pieces is not None for node in functions)
+    return all(
+        isinstance(node, Elementwise) and (node.function.pieces is not None or isinstance(node.function, Step))
+        for node in functions
+    )
 
 
 PLAN = (
@@ -224,6 +228,8 @@ PLAN = (
 
 def auto(task: Task) -> Iterator[Stage]:
     """The stages of `auto`, chosen when it is known what the cheap ones left open."""
+    if task.cell_margins is not None:
+        yield stages.centres
     yield stages.interval
     yield stages.quick_attack
     features = features_of(task)

@@ -24,6 +24,7 @@ def _stage(module: str, name: str) -> Timed:
     return run
 
 
+centres = _stage("cells", "centres")
 quick_attack = _stage("falsify", "quick_attack")
 attack_until = _stage("falsify", "attack_until")
 interval = _stage("incomplete", "interval")

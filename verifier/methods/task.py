@@ -42,6 +42,8 @@ class Task:
             cut into the cells of inputs that matter through jumps alone (`methods.cells`).
         deadline: counts from the making of the task.
         margins: for each disjunct the best proven lower bound of its margin, shape (D,).
+        cell_margins: where boxes were cut into cells, each disjunct's margin in the middle of its cell as computed,
+            ascending, shape (D,).
         open: which disjuncts are not yet excluded, booleans, shape (D,).
         witness: a violation, once found.
         notes: remarks for the user.
@@ -59,10 +61,12 @@ class Task:
 
     def __post_init__(self) -> None:
         self.query = with_nearest(with_whole_ends(self.query, self.network.inputs), self.network.inputs)
-        if has_jumps(self.network):
+        self._jumps = has_jumps(self.network)
+        self.cell_margins: np.ndarray | None = None
+        if self._jumps:
             from verifier.methods.cells import with_cells
 
-            self.query = with_cells(self.query, self.network)
+            self.query, self.cell_margins = with_cells(self.query, self.network)
         count = len(self.query.disjuncts)
         self.deadline = Deadline(self.options.timeout)
         self.margins = np.full(count, -math.inf)
@@ -99,6 +103,11 @@ class Task:
     def forms(self) -> Network:
         """The network with the query's linear forms as outputs, quotients centred, on the task's device."""
         forms = with_forms(self.network, self.query.patterns)
+        if self._jumps:
+            from verifier.network.two_valued import with_known_inputs, with_two_valued
+            from verifier.network.whole import with_room_for_rounding
+
+            forms = with_two_valued(with_room_for_rounding(with_known_inputs(forms, self.query.fixed)))
         return centred_quotients(forms, lambda: self.query.centre).like(self.example)
 
     @cached_property

@@ -18,6 +18,7 @@ import numpy as np
 
 from verifier.network.functions.clip import Clip
 from verifier.network.functions.relu import Relu
+from verifier.network.functions.steps import Floor, Round, Step
 from verifier.network.graph import Affine, Elementwise, Input, Network, Node, Product
 from verifier.network.linear_maps import Identity, Selection
 from verifier.programs.ball_rows import add_ball
@@ -86,7 +87,7 @@ def encode(
         network: with NumPy weights; the outputs are the forms asked about.
         box: of inputs.
         bounds: sound on `box` (or on the part of it that is searched).
-        exact: whether relus get a binary each, and clips two.
+        exact: whether relus get a binary each, clips two, and steps, floors and roundings are whole numbers.
         kept: for some nodes entries that get a column even where the outputs do not depend on them, so that their
             bounds constrain the rest.
         touching: for a ball of norm 2, inputs at which tangents hold the program near it, shape (T, input_size);
@@ -188,12 +189,16 @@ class NetworkWriter:
             self._relu(k, node, live)
         elif isinstance(node.function, Clip):
             self._clip(k, node, node.function, live)
+        elif self.exact and isinstance(node.function, Step | Floor | Round):
+            self._steps(k, node, node.function, live)
         else:
             self._function(k, node, live)
 
-    def _new_columns(self, k: int, live: np.ndarray, least: float = -np.inf) -> np.ndarray:
+    def _new_columns(
+        self, k: int, live: np.ndarray, least: float = -np.inf, integral: bool = False
+    ) -> np.ndarray:
         lower, upper = self.bounds[k]
-        columns = self.builder.columns(np.maximum(lower[live], least), upper[live])
+        columns = self.builder.columns(np.maximum(lower[live], least), upper[live], integral=integral)
         self.entries[k].column[live] = columns
         return columns
 
@@ -273,6 +278,25 @@ class NetworkWriter:
         beyond = np.maximum(np.nextafter(high - clip.high, np.inf), 0.0)
         add([(one, y), (-one, x), (before, risen)], -np.inf, before)
         add([(one, y), (-one, x), (beyond, stopped)], 0.0, np.inf)
+
+    def _steps(self, k: int, node: Elementwise, function: Step | Floor | Round, live: np.ndarray) -> None:
+        """Whole numbers y: of a step x <= u y and x >= l (1 - y), of floor y <= x <= y + 1, of round |x - y| <= 1/2.
+
+        At a jump these hold on both sides, so that the program knows a little less than the network.
+        """
+        self._new_columns(k, live, integral=True)
+        self.relaxed = self.relaxed or bool(len(live))
+        self._lines(k, node, live)
+        live = live[self.entries[node.operands[0]].column[live] >= 0]
+        x, (lower, upper) = self.entries[node.operands[0]][live], self.bounds[node.operands[0]]
+        y, one, add = self.entries[k][live], np.ones(len(live)), self.builder.rows_of_terms
+        if isinstance(function, Step):
+            low, high = np.minimum(lower[live], 0.0), np.maximum(upper[live], 0.0)
+            add([(one, x), (-high, y)], -np.inf, 0.0)
+            add([(one, x), (low, y)], low, np.inf)
+        else:
+            reach = (0.0, 1.0) if isinstance(function, Floor) else (-0.5, 0.5)
+            add([(one, x), (-one, y)], reach[0], reach[1])
 
     def _binary(self, open_ones: np.ndarray, otherwise: float) -> Entries:
         """A binary for each entry that is open, a constant for the others."""

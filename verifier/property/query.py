@@ -225,6 +225,16 @@ class Query:
             return np.zeros(self.input_size)
         return np.mean([box.middle for box in boxes], axis=0)
 
+    @property
+    def fixed(self) -> np.ndarray:
+        """The inputs that all boxes fix to the same number, and NaN for the others; shape (input_size,)."""
+        boxes = list({id(d.box): d.box for d in self.disjuncts}.values())
+        if not boxes:
+            return np.full(self.input_size, np.nan)
+        lower = np.min([box.lower for box in boxes], axis=0)
+        upper = np.max([box.upper for box in boxes], axis=0)
+        return np.where((lower == upper) & np.isfinite(lower), lower, np.nan)
+
     def not_empty(self, allow_empty: bool = False) -> Query:
         """The query itself.
 

@@ -8,12 +8,14 @@ function through tangents (Shi et al., arXiv 2405.21063: GenBaB); for a product 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from verifier.arrays import Array, namespace
 from verifier.network.functions.base import ScalarFunction
 from verifier.network.functions.clip import Clip
+from verifier.network.functions.near import Near
 from verifier.network.functions.relu import Relu
+from verifier.network.functions.steps import StepFunction
 from verifier.relaxations.clipping import clip_hull, inclined_is_better
 from verifier.relaxations.lines import Policy, lines, supporting_lines
 from verifier.relaxations.policy import ordinary
@@ -133,6 +135,23 @@ def function_families(function: ScalarFunction, lower: Array, upper: Array) -> t
         for side in (below_lines, above_lines)
     ]
     return sides[0], sides[1]
+
+
+def has_jumps(function: ScalarFunction) -> bool:
+    """Whether a function is constant but for jumps, so that its value may be known where its operand is at one."""
+    return isinstance(function, StepFunction | Near)
+
+
+def at_known_values(families: tuple[Family, Family], lower: Array, upper: Array) -> tuple[Family, Family]:
+    """The lines below and above a function, constant where its value, from `lower` to `upper`, is known to be one."""
+    xp = namespace(lower)
+    known = lower == upper
+
+    def settled(family: Family) -> Family:
+        slopes = tuple(tuple(xp.where(known, 0.0, slope) for slope in line) for line in family.slopes)
+        return replace(family, slopes=slopes, intercepts=tuple(xp.where(known, lower, i) for i in family.intercepts))
+
+    return settled(families[0]), settled(families[1])
 
 
 def _clip_families(function: Clip, lower: Array, upper: Array) -> tuple[Family, Family]:

@@ -18,9 +18,12 @@ from verifier.bounds.intermediate import Engines
 from verifier.bounds.lagrangian import Choice, Lagrangian, Line, Relaxation, Rows
 from verifier.bounds.layout import Layout, layout
 from verifier.bounds.optimise import Ascent, AscentOptions, proven
+from verifier.network.functions.relu import Relu
+from verifier.network.functions.steps import JumpAtZero, Step
 from verifier.network.graph import Affine, Elementwise, Product
 from verifier.property.query import Box, Patterns
 from verifier.search.domains import Domains
+from verifier.tolerances import SMALLEST
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +132,47 @@ class Bounder:
             lower[:, columns] = self._exact(domains.lower[:, slot.part])
             upper[:, columns] = self._exact(domains.upper[:, slot.part])
             result[k] = Interval(lower, upper, root.ball)
+        for k, node, at_zero in self._steps:
+            result[k] = self._value_of_step(node, at_zero, result[node.operands[0]], domains)
         return result
+
+    def _value_of_step(self, node: Elementwise, at_zero: bool, operand: Interval, domains: Domains) -> Interval:
+        """The values of steps whose operand may be cut at 0.
+
+        Both halves of a cut hold the 0, and one of them is enough: it is left to the one whose value is that at 0, so
+        that the other's is known.
+        """
+        xp = namespace(operand.lower)
+        cut = np.zeros((len(domains), node.size), bool)
+        n, _, entry = self.question.shape.located(domains.cuts).get(node.operands[0], (np.zeros(0, np.int64),) * 3)
+        cut[n, entry] = True
+        cut = self._exact(cut)
+        lower, upper = operand.lower, operand.upper
+        if at_zero:
+            upper = xp.where(cut & (upper == 0) & (lower < 0), -SMALLEST, upper)
+        else:
+            lower = xp.where(cut & (lower == 0) & (upper > 0), SMALLEST, lower)
+        return Interval(*node.function.image(lower, upper))
+
+    @cached_property
+    def _steps(self) -> list[tuple[int, Elementwise, bool]]:
+        """The steps whose operands are cut at 0 and nowhere else, and whether they count 0 itself.
+
+        Where one operand goes into steps of both kinds, neither half of a cut may leave the 0 to the other.
+        """
+        nodes = self.question.engines.exact.nodes
+        found: dict[int, set[object]] = {operand: set() for operand in self.question.shape.operands}
+        for node in nodes:
+            if isinstance(node, (Elementwise, Product)):
+                function = node.function if isinstance(node, Elementwise) else None
+                for operand in found.keys() & set(node.operands):
+                    found[operand].add(None if isinstance(function, Relu) else function or node)
+        alone = {operand for operand, users in found.items() if len(users - {None}) == 1}
+        return [
+            (k, node, node.function.at_zero)
+            for k, node in enumerate(nodes)
+            if isinstance(node, Elementwise) and isinstance(node.function, Step) and node.operands[0] in alone
+        ]
 
     def relaxation(self, domains: Domains) -> Relaxation:
         """The lines of the domains."""
@@ -266,10 +309,10 @@ class Bounder:
         bent: set[int] = set()
         for node in self.question.engines.exact.nodes:
             if isinstance(node, (Elementwise, Product)):
-                pieces = node.function.pieces if isinstance(node, Elementwise) else None
+                kinks = _kinks_of(node)
                 for operand in found.keys() & set(node.operands):
-                    found[operand].update(piece.start for piece in (pieces or ())[1:])
-                    if pieces is None:
+                    found[operand].update(kinks or ())
+                    if kinks is None:
                         bent.add(operand)
         most = max((len(kinks) for kinks in found.values()), default=0)
         kinks = np.full((most, shape.open_count), np.nan)
@@ -287,6 +330,15 @@ class Bounder:
             relaxed = relaxed + slope * value
         true = node.function.value(operands[0]) if isinstance(node, Elementwise) else operands[0] * operands[1]
         return xp.abs(line.row * (true - relaxed))
+
+
+def _kinks_of(node: Elementwise | Product) -> list[float] | None:
+    """Where a function turns or jumps, if it is linear in between; None where it is not."""
+    if isinstance(node, Product):
+        return None
+    if isinstance(node.function, JumpAtZero):
+        return [0.0]
+    return None if node.function.pieces is None else [piece.start for piece in node.function.pieces[1:]]
 
 
 def ranked(scores: np.ndarray, count: int) -> np.ndarray:
