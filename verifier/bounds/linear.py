@@ -69,7 +69,7 @@ def bounds_within(
     """What `linear_bounds` does, over inputs that may lie in a ball as well."""
     deadline = deadline or Deadline()
     consumers = _nonlinear_consumers(network)
-    intervals = [inputs]
+    intervals, bounder = [inputs], None
     for k in range(1, len(network.nodes)):
         interval = node_interval(network, k, intervals)
         if known is not None:
@@ -78,7 +78,9 @@ def bounds_within(
         if k in consumers and not (inputs.ball is None and _is_exact(network, k)):
             entries = _open_entries(interval, consumers[k])
             if len(entries) and not deadline.expired:
-                intervals[k] = intersected(interval, _tightened(rule(network, intervals), entries, deadline))
+                if bounder is None or rule is not BackwardPass:
+                    bounder = rule(network, intervals)  # one pass serves all nodes: its lines rest on intervals before
+                intervals[k] = intersected(interval, _tightened(bounder, entries, deadline))
     return intervals
 
 
