@@ -76,7 +76,7 @@ def bounds_within(
             interval = intersected(interval, known[k])
         intervals.append(interval)
         if k in consumers and not (inputs.ball is None and _is_exact(network, k)):
-            entries = _open_entries(interval, consumers[k])
+            entries = _not_yet_sought(network, k, intervals, _open_entries(interval, consumers[k]))
             if len(entries) and not deadline.expired:
                 if bounder is None or rule is not BackwardPass:
                     bounder = rule(network, intervals)  # one pass serves all nodes: its lines rest on intervals before
@@ -135,6 +135,14 @@ def _open_entries(interval: Interval, consumers: Sequence[Elementwise | Product]
     """The entries for which a tighter interval would change some consumer's relaxation in some subproblem."""
     wanted = [to_numpy(open_entries(node, interval)).any(axis=0) for node in consumers]
     return np.flatnonzero(np.any(wanted, axis=0))
+
+
+def _not_yet_sought(network: Network, k: int, intervals: Sequence[Interval], entries: np.ndarray) -> np.ndarray:
+    """Without those of a function whose arguments were tightened: their images are no looser than lines would be."""
+    node = network.nodes[k]
+    if not isinstance(node, Elementwise):
+        return entries
+    return np.setdiff1d(entries, _open_entries(intervals[node.operands[0]], [node]))
 
 
 def _tightened(bounder: RowBounder, entries: np.ndarray, deadline: Deadline) -> Interval:
