@@ -7,20 +7,22 @@ stay valid.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from verifier.arrays import Array, convert_like, namespace, to_numpy
+from verifier.bounds.alike import Alike
 from verifier.bounds.enclosure import Interval, intersected
 from verifier.bounds.interval import node_interval
 from verifier.bounds.lagrangian import Lagrangian, Relaxation, Rows, first_choice
 from verifier.bounds.layout import Layout, layout, open_entries
 from verifier.bounds.optimise import Ascent, AscentOptions, proven
 from verifier.deadline import Deadline
-from verifier.network.graph import Elementwise, Network, Product
+from verifier.network.graph import Affine, Elementwise, Network, Product
+from verifier.network.linear_maps import Selection
 
 Together: TypeAlias = Callable[[Callable[[Any], Any], list[Any]], Iterable[Any]]
 """Applies a function to parts of the work, possibly in several processes, results in order (`map`)."""
@@ -75,11 +77,13 @@ class Tightening:
         engines: the network.
         options: of the ascents.
         deadline: looked at between chunks of rows.
+        chosen: for some nodes, by index, the only entries to bound, booleans, shape (size,); None: all, of all nodes.
     """
 
     engines: Engines
     options: AscentOptions
     deadline: Deadline
+    chosen: Mapping[int, np.ndarray] | None = None
 
     def of_box(self, intervals: Sequence[Interval], together: Together = map) -> list[Interval]:
         """The intervals of a box, CROWN's, tightened; shape (1, size) each. `together` applies `bounds_of`."""
@@ -111,7 +115,7 @@ class Tightening:
             propagated = node_interval(network, k, tight)
             empty |= _crossing(tight[k], propagated)
             tight[k] = intersected(tight[k], propagated)
-            if k in shape.operands and not self.deadline.expired:
+            if k in shape.operands and not self.deadline.expired and self._can_gain(k, shape, cuts):
                 wanted = self._open(k, tight[k])
                 if wanted.any():
                     n, columns = np.nonzero(wanted)
@@ -120,25 +124,52 @@ class Tightening:
                     tight[k] = intersected(tight[k], found)
         return tight, empty
 
+    def _can_gain(self, k: int, shape: Layout, cuts: np.ndarray) -> bool:
+        """Whether node k depends on lines that can be chosen, and does not just copy what a function gives.
+
+        The image of a function's interval is what its lines can give at best.
+        """
+        nodes = self.engines.exact.nodes
+        node = nodes[k]
+        copied = isinstance(node, Affine) and len(node.operands) == 1 and isinstance(node.maps[0], Selection)
+        if isinstance(nodes[node.operands[0]] if copied else node, Elementwise):
+            return False
+        return bool(shape.below(k).place_count or cuts.shape[1])
+
     def _open(self, k: int, interval: Interval) -> np.ndarray:
-        """Entries of node k whose interval matters to a function or product, bool, shape (N, size)."""
+        """Entries of node k to bound, whose interval matters to a function or product, bool, shape (N, size)."""
         nodes = self.engines.exact.nodes
         consumers = [n for n in nodes if isinstance(n, (Elementwise, Product)) and k in n.operands]
-        return np.any([to_numpy(open_entries(n, interval)) for n in consumers], axis=0)
+        wanted = np.any([to_numpy(open_entries(n, interval)) for n in consumers], axis=0)
+        if self.chosen is None:
+            return wanted
+        return wanted & self.chosen[k] if k in self.chosen else np.zeros_like(wanted)
 
     def _tightened(self, wanted: Chunk, together: Together) -> Interval:
         """The last interval with the wanted entries optimised; the ends may cross."""
-        last = wanted.intervals[-1]
-        xp = namespace(last.lower)
+        last, (n, columns) = wanted.intervals[-1], wanted.entries
+        size = last.lower.shape[1]
+        alike = Alike.of(self.engines.exact.nodes[len(wanted.intervals) - 1])
+        distinct, which = np.unique(n * size + alike.like[columns], return_inverse=True)
         values = sum(node.size for node in self.engines.exact.nodes[: len(wanted.intervals)])
-        chunks = wanted.divided(max(1, CHUNK_ENTRIES // values))
-        lower, upper = (xp.asarray(a, copy=True) for a in (last.lower, last.upper))
-        convert = convert_like(lower)
+        once = replace(wanted, entries=(distinct // size, distinct % size))
+        chunks = once.divided(max(1, CHUNK_ENTRIES // values))
+        ends = np.full((2, len(distinct)), -np.inf)
+        start = 0
         for chunk, found in zip(chunks, together(self.bounds_of, chunks), strict=True):
+            part = slice(start, start := start + len(chunk.entries[0]))
             if found is not None:
-                where, count = tuple(convert(a) for a in chunk.entries), len(chunk.entries[0])
-                lower[where] = xp.maximum(lower[where], found[:count])
-                upper[where] = xp.minimum(upper[where], -found[count:])
+                ends[:, part] = to_numpy(found).reshape(2, -1)
+        return self._raised(last, wanted.entries, alike.bounds(columns, ends[:, which]))
+
+    @staticmethod
+    def _raised(interval: Interval, entries: tuple[np.ndarray, np.ndarray], ends: np.ndarray) -> Interval:
+        """The interval with lower bounds of some entries, and of their negatives, shape (2, P); the ends may cross."""
+        xp, convert = namespace(interval.lower), convert_like(interval.lower)
+        lower, upper = (xp.asarray(a, copy=True) for a in (interval.lower, interval.upper))
+        where, ends = tuple(convert(a) for a in entries), convert(ends)
+        lower[where] = xp.maximum(lower[where], ends[0])
+        upper[where] = xp.minimum(upper[where], -ends[1])
         return Interval(lower, upper)
 
     def bounds_of(self, chunk: Chunk) -> Array | None:

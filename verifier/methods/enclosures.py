@@ -14,6 +14,9 @@ FORWARD_INPUTS = 32
 """Varying inputs up to which forward linear bounds come first: they leave fewer entries to bound backward. In deep
 networks zonotopes leave fewer still: CROWN of cifar_biasfield 24 takes 7.3 s of CPU after them, 21.5 s otherwise."""
 
+SHARE = 0.5
+"""Of the time left, for the backward bounds of one box: what has not come by then is bounded by intervals."""
+
 
 class Enclosures:
     """Keeps what is known of each box.
@@ -21,12 +24,12 @@ class Enclosures:
     Args:
         network: whose nodes are bounded.
         example: an array of the library and device to work on.
-        deadline: when making one ends; what has not come by then is bounded by intervals.
+        deadline: of the task.
         counting: whether the entries that bounds leave open are counted.
     """
 
     def __init__(self, network: Network, example: Array, deadline: Deadline, counting: bool) -> None:
-        self._network = network
+        self.network = network
         self._example = example
         self._deadline = deadline
         self._counting = counting
@@ -53,7 +56,7 @@ class Enclosures:
         if self._counting:
             from verifier.bounds.layout import undecided
 
-            counts = undecided(self._network, intervals)
+            counts = undecided(self.network, intervals)
             self._open.update((id(box), int(n)) for box, n in zip(boxes, counts, strict=True))
 
     @property
@@ -73,6 +76,7 @@ class Enclosures:
         ends = convert(box.lower[None, :]), convert(box.upper[None, :])
         known = None
         if int((box.lower < box.upper).sum()) <= FORWARD_INPUTS:
-            deep = sum(node.size for node in self._network.nodes) > forward.FORWARD_VALUES
-            known = (zonotope_bounds if deep else forward.forward_bounds)(self._network, *ends)
-        return bounds_within(self._network, Interval(*ends, box.ball), self._deadline, known)
+            deep = sum(node.size for node in self.network.nodes) > forward.FORWARD_VALUES
+            known = (zonotope_bounds if deep else forward.forward_bounds)(self.network, *ends)
+        deadline = self._deadline.within(SHARE * self._deadline.remaining)
+        return bounds_within(self.network, Interval(*ends, box.ball), deadline, known)

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from verifier.arrays import Array, convert_like, to_numpy
-from verifier.bounds.enclosure import Interval
+from verifier.bounds.enclosure import Interval, intersected
 from verifier.bounds.interval import interval_bounds, placed
 from verifier.bounds.linear import bounds_within, intervals_within, linear_bounds, outputs_minimum, rows_minimum
 from verifier.methods.task import Task, host
 from verifier.network.clips import clips_as_relus
 from verifier.property.query import Box
+from verifier.relaxations.lines import Policy
 
 BATCH_ENTRIES = 1 << 22
 """Boxes are bounded together for at most this many values of the widest node."""
@@ -43,6 +44,22 @@ def crown(task: Task) -> None:
             intervals = linear_bounds(task.forms, lower, upper, task.deadline)
         task.enclosures.count([box for box, _ in group], intervals)
         _take_note(task, group, rows_minimum(task.forms, intervals))
+
+
+def zonotope(task: Task) -> None:
+    """Zonotopes of all open boxes, one after another, and one backward pass of the forms on their bounds."""
+    from verifier.bounds.zonotope import zonotope_bounds
+
+    convert = convert_like(task.example)
+    for box, disjuncts in task.open_boxes():
+        if task.deadline.expired:
+            return
+        intervals = zonotope_bounds(task.forms, convert(box.lower[None]), convert(box.upper[None]))
+        sharper = task.sharpened(box)
+        if sharper is not None:
+            intervals = [intersected(*pair) for pair in zip(intervals, sharper, strict=True)]
+        task.enclosures.keep(box, intervals)
+        task.bounded(disjuncts, to_numpy(rows_minimum(task.forms, intervals, (Policy.ADAPTIVE,)))[0])
 
 
 def dual(task: Task) -> None:

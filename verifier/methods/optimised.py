@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -19,7 +20,17 @@ from verifier.network.graph import Network
 from verifier.property.query import Box
 from verifier.search.bounding import Bounder, Question
 from verifier.search.crew import Crew
+from verifier.search.domains import Domains
 from verifier.search.neurons import NeuronOptions, NeuronSearch, roots
+
+COSTLY_TIME = 0.5
+"""Part of the time left for pre-activations that cost much."""
+
+SPARED = 0.01
+"""Part of what all relaxations cost a bound that is not worth the time."""
+
+WORTHWHILE = 0.02
+"""Part of what a bound lacks that another round of tightening has to gain."""
 
 INTERMEDIATE = AscentOptions(steps=10)
 """The ascent of each intermediate bound of a root box: twice as many took a bound of mnist_fc 256x4 from -44 to -43."""
@@ -38,18 +49,50 @@ def alpha(task: Task, share: float = 0.3) -> None:
             _bound(task, question_of(task, box), still)
 
 
-def _tighten(task: Task, box: Box, deadline: Deadline) -> None:
-    """Optimises the bounds of every open pre-activation over a box."""
+def alpha_by_cost(task: Task) -> None:
+    """Optimised bounds of every disjunct, and between them of the pre-activations whose relaxation costs these most.
+
+    For networks with products, whose intermediate bounds are too many to be optimised all, and of which few matter.
+    """
+    boxes = task.open_conjunctions()
+    for count, (box, disjuncts) in enumerate(boxes):
+        deadline = Deadline(task.deadline.remaining * COSTLY_TIME / (len(boxes) - count))
+        while task.witness is None and not task.deadline.expired:
+            question, before = question_of(task, box), task.margins[disjuncts]
+            domains = _bound(task, question, np.array(disjuncts))
+            disjuncts = [d for d in disjuncts if task.open[d]]
+            gained = task.margins[disjuncts] - before[np.isin(domains.disjunct, disjuncts)]
+            if not disjuncts or deadline.expired or (gained < WORTHWHILE * np.abs(task.margins[disjuncts])).all():
+                break
+            _tighten(task, box, deadline, _costly(task, question, domains.take(task.open[domains.disjunct])))
+
+
+def _costly(task: Task, question: Question, domains: Domains) -> dict[int, np.ndarray]:
+    """The entries of operand nodes, by index, whose relaxations cost the bounds of some domain nearly all."""
+    costs = Bounder(question, _options(task).root, 1).costs(domains)
+    rising = np.argsort(costs, axis=1)
+    spared = np.cumsum(np.take_along_axis(costs, rising, axis=1), axis=1) < SPARED * costs.sum(axis=1, keepdims=True)
+    wanted = np.zeros(costs.shape, bool)
+    np.put_along_axis(wanted, rising, ~spared, axis=1)
+    network, chosen = question.engines.exact, {}
+    for k, slot in question.shape.operands.items():
+        chosen[k] = np.zeros(network.nodes[k].size, bool)
+        chosen[k][slot.columns] = wanted[:, slot.part].any(axis=0)
+    return chosen
+
+
+def _tighten(task: Task, box: Box, deadline: Deadline, chosen: Mapping[int, np.ndarray] | None = None) -> None:
+    """Optimises the bounds of open pre-activations over a box: of all, or of those chosen of the reduced network."""
     intervals = task.enclosures.of(box)
     small = reduced(task.forms, intervals)
-    work = Tightening(_engines(task, small.network), INTERMEDIATE, deadline)
+    work = Tightening(_engines(task, small.network), INTERMEDIATE, deadline, chosen)
     with Crew((work.bounds_of,), processes(task)) as crew:
         tight = work.of_box(small.taken(intervals), crew.map)
     note_lost(task, crew.lost)
     task.enclosures.keep(box, small.restored(tight, intervals))
 
 
-def _bound(task: Task, question: Question, disjuncts: np.ndarray) -> None:
+def _bound(task: Task, question: Question, disjuncts: np.ndarray) -> Domains:
     """Bounds the disjuncts once, without a cut; the minimisers of those left open are tried as witnesses."""
     options = _options(task)
     enough = math.inf if task.options.thorough else 0.0
@@ -59,7 +102,8 @@ def _bound(task: Task, question: Question, disjuncts: np.ndarray) -> None:
         task.margin_bounded(int(d), float(bound))
     for d, point in zip(bounded.minimisers.disjunct, bounded.minimisers.points, strict=True):
         if task.accepts(int(d), point):
-            return
+            break
+    return bounded.domains
 
 
 def _options(task: Task) -> NeuronOptions:

@@ -27,14 +27,18 @@ class Features:
         inputs: input entries that vary, in the widest open box.
         boxes: open boxes.
         values: of all nodes together.
+        products: products of two values that vary, as attention and gates have.
     """
 
     inputs: int
     boxes: int
     values: int
+    products: int
 
     def __str__(self) -> str:
-        return f"{self.inputs} inputs vary, {self.boxes} boxes are open, the network has {self.values} values"
+        with_products = f" and {self.products} products" if self.products else ""
+        counts = f"{self.inputs} inputs vary, {self.boxes} boxes are open"
+        return f"{counts}, the network has {self.values} values{with_products}"
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,7 @@ def few_deep_inputs(task: Task) -> Iterator[Stage]:
     from verifier.methods.split_inputs import InputCutting
 
     yield short_attack
+    yield stages.torch_kernels
     yield _cutting(InputCutting(task), math.inf)
 
 
@@ -141,11 +146,22 @@ def many_inputs(task: Task) -> Iterator[Stage]:
     """Cuts of neurons, after the cheap methods, and for a small network a MILP first."""
     yield stages.crown
     yield short_attack
+    yield stages.torch_kernels
     yield stages.alpha
+    yield stages.torch_kernels
     yield short_search
     yield long_attack
     if is_small(task):
         yield small_milp
+    yield stages.split_neurons
+
+
+def products(task: Task) -> Iterator[Stage]:
+    """Cuts of neurons, after bounds of those intermediate values only that cost the property."""
+    yield stages.zonotope
+    yield short_attack
+    yield stages.alpha_by_cost
+    yield long_attack
     yield stages.split_neurons
 
 
@@ -221,6 +237,8 @@ PLAN = (
          "boxes of so few inputs are quickly small, and linear bounds on small boxes are tight"),
     Rule("few inputs, deep", lambda f: f.inputs <= FEW_DEEP_INPUTS and f.values > SMALL, few_deep_inputs,
          "zonotopes of so few inputs pass a deep network at a fraction of the cost of backward rows"),
+    Rule("products", lambda f: f.products > 0 and f.boxes <= FEW_BOXES, products,
+         "zonotopes of a network with products take less than backward rows, and few of its bounds matter"),
     Rule("neurons", lambda f: True, many_inputs,
          "a box of many inputs stays wide however it is cut; functions are cut instead"),
 )  # fmt: skip
@@ -245,6 +263,7 @@ def features_of(task: Task) -> Features:
         inputs=max((int((box.lower < box.upper).sum()) for box, _ in boxes), default=0),
         boxes=len(boxes),
         values=sum(node.size for node in task.forms.nodes),
+        products=sum(node.size for node in task.forms.nodes if isinstance(node, Product)),
     )
 
 

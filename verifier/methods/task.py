@@ -18,6 +18,7 @@ from verifier.methods.enclosures import Enclosures
 from verifier.methods.options import Options, example_array
 from verifier.methods.remarks import fixed, of_classes, of_proof
 from verifier.network.graph import Network
+from verifier.network.means import centred_means
 from verifier.network.quotients import centred_quotients
 from verifier.network.stepped import has_jumps
 from verifier.programs.solvers.registry import DEFAULT, solver_named
@@ -53,6 +54,7 @@ class Task:
         trails: the cuts that searches made, for those who write proofs.
         on_progress: called with every new entry of the history.
         reached: the smallest margin that an input is known to reach; looked for in thorough tasks only.
+        convolves_by_torch: whether torch's kernels compute the convolutions of `forms`.
     """
 
     network: Network
@@ -79,6 +81,7 @@ class Task:
         self.trails: list[InputCuts] = []
         self.on_progress: Callable[[Progress], None] = lambda progress: None
         self.reached = math.inf
+        self.convolves_by_torch = False
         self._seeds = np.random.SeedSequence(self.options.seed)
 
     @cached_property
@@ -101,19 +104,25 @@ class Task:
 
     @cached_property
     def forms(self) -> Network:
-        """The network with the query's linear forms as outputs, quotients centred, on the task's device."""
+        """The network with the query's linear forms as outputs, quotients and means centred, on the task's device."""
         forms = with_forms(self.network, self.query.patterns)
         if self._jumps:
             from verifier.network.two_valued import with_known_inputs, with_two_valued
             from verifier.network.whole import with_room_for_rounding
 
             forms = with_two_valued(with_room_for_rounding(with_known_inputs(forms, self.query.fixed)))
-        return centred_quotients(forms, lambda: self.query.centre).like(self.example)
+        forms = centred_quotients(forms, lambda: self.query.centre)
+        return centred_means(forms, lambda: self.query.centre).like(self.example)
 
     @cached_property
     def enclosures(self) -> Enclosures:
         """The bounds of every node of `forms` over boxes; in thorough tasks it is counted how open they are."""
         return Enclosures(self.forms, self.example, self.deadline, self.options.thorough)
+
+    def convolve_by_torch(self) -> None:
+        """Has torch's kernels compute the convolutions of `forms` from here on."""
+        self.convolves_by_torch = True
+        self.forms = self.enclosures.network = self.forms.with_torch()
 
     @property
     def tightens(self) -> bool:

@@ -213,6 +213,14 @@ class Network:
 
         return replace(self, nodes=tuple(converted(node) for node in self.nodes))
 
+    def with_torch(self) -> Network:
+        """The same network, its convolutions of NumPy's arrays computed by torch's kernels."""
+
+        def hastened(node: Node) -> Node:
+            return replace(node, maps=tuple(m.with_torch() for m in node.maps)) if isinstance(node, Affine) else node
+
+        return replace(self, nodes=tuple(hastened(node) for node in self.nodes))
+
 
 def evaluate(node: Node, operands: Sequence[Array], x: Array) -> Array:
     """The value of one node; `x`, the batch of network inputs, gives a constant node its batch size."""

@@ -221,7 +221,15 @@ class Bounder:
         return Minimisers(disjunct[best], margins[best], to_numpy(points)[best])
 
     def _scores(self, lagrangian: Lagrangian, choice: Choice, domains: Domains) -> np.ndarray:
-        """For each operand entry what its function's relaxation costs, float64, shape (M, open_count)."""
+        """For each operand entry that can be cut what a cut may gain, float64, shape (M, open_count)."""
+        scores = self._costs(lagrangian, choice, domains)
+        return np.where(self.cuttable(domains), scores + self._tie_breaks(scores, domains), 0.0)
+
+    def costs(self, domains: Domains) -> np.ndarray:
+        """For each operand entry what its function's relaxation costs the domain's bound, shape (M, open_count)."""
+        return self._costs(self.lagrangian(domains, self.relaxation(domains)), self.choice(domains), domains)
+
+    def _costs(self, lagrangian: Lagrangian, choice: Choice, domains: Domains) -> np.ndarray:
         evaluation = lagrangian.evaluate(choice)
         values = lagrangian.values(evaluation)
         shape, scores = self.question.shape, np.zeros(domains.lower.shape)
@@ -233,7 +241,7 @@ class Bounder:
                 if operand in shape.operands:
                     slot = shape.operands[operand]
                     scores[:, slot.part] = np.maximum(scores[:, slot.part], costs[:, slot.columns])
-        return np.where(self.cuttable(domains), scores + self._tie_breaks(scores, domains), 0.0)
+        return scores
 
     def _tie_breaks(self, scores: np.ndarray, domains: Domains) -> np.ndarray:
         """Small scores for all, by the smaller part of a cut: the minimiser may happen to lie on all graphs at once."""

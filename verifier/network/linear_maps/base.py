@@ -76,5 +76,9 @@ class LinearMap(ABC):
     def converted(self, convert: Convert) -> LinearMap:
         """The same map with its arrays passed through `convert`."""
 
+    def with_torch(self) -> LinearMap:
+        """The same map, its convolutions of NumPy's arrays computed by torch's kernels."""
+        return self
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.in_size} -> {self.out_size})"

@@ -39,6 +39,9 @@ class Adjoint(LinearMap):
     def converted(self, convert: Convert) -> Adjoint:
         return Adjoint(self.of.converted(convert))
 
+    def with_torch(self) -> Adjoint:
+        return Adjoint(self.of.with_torch())
+
 
 class Composition(LinearMap):
     """outer after inner, kept as two factors.
@@ -75,3 +78,6 @@ class Composition(LinearMap):
 
     def converted(self, convert: Convert) -> Composition:
         return Composition(self.outer.converted(convert), self.inner.converted(convert))
+
+    def with_torch(self) -> Composition:
+        return Composition(self.outer.with_torch(), self.inner.with_torch())

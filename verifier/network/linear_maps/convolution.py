@@ -1,6 +1,7 @@
-"""Convolutions of any number of spatial dimensions, as one matrix product over gathered patches (im2col).
+"""Convolutions of any number of spatial dimensions: by torch's kernels, or as a matrix product over patches (im2col).
 
-Gathering and scattering go offset by offset over the kernel, each a strided slice: no library-specific call, the
+Torch's kernels (`torch_kernels`) take its own arrays, and NumPy's where a task has chosen so (`with_torch`). Without
+them, gathering and scattering go offset by offset over the kernel, each a strided slice: no library-specific call, the
 adjoint is the exact transpose, and almost all arithmetic is in one matrix product. Moving patches takes longer than
 multiplying them, so two cases are spared it: a kernel that covers most of its image is a plain matrix, and the adjoint
 of a convolution without strides gathers, as the convolution with the mirrored kernel, instead of scattering. Vectors
@@ -20,6 +21,7 @@ import numpy as np
 from array_api_compat import is_numpy_array
 
 from verifier.arrays import Array, Convert, convert_like, namespace, to_numpy, zeros
+from verifier.network.linear_maps import torch_kernels
 from verifier.network.linear_maps.base import LinearMap
 from verifier.network.linear_maps.dense import Dense
 from verifier.network.linear_maps.windows import PROBES, Group, all_wide, cut, grouped, narrow, occupied, put
@@ -42,6 +44,9 @@ SMALLEST_IMAGE = 64
 
 FEWEST_VECTORS = 64
 """Vectors from which on they are looked at so: it takes 0.1 ms, as long as a small convolution of a few vectors."""
+
+FEWEST_CHANNELS = 8
+"""Channels from which on torch is quicker than matrix products in float64, by the adjoint of the mirrored kernel."""
 
 Reached: TypeAlias = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Takes the parts of the input that vectors occupy to parts of the output, both as first and past last positions."""
@@ -77,10 +82,11 @@ class Convolution(LinearMap):
         kernel: shape (out_channels, in_channels / groups, *kernel_spatial).
         in_shape: (batch, in_channels, *spatial) of the operand; the flat vector is row-major.
         window: strides, padding, dilations, groups.
+        torch: whether NumPy's arrays are convolved by torch's kernels as well.
     """
 
-    def __init__(self, kernel: Array, in_shape: tuple[int, ...], window: Window) -> None:
-        self.kernel, self.in_shape, self.window = kernel, in_shape, window
+    def __init__(self, kernel: Array, in_shape: tuple[int, ...], window: Window, torch: bool = False) -> None:
+        self.kernel, self.in_shape, self.window, self.torch = kernel, in_shape, window, torch
         out_channels, self._group_in, *size = (int(n) for n in kernel.shape)
         self._size = tuple(size)
         spatial = window.out_spatial(in_shape[2:], self._size)
@@ -97,7 +103,7 @@ class Convolution(LinearMap):
         return self.whole(x) if groups is None else self._by_windows(x, groups, transposed=False)
 
     def adjoint(self, y: Array) -> Array:
-        if self._dense is None and self._mirrored is not None:
+        if self._dense is None and self._mirrored is not None and not self._by_torch(y):
             return self._mirrored.apply(y)
         groups = self._groups(y, self.out_shape, lambda first, last: (first, last))
         return self.whole_adjoint(y) if groups is None else self._by_windows(y, groups, transposed=True)
@@ -124,7 +130,13 @@ class Convolution(LinearMap):
         xp = namespace(self.kernel)
         kernel = xp.flip(self.kernel, axis=tuple(range(2, 2 + len(size))))
         window = replace(w, pads_begin=tuple(begin), pads_end=tuple(end))
-        return Convolution(xp.permute_dims(kernel, (1, 0, *range(2, 2 + len(size)))), self.out_shape, window)
+        return Convolution(
+            xp.permute_dims(kernel, (1, 0, *range(2, 2 + len(size)))), self.out_shape, window, self.torch
+        )
+
+    def _by_torch(self, x: Array) -> bool:
+        """Whether torch's kernels convolve such operands."""
+        return (self.torch or not is_numpy_array(x)) and torch_kernels.usable(x, self.kernel)
 
     def _groups(self, x: Array, shape: tuple[int, ...], reached: Reached) -> list[Group] | None:
         """The vectors by the windows of the output that they have a part in; None where there is nothing to gain."""
@@ -153,14 +165,14 @@ class Convolution(LinearMap):
         images = np.reshape(x, (-1, *from_shape[1:]))
         result = np.zeros((len(images), *to_shape[1:]), x.dtype)
         for group in groups:
-            local, inner = self._on_windows(group)
+            local, inner = self.on_windows(group)
             here, there = (group, inner) if transposed else (inner, group)
             part = np.reshape(cut(images, here), (len(group.rows), -1))
             moved = local.whole_adjoint(part) if transposed else local.whole(part)
             put(result, np.reshape(moved, (len(part), to_shape[1], *there.sizes)), there)
         return np.reshape(result, (*x.shape[:-1], math.prod(to_shape)))
 
-    def _on_windows(self, group: Group) -> tuple[Convolution, Group]:
+    def on_windows(self, group: Group) -> tuple[Convolution, Group]:
         """The convolution onto windows of the group's shape, and the windows of the (padded) input that it takes."""
         strides, sizes = self.window.strides, []
         for n, s, d, k in zip(group.sizes, strides, self.window.dilations, self._size, strict=True):
@@ -168,17 +180,36 @@ class Convolution(LinearMap):
         if group.sizes not in self._local:
             none = (0,) * len(sizes)
             window = replace(self.window, pads_begin=none, pads_end=none)
-            self._local[group.sizes] = Convolution(self.kernel, (1, self.in_shape[1], *sizes), window)
+            self._local[group.sizes] = Convolution(self.kernel, (1, self.in_shape[1], *sizes), window, self.torch)
         starts = group.starts * np.array(strides) - np.array(self.window.pads_begin)
         return self._local[group.sizes], Group(group.rows, starts, tuple(sizes))
 
     def whole(self, x: Array) -> Array:
         """`apply`, without a look at what is 0."""
-        return self._dense.apply(x) if self._dense is not None else self._in_chunks(x, self._apply, self.out_size)
+        if self._dense is not None:
+            return self._dense.apply(x)
+        if not self._by_torch(x):
+            return self._in_chunks(x, self._apply, self.out_size)
+        xp = namespace(x)
+        images = xp.reshape(x, (-1, *self.in_shape[1:]))
+        if x.dtype == xp.float32:
+            found = torch_kernels.convolved(images, self.kernel, self.window)
+        elif self._mirrored is not None and self._group_in >= FEWEST_CHANNELS:
+            found = torch_kernels.transposed(images, self._mirrored.kernel, self._mirrored.window, self.out_shape[2:])
+        else:
+            return self._in_chunks(x, self._apply, self.out_size)
+        return xp.reshape(found, (*x.shape[:-1], self.out_size))
 
     def whole_adjoint(self, y: Array) -> Array:
         """`adjoint`, without a look at what is 0."""
-        return self._dense.adjoint(y) if self._dense is not None else self._in_chunks(y, self._adjoint, self.in_size)
+        if self._dense is not None:
+            return self._dense.adjoint(y)
+        if not self._by_torch(y):
+            return self._in_chunks(y, self._adjoint, self.in_size)
+        xp = namespace(y)
+        images = xp.reshape(y, (-1, *self.out_shape[1:]))
+        found = torch_kernels.transposed(images, self.kernel, self.window, self.in_shape[2:])
+        return xp.reshape(found, (*y.shape[:-1], self.in_size))
 
     def _in_chunks(self, x: Array, rule: Callable[[Array], Array], out_size: int) -> Array:
         xp = namespace(x)
@@ -240,11 +271,11 @@ class Convolution(LinearMap):
         return xp.reshape(stacked, (padded.shape[0], self.window.groups, self.terms, math.prod(self.out_shape[2:])))
 
     def absolute(self) -> Convolution:
-        return Convolution(namespace(self.kernel).abs(self.kernel), self.in_shape, self.window)
+        return Convolution(namespace(self.kernel).abs(self.kernel), self.in_shape, self.window, self.torch)
 
     def signed(self, sign: int) -> Convolution:
         kernel = namespace(self.kernel).where(sign * self.kernel > 0, sign * self.kernel, 0.0)
-        return Convolution(kernel, self.in_shape, self.window)
+        return Convolution(kernel, self.in_shape, self.window, self.torch)
 
     def to_sparse(self) -> csr_array:
         from scipy.sparse import csr_array
@@ -264,4 +295,7 @@ class Convolution(LinearMap):
         return rows[used], columns[used] - 1, weights[used]
 
     def converted(self, convert: Convert) -> Convolution:
-        return Convolution(convert(to_numpy(self.kernel)), self.in_shape, self.window)
+        return Convolution(convert(to_numpy(self.kernel)), self.in_shape, self.window, self.torch)
+
+    def with_torch(self) -> Convolution:
+        return Convolution(self.kernel, self.in_shape, self.window, torch=True)

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 class Sparse(LinearMap):
-    """y = matrix x, for a SciPy sparse `matrix` of shape (out_size, in_size). Lives on the host."""
+    """y = matrix x, for a SciPy sparse `matrix` of shape (out_size, in_size), of float32 or float64, on the host."""
 
-    def __init__(self, matrix: csr_array) -> None:
+    def __init__(self, matrix: csr_array, dtype: type = np.float64) -> None:
         from scipy.sparse import csr_array
 
-        self.matrix = csr_array(matrix, dtype=np.float64)
+        self.matrix = csr_array(matrix, dtype=dtype)
         self.matrix.sum_duplicates()
         self.out_size, self.in_size = (int(n) for n in self.matrix.shape)
         self.terms = int(np.diff(self.matrix.indptr).max(initial=1))
@@ -35,15 +35,17 @@ class Sparse(LinearMap):
         return np.reshape((self.matrix.T @ flat.T).T, (*y.shape[:-1], self.in_size))
 
     def absolute(self) -> Sparse:
-        return Sparse(abs(self.matrix))
+        return Sparse(abs(self.matrix), self.matrix.dtype)
 
     def signed(self, sign: int) -> Sparse:
-        return Sparse((sign * self.matrix).maximum(0))
+        return Sparse((sign * self.matrix).maximum(0), self.matrix.dtype)
 
     def to_sparse(self) -> csr_array:
-        return self.matrix
+        return self.matrix.astype(np.float64)
 
     def converted(self, convert: Convert) -> LinearMap:
         """Itself on the host; elsewhere a dense matrix, as array libraries share no sparse format."""
         probe = convert(np.zeros(0))
-        return self if namespace(probe).__name__.endswith("numpy") else Dense(convert(self.matrix.toarray()))
+        if namespace(probe).__name__.endswith("numpy"):
+            return Sparse(self.matrix, probe.dtype)
+        return Dense(convert(self.matrix.toarray()))
