@@ -21,7 +21,9 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 shares = st.lists(st.floats(0, 1), min_size=4, max_size=4)
 ALL = list(REFERENCES)
-BENT_ONCE = [g for g in ALL if not isinstance(g, f.Gelu | f.Swish | f.HardSwish | f.Sin | f.Cos | f.StepFunction | f.Near)]
+BENT_ONCE = [
+    g for g in ALL if not isinstance(g, f.Gelu | f.Swish | f.HardSwish | f.Sin | f.Cos | f.StepFunction | f.Near)
+]
 
 
 def array(*x: float) -> np.ndarray:
@@ -193,7 +195,9 @@ def test_half_lines_have_the_right_limits():
     assert f.Exp().image(array(1000.0), array(2000.0))[0][0] <= 1e300  # it overflows, to a number that is not infinite
 
 
-@pytest.mark.parametrize("function", [f.Relu(), f.Clip(-1.0, 0.1), f.Sign(), f.Floor(), f.Step(True), f.Step(False), f.Round()], ids=repr)
+@pytest.mark.parametrize(
+    "function", [f.Relu(), f.Clip(-1.0, 0.1), f.Sign(), f.Floor(), f.Step(True), f.Step(False), f.Round()], ids=repr
+)
 def test_functions_without_rounding_have_exact_images(function):
     lower, upper = array(-2.5, -0.0, 0.0, 0.1, -1.0), array(-1.5, 0.0, 0.1, 7.3, -1.0)
     low, high = function.image(lower, upper)

@@ -121,8 +121,8 @@ def test_hardmax(tmp_path, opset, axis):
 def test_nothing_computed_from_finite_numbers_is_nan(tmp_path):
     for op in ("IsNaN", "IsInf"):
         agrees(tmp_path, [NODE(op, ["a"], ["c"]), as_float("c")], {"a": (4,)})
+        nodes = [NODE("Log", ["a"], ["b"]), NODE(op, ["b"], ["c"]), as_float("c")]
         with pytest.raises(ModelError, match="comes from log"):
-            nodes = [NODE("Log", ["a"], ["b"]), NODE(op, ["b"], ["c"]), as_float("c")]
             load(model_of(nodes, {"a": (2,)}, ["y"]), tmp_path)
 
 
@@ -199,7 +199,12 @@ def test_a_window_at_a_computed_place(tmp_path):
 
 
 def test_a_range_from_a_computed_start(tmp_path):
-    nodes = [index(), NODE("Squeeze", ["i"], ["s"]), NODE("Add", ["s", "n"], ["e"]), NODE("Range", ["s", "e", "d"], ["r"])]
+    nodes = [
+        index(),
+        NODE("Squeeze", ["i"], ["s"]),
+        NODE("Add", ["s", "n"], ["e"]),
+        NODE("Range", ["s", "e", "d"], ["r"]),
+    ]
     agrees(tmp_path, [*nodes, as_float("r")], {"a": (1,)}, {"n": i64(5).reshape(()), "d": i64(2).reshape(())})
 
 
@@ -207,3 +212,10 @@ def test_a_length_that_the_input_decides_is_told(tmp_path):
     nodes = [index(), NODE("Slice", ["t", "z", "i"], ["y"])]
     with pytest.raises(ModelError, match="the input decides how long"):
         load(model_of(nodes, {"a": (1,)}, ["y"], {"t": TABLE, "z": i64(0)}), tmp_path)
+
+
+@pytest.mark.parametrize("largest", [0, 1])
+@pytest.mark.parametrize(("shape", "axis", "count"), [((2, 5), -1, 3), ((4, 3), 0, 4), ((2, 1), 1, 1)])
+def test_top_k(tmp_path, largest, shape, axis, count):
+    nodes = [NODE("TopK", ["a", "k"], ["v", "p"], axis=axis, largest=largest), as_float("p", "q")]
+    agrees(tmp_path, nodes, {"a": shape}, {"k": i64(count)}, low=-1.0, high=1.0, outputs=("v", "q"))

@@ -1,4 +1,4 @@
-"""Networks with comparisons: searches and programs agree with enumeration of the steps, on both sides of the minimum."""
+"""Networks with comparisons: searches and programs agree with enumeration of the steps, around the minimum."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from verifier.property.query import Box
 
 
 def stepped(rng: np.random.Generator, at_zero: bool, inputs: int = 4, steps: int = 5) -> Network:
-    """y = c step(W x + b) + d x."""
+    """One output, y = c step(W x + b) + d x."""
     return Network(
         (
             Input(inputs),
@@ -80,7 +80,7 @@ def test_programs_hold_steps_as_whole_numbers(seed: int) -> None:
 
 
 def test_a_place_that_is_on_a_jump_itself_is_never_lost() -> None:
-    """x = 0 alone has the value 1: both kinds of steps share their operand, and neither half of a cut may drop it."""
+    """The place x = 0 alone is 1: both kinds of steps share their operand, and neither half of a cut may drop it."""
     nodes = (
         Input(2),
         Affine((0,), (Dense(np.array([[1.0, -1.0]])),), np.zeros(1)),

@@ -21,6 +21,7 @@ from verifier.network.graph import Network
 from verifier.network.stepped import first_jumps, has_jumps, stepped_entries
 from verifier.property.forms import with_forms
 from verifier.property.query import Box, Disjunct, Query
+from verifier.property.whole import integral_entries
 
 if TYPE_CHECKING:
     from verifier.methods.task import Task
@@ -51,7 +52,8 @@ def with_cells(query: Query, network: Network) -> tuple[Query, np.ndarray | None
     forms = with_forms(network, query.patterns)
     stepped = stepped_entries(forms)[0]
     boxes = {id(d.box): d.box for d in query.disjuncts}
-    cells = {key: _cells(box, forms, stepped) for key, box in boxes.items()}
+    whole = integral_entries(network.inputs)
+    cells = {key: _cells(box, forms, stepped, whole) for key, box in boxes.items()}
     if all(found == [box] for found, box in zip(cells.values(), boxes.values(), strict=True)):
         return query, None
     split = [(disjunct, cell, d) for d, disjunct in enumerate(query.disjuncts) for cell in cells[id(disjunct.box)]]
@@ -82,8 +84,12 @@ def _values(forms: Network, query: Query, split: Sequence[tuple[Disjunct, Box, i
     return np.nan_to_num(np.array(margins), nan=math.inf)
 
 
-def _cells(box: Box, forms: Network, stepped: np.ndarray) -> list[Box]:
-    """The cells of a box: itself where there are none, or too many."""
+def _cells(box: Box, forms: Network, stepped: np.ndarray, whole: np.ndarray) -> list[Box]:
+    """The cells of a box: itself where there are none, or too many.
+
+    Args:
+        stepped, whole: inputs that matter through jumps alone, and those of integer types, booleans.
+    """
     varying = np.flatnonzero(stepped & (box.lower < box.upper) & np.isfinite(box.lower) & np.isfinite(box.upper))
     if box.ball is not None or not len(varying):
         return [box]
@@ -93,9 +99,14 @@ def _cells(box: Box, forms: Network, stepped: np.ndarray) -> list[Box]:
         found = spans_of(forms, box, int(j), int(room))
         if found is None:
             return [box]  # some inputs fixed and others not would make many boxes, none much easier
-        spans[int(j)] = found
+        spans[int(j)] = [_whole(span) for span in found] if whole[j] else found
         room /= len(found)
     return [_fixed(box, tuple(spans), chosen) for chosen in itertools.product(*spans.values())]
+
+
+def _whole(span: Span) -> Span:
+    """The whole number that the network takes for any number in the span of a single one."""
+    return (float(np.rint(span[0])), float(np.rint(span[1]))) if span[0] == span[1] else span
 
 
 def _fixed(box: Box, inputs: tuple[int, ...], spans: tuple[Span, ...]) -> Box:
@@ -180,7 +191,9 @@ def _open_gaps(steps: _Steps, between: list[Span], outer: list[Span]) -> list[Sp
     )
     moves = bottom < top
     sharp = (at_low == top_low) & (at_high == top_high)
-    one_step = sharp & (np.minimum(at_low, at_high) == bottom) & (np.maximum(at_low, at_high) == top) & (top - bottom <= 1)
+    one_step = (
+        sharp & (np.minimum(at_low, at_high) == bottom) & (np.maximum(at_low, at_high) == top) & (top - bottom <= 1)
+    )
     covered = (moves.sum(axis=1) <= 1) & (~moves | one_step).all(axis=1)
     covered[len(between) :] = ~moves[len(between) :].any(axis=1)
     return [gap for gap, done in zip((*between, *outer), covered, strict=True) if not done]

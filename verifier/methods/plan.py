@@ -215,7 +215,10 @@ def short_milp(task: Task) -> None:
 
 
 def is_small(task: Task) -> bool:
-    """Whether the network is piecewise linear, jumps included, with few open neurons, and there are few disjuncts: MILPs finish then."""
+    """Whether the network is piecewise linear (jumps included) with few open neurons, and there are few disjuncts.
+
+    MILPs finish then.
+    """
     able = task.solver is None or task.solver.capabilities.milp
     if not able or int(task.open.sum()) > FEW_BOXES or not _piecewise_linear(task.forms):
         return False

@@ -1,7 +1,7 @@
 """Inputs that reach a network through jumps alone: of such an input no more matters than which step each jump is on.
 
-An integer input, a position that is cast or rounded, a threshold: between two jumps nothing that depends on it changes, so
-its interval falls into finitely many cells. What else it goes through on the way, by itself, does not matter.
+An integer input, a position that is cast or rounded, a threshold: between two jumps nothing that depends on it
+changes, so its interval falls into finitely many cells. What it goes through on the way, by itself, does not matter.
 """
 
 from __future__ import annotations

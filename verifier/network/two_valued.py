@@ -138,6 +138,8 @@ def _traced(nodes: list[Node], k: int) -> tuple[dict[int, csr_array], np.ndarray
             pending[operand] = csr_array(pending[operand] + part) if operand in pending else part
     terms = len(seen) > 2  # sums on the way may round too, but for a single step
     if terms:
-        total = np.abs(bias) + sum((np.asarray(abs(p).sum(axis=1)).reshape(-1) for p in parts.values()), np.zeros(len(bias)))
+        total = np.abs(bias) + sum(
+            (np.asarray(abs(p).sum(axis=1)).reshape(-1) for p in parts.values()), np.zeros(len(bias))
+        )
         slack = slack + gamma(len(seen)) * total
     return parts, bias, np.where(slack > 0, slack + UNDERFLOW, 0.0)

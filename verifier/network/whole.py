@@ -1,6 +1,7 @@
 """Which nodes take whole numbers only, whatever the input.
 
-Comparisons of whole numbers may be made half a unit away from them, where no value ever is: rounding then decides nothing.
+Comparisons of whole numbers may be made half a unit away from them, where no value ever is: rounding then decides
+nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from verifier.network.functions.relu import Relu
 from verifier.network.functions.steps import Floor, Step, StepFunction, Whole
 from verifier.network.graph import Affine, Elementwise, Network, Node, Product
 from verifier.network.linear_maps import Composition, Dense, Identity, LinearMap, Scaling, Selection, Sparse
+from verifier.network.simplify import renamed
 
 LARGEST = 2.0**50
 """Whole numbers up to here are float64 numbers, as are their halves."""
@@ -83,10 +85,18 @@ def with_room_for_rounding(network: Network) -> Network:
     for k, node in enumerate(nodes):
         moved = _moved(node, k, nodes, known)
         for part in moved:
-            operands = (len(made) - 1,) if part is not moved[0] else tuple(names[i] for i in node.operands)
-            made.append(part if part.operands == operands else replace(part, operands=operands))
+            takes = node.operands if part is moved[0] else (len(made) - 1,)
+            new = dict(zip(node.operands, (names[i] for i in node.operands), strict=True)) if part is moved[0] else {}
+            made.append(renamed(_taking(part, takes), new))
         names.append(len(made) - 1)
     return network if all(a is b for a, b in zip(made, nodes, strict=False)) else replace(network, nodes=tuple(made))
+
+
+def _taking(node: Node, operands: tuple[int, ...]) -> Node:
+    """The node with other operands, one where it is a function."""
+    if isinstance(node, Elementwise):
+        return replace(node, operands=(operands[0],))
+    return replace(node, operands=operands) if isinstance(node, Affine) else node
 
 
 def _moved(node: Node, k: int, nodes: Sequence[Node], known: dict[int, bool]) -> list[Node]:

@@ -194,9 +194,7 @@ class NetworkWriter:
         else:
             self._function(k, node, live)
 
-    def _new_columns(
-        self, k: int, live: np.ndarray, least: float = -np.inf, integral: bool = False
-    ) -> np.ndarray:
+    def _new_columns(self, k: int, live: np.ndarray, least: float = -np.inf, integral: bool = False) -> np.ndarray:
         lower, upper = self.bounds[k]
         columns = self.builder.columns(np.maximum(lower[live], least), upper[live], integral=integral)
         self.entries[k].column[live] = columns

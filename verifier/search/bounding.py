@@ -317,10 +317,10 @@ class Bounder:
         bent: set[int] = set()
         for node in self.question.engines.exact.nodes:
             if isinstance(node, (Elementwise, Product)):
-                kinks = _kinks_of(node)
+                turns = _kinks_of(node)
                 for operand in found.keys() & set(node.operands):
-                    found[operand].update(kinks or ())
-                    if kinks is None:
+                    found[operand].update(turns or ())
+                    if turns is None:
                         bent.add(operand)
         most = max((len(kinks) for kinks in found.values()), default=0)
         kinks = np.full((most, shape.open_count), np.nan)

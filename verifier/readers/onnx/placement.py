@@ -1,7 +1,7 @@
 """Where computed indices point, as zeros and ones: one for each place that they may name.
 
-Of whole numbers v + o, where v depends on the input and the offsets o do not, [v + o = d] = [v = d - o]. So indices that
-move together, as those of a patch or a window do, share the zeros and ones of one of them. An index of several
+Of whole numbers v + o, where v depends on the input and the offsets o do not, [v + o = d] = [v = d - o]. So indices
+that move together, as those of a patch or a window do, share the zeros and ones of one of them. An index of several
 components is the And of theirs, each of its own v.
 """
 
@@ -61,19 +61,12 @@ def placed(graph: GraphBuilder, indices: Variable, extent: Sequence[int]) -> Pla
     starts = np.cumsum([0, *(flags.size for flags, _, _ in parts)])
     joined = graph.move([flags for flags, _, _ in parts], lambda *several: np.concatenate(several))
     assert isinstance(joined, Variable)
-    row, flag, place = (
-        np.concatenate(several)
-        for several in zip(
-            *(
-                (np.repeat(group, flags.size), start + np.tile(np.arange(flags.size), len(group)), places.reshape(-1))
-                for group, start, (flags, places, _) in zip(
-                    map(np.array, together.values()), starts[:-1], parts, strict=True
-                )
-            ),
-            strict=True,
-        )
-    )
-    return Placement(joined, row, flag, place, len(parts) == 1 and parts[0][2])
+    cases: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    for group, start, (flags, places, _) in zip(together.values(), starts, parts, strict=False):
+        numbers = start + np.tile(np.arange(flags.size), len(group))
+        cases.append((np.repeat(np.array(group), flags.size), numbers, places.reshape(-1)))
+    of_row, of_flag, of_place = (np.concatenate([case[k] for case in cases]) for k in range(3))
+    return Placement(joined, of_row, of_flag, of_place, len(parts) == 1 and parts[0][2])
 
 
 def _key(found: Traced, row: int) -> tuple[object, ...]:

@@ -27,4 +27,5 @@ from verifier.readers.onnx.lowerings import (  # noqa: F401
     sampling,
     shapes,
     softmax,
+    sorting,
 )

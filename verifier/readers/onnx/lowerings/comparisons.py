@@ -94,7 +94,7 @@ def xor(call: Call) -> Tensor:
 
 
 def _differ(graph: GraphBuilder, a: Tensor, b: Tensor) -> Variable:
-    """a + b - 2 (a and b); with a constant it is a or 1 - a, entry by entry."""
+    """Where two truths differ, a + b - 2 (a and b); with a constant it is a or 1 - a, entry by entry."""
     if isinstance(a, np.ndarray):
         a, b = b, a
     assert isinstance(a, Variable)
@@ -105,7 +105,7 @@ def _differ(graph: GraphBuilder, a: Tensor, b: Tensor) -> Variable:
 
 
 def chosen(call: Call, condition: Variable, a: Tensor, b: Tensor) -> Variable:
-    """a where the condition holds, else b: b + condition * (a - b)."""
+    """One tensor where the condition holds, else the other: b + condition * (a - b)."""
     graph = call.graph
     for tensor in (a, b):
         constant = isinstance(tensor, np.ndarray)
@@ -134,7 +134,7 @@ def _variable(graph: GraphBuilder, tensor: Tensor) -> Variable:
 
 
 def gated(graph: GraphBuilder, condition: Variable, x: Variable) -> Variable:
-    """condition * x for a condition of zeros and ones; relu(x) where the condition is x > 0 itself."""
+    """The product condition * x for a condition of zeros and ones; relu(x) where the condition is x > 0 itself."""
     return rectified(graph, condition, x) or graph.product(condition, x)
 
 

@@ -1,8 +1,8 @@
 """Gather, Scatter, OneHot, Range and Slice at computed places: sums over the places, each with a zero or a one.
 
-What a computed index may name is a flag for each place (`placement`). What is picked is the sum of the entries times these
-flags; what is written replaces, by the same flags, what was there. Indices beyond the tensor are an error at run time
-and mean nothing here.
+What a computed index may name is a flag for each place (`placement`). What is picked is the sum of the entries times
+these flags; what is written replaces, by the same flags, what was there. Indices beyond the tensor are an error at run
+time and mean nothing here.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def gathered_nd(call: Call, x: Tensor, indices: Variable) -> Tensor:
 
 
 def scattered_nd(call: Call, x: Tensor, indices: Variable, updates: Tensor, adds: bool) -> Tensor:
-    """x with the slices that rows of indices name replaced by the updates, or with these added."""
+    """The tensor x with the slices that rows of indices name replaced by the updates, or with these added."""
     depth = indices.shape[-1]
     at = _placed(call, call.graph.move([indices], lambda a: a.reshape(-1, depth)), x.shape[:depth])
     entries = _numbers(x).reshape(math.prod(x.shape[:depth]), -1)[at.place]
@@ -158,7 +158,7 @@ def scattered_nd(call: Call, x: Tensor, indices: Variable, updates: Tensor, adds
 
 
 def scattered_elements(call: Call, x: Tensor, indices: Variable, updates: Tensor, axis: int, adds: bool) -> Tensor:
-    """x with the entries that indices name along an axis replaced by the updates, or with these added."""
+    """The tensor x with the entries that indices name along an axis replaced by the updates, or with these added."""
     at = _placed(call, call.graph.move([indices], lambda a: a.reshape(-1, 1)), (x.shape[axis],))
     lines = math.prod(n for k, n in enumerate(indices.shape) if k != axis)
     if indices.shape[axis] == 1 or lines == 1:  # one in each line, or all in one
@@ -213,11 +213,13 @@ def range_(call: Call) -> Tensor:
     if span is None or step == 0:
         raise call.error("the input decides how long its result is", "export the model with fixed shapes")
     count = max(0, math.ceil(span / step))
-    return call.graph.combine([(1.0, call.graph.move([start], lambda a: a.reshape(()))), (step, np.arange(float(count)))])
+    return call.graph.combine(
+        [(1.0, call.graph.move([start], lambda a: a.reshape(()))), (step, np.arange(float(count)))]
+    )
 
 
 def constant_span(graph: GraphBuilder, start: Tensor, end: Tensor) -> float | None:
-    """end - start, of tensors of one entry, where the input has no say in it."""
+    """The length end - start, of tensors of one entry, where the input has no say in it."""
     gap = graph.combine([(1.0, end), (-1.0, start)])
     value = constant_value(graph, gap)
     return None if value is None else float(value.reshape(-1)[0])

@@ -24,7 +24,9 @@ def cast_like(call: Call) -> Tensor:
     from onnx import helper
 
     dtype = call.tensor(1).dtype
-    return cast_to(call, call.variable(0), helper.np_dtype_to_tensor_dtype(np.dtype(np.float32 if dtype is None else dtype)))
+    return cast_to(
+        call, call.variable(0), helper.np_dtype_to_tensor_dtype(np.dtype(np.float32 if dtype is None else dtype))
+    )
 
 
 def cast_to(call: Call, x: Variable, target: int) -> Variable:
@@ -62,7 +64,7 @@ def round_(call: Call) -> Tensor:
 
 @lowers("Mod", 10, 13)
 def mod(call: Call) -> Tensor:
-    """x - d floor(x / d), with the sign of the constant d; by fmod x - d trunc(x / d), with that of x."""
+    """The rest x - d floor(x / d), with the sign of the constant d; by fmod x - d trunc(x / d), with that of x."""
     x, divisor = call.variable(0), call.constant(1)
     if not divisor.all():
         raise call.error("division by zero")
@@ -82,7 +84,7 @@ def floor_of_quotient(graph: GraphBuilder, x: Variable, divisor: np.ndarray) -> 
 
 
 def truncated_quotient(graph: GraphBuilder, x: Variable, divisor: np.ndarray) -> Variable:
-    """x / d towards 0; for whole numbers floor(|x| / |d|) with the sign of both."""
+    """The quotient x / d towards 0; for whole numbers floor(|x| / |d|) with the sign of both."""
     if not (is_whole(graph, x) and is_whole(graph, divisor)):
         return graph.elementwise(graph.scale(x, 1.0 / divisor), Truncation())
     size = np.abs(divisor)

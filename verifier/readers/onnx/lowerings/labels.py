@@ -1,8 +1,8 @@
 """ArgMax, ArgMin and Hardmax: the place of an extremum, as a sum of steps of differences of maxima.
 
 The first maximum stands at k or later where what is there exceeds all that is before: so the place is the number of k
-from 1 on with max(x_k, x_k+1, ...) > max(x_0, ..., x_k-1), for the last of equal maxima with >=. Each such step is 0 or 1
-by itself, so that no bound of theirs leaves the range of places, and of two channels it is a step of their difference.
+from 1 on with max(x_k, x_k+1, ...) > max(x_0, ..., x_k-1), for the last of equal maxima with >=. Each such step is 0 or
+1 by itself, so that no bound of theirs leaves the range of places, and of two channels it is a step of a difference.
 """
 
 from __future__ import annotations

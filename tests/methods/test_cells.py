@@ -1,0 +1,167 @@
+"""Verdicts on networks of positions and labels, whose truth is known by running every position, or by the margins."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from tests.readers.onnx_models import draw, i64, model_of, run
+from verifier.evidence.replay import Replay
+from verifier.methods.cells import spans_of, with_cells
+from verifier.methods.options import Options
+from verifier.methods.registry import METHODS, decide
+from verifier.network.functions import Near, Step
+from verifier.network.graph import Affine, Elementwise, Input, Network
+from verifier.network.linear_maps import Composition, Dense, Identity, Scaling, Selection
+from verifier.network.two_valued import with_known_inputs, with_two_valued
+from verifier.network.whole import with_room_for_rounding
+from verifier.property.query import Box, Query
+from verifier.readers.onnx import load_network
+from verifier.readers.vnnlib import load_property
+
+NODE = helper.make_node
+SIDE = 4
+
+
+def patched(folder, integer: bool):
+    """A patch of 2 x 2 is put on an image of 4 x 4 at a position that is an input; then a small network."""
+    offsets = np.stack(np.meshgrid(range(2), range(2), indexing="ij"), -1).reshape(4, 2).astype(np.int64)
+    cast = [] if integer else [NODE("Cast", ["p"], ["at"], to=TensorProto.INT64)]
+    nodes = [
+        *cast,
+        NODE("Add", ["offsets", "p" if integer else "at"], ["places"]),
+        NODE("ScatterND", ["image", "places", "patch"], ["seen"]),
+        NODE("Reshape", ["seen", "flat"], ["row"]),
+        NODE("Gemm", ["row", "w"], ["h"]),
+        NODE("Relu", ["h"], ["r"]),
+        NODE("Gemm", ["r", "v"], ["y"]),
+    ]
+    constants = {
+        "offsets": offsets, "patch": draw(4, seed=1) + 1, "flat": i64(1, 16),
+        "w": draw(16, 6, seed=2), "v": draw(6, 1, seed=3),
+    }  # fmt: skip
+    model = model_of(nodes, {"image": (SIDE, SIDE), "p": (1, 2)}, ["y"], constants, 16)
+    if integer:
+        model.graph.input[1].type.tensor_type.elem_type = TensorProto.INT64
+    onnx.save(model, folder / "patch.onnx")
+    return load_network(folder / "patch.onnx")
+
+
+def asked(folder, network, lower, upper, row: str) -> Query:
+    names = "".join(f"(declare-const X_{i} Real)\n" for i in range(len(lower)))
+    names += "".join(f"(declare-const Y_{i} Real)\n" for i in range(network.output_size))
+    ends = "".join(
+        f"(assert (>= X_{i} {float(a)!r}))(assert (<= X_{i} {float(b)!r}))\n"
+        for i, (a, b) in enumerate(zip(lower, upper, strict=True))
+    )
+    (folder / "p.vnnlib").write_text(names + ends + f"(assert {row})")
+    return load_property(folder / "p.vnnlib", network)
+
+
+@pytest.mark.parametrize("integer", [False, True])
+def test_positions_are_enumerated(tmp_path, integer):
+    network = patched(tmp_path, integer)
+    image = draw(16, seed=4)
+    places = [np.concatenate([image, at]).astype(np.float32) for at in product(range(3), repeat=2)]
+    greatest = max(float(run(network, x)[0]) for x in places)
+    lower = np.concatenate([image, [0.0, 0.0]])
+    upper = np.concatenate([image, [2.0, 2.0]])
+    for shift, status in ((-1e-4, "sat"), (1e-3, "unsat")):
+        query = asked(tmp_path, network, lower, upper, f"(>= Y_0 {greatest + shift})")
+        verdict = decide(network, query, METHODS["auto"], Options(timeout=20))
+        assert verdict.status.value == status
+        if verdict.witness is not None:
+            assert float(Replay(network).run(verdict.witness.x)[0]) >= greatest + shift
+            assert not integer or (verdict.witness.x[-2:] % 1 == 0).all()
+    split, margins = with_cells(query, network)
+    assert len(split.disjuncts) == 9 == len(margins)
+    assert (np.diff(margins) >= 0).all()
+
+
+def test_spans_hold_every_float_on_one_side_of_each_jump():
+    nodes = (
+        Input(1),
+        Affine((0,), (Dense(np.array([[1.0], [1.0], [-2.0]])),), np.array([0.0, -0.7, 1.0])),
+        Elementwise((1,), Step(at_zero=True), 3),
+        Affine((2,), (Dense(np.array([[1.0, 2.0, 4.0]])),), np.zeros(1)),
+    )
+    network = Network(nodes)
+    spans = spans_of(network, Box.exact(np.array([-1.0]), np.array([1.0])), 0, 100)
+    assert spans is not None
+    points = [low for low, high in spans if low == high]
+    values = {float(network.forward(np.array([[x]]))[0, 0]) for x in points}
+    assert values == {float(network.forward(np.array([[x]]))[0, 0]) for x in np.linspace(-1, 1, 999)}
+    assert len(points) <= 5  # of 0.5 the rounding of -2 x + 1 leaves open which side it is on
+    assert all(high - low < 1e-6 for low, high in spans)
+
+
+def segmenter(folder, classes: int):
+    """Logits of 3 x 3 pixels, their classes by ArgMax, and how many equal the classes that the input gives."""
+    nodes = [
+        NODE("Conv", ["image", "w"], ["logits"], pads=[1, 1, 1, 1]),
+        NODE("ArgMax", ["logits"], ["class"], axis=1),
+        NODE("Cast", ["class"], ["number"], to=TensorProto.FLOAT),
+        NODE("Equal", ["number", "mask"], ["same"]),
+        NODE("Cast", ["same"], ["one"], to=TensorProto.FLOAT),
+        NODE("ReduceSum", ["one", "axes"], ["y"], keepdims=0),
+    ]
+    constants = {"w": draw(classes, 1, 3, 3, seed=5), "axes": i64(1, 2, 3)}
+    model = model_of(nodes, {"image": (1, 1, 3, 3), "mask": (1, 1, 3, 3)}, ["y"], constants)
+    onnx.save(model, folder / "pixels.onnx")
+    return load_network(folder / "pixels.onnx")
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_pixels_that_keep_their_class_are_counted(tmp_path, classes):
+    network = segmenter(tmp_path, classes)
+    image = draw(9, seed=6)
+    mask = np.array([
+        next(c for c in range(classes) if run(network, np.concatenate([image, np.full(9, c)]).astype(np.float32))[0]
+             > run(network, np.concatenate([image, np.where(np.arange(9) == k, -1, c)]).astype(np.float32))[0])
+        for k in range(9)
+    ], np.float64)  # fmt: skip
+    assert run(network, np.concatenate([image, mask]).astype(np.float32))[0] == 9
+    radius = 0.08
+    ends = [np.concatenate([image + side * radius, mask]) for side in (-1, 1)]
+    corners = [np.concatenate([image + radius * np.array(s), mask]) for s in product((-1, 1), repeat=9)]
+    seen = int(min(network.forward(np.array(corners)))[0])  # logits are linear: fewest in a corner, or fewer still
+    verdicts = [
+        decide(
+            network, asked(tmp_path, network, *ends, f"(<= Y_0 {count})"), METHODS["auto"], Options(timeout=20)
+        ).status.value
+        for count in (seen, -1)
+    ]
+    assert verdicts == ["sat", "unsat"]
+    loose = [
+        decide(network, asked(tmp_path, network, *ends, f"(<= Y_0 {k})"), METHODS["crown"], Options(timeout=20))
+        for k in (0, 1)
+    ]
+    assert all(verdict.status.value != "sat" for verdict in loose)
+
+
+LESS_CLASSES = Composition(Scaling(-np.ones(2), exact=True), Selection(np.array([2, 3]), 4))
+
+
+def test_what_compares_comparisons_is_affine():
+    nodes = (
+        Input(4),
+        Affine((0,), (Dense(np.array([[1.0, -1.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0]])),), np.zeros(2)),
+        Elementwise((1,), Step(at_zero=False), 2),
+        Affine((2, 0), (Identity(2), LESS_CLASSES), np.zeros(2)),
+        Elementwise((3,), Near(0.0), 2),
+        Affine((4,), (Scaling(np.array([1.0, 3.0])),), np.zeros(2)),
+    )
+    network = Network(nodes)
+    known = np.array([np.nan, np.nan, 1.0, 0.0])
+    fixed = with_room_for_rounding(with_known_inputs(network, known))
+    simple = with_two_valued(fixed)
+    functions = [node.function for node in simple.nodes if isinstance(node, Elementwise)]
+    assert functions == [Step(at_zero=False)]
+    x = np.random.default_rng(0).normal(size=(50, 4))
+    x[:, 2:] = known[2:]
+    for other in (fixed, simple):
+        np.testing.assert_allclose(other.forward(x), network.forward(x), rtol=0, atol=1e-12)
