@@ -1,6 +1,6 @@
 """The list of operators in docs/operators.md, made from the reader's registry and the standard.
 
-    python -m tests.readers.operator_list     # writes it anew
+python -m tests.readers.operator_list     # writes it anew
 """
 
 from __future__ import annotations
