@@ -59,5 +59,5 @@ def test_both_verdicts(build, radius, tmp_path):
     options = verifier.Options(timeout=20)
     reached = question(network, middle, radius, np.quantile(values, 0.5), tmp_path)
     assert verifier.verify(network, reached, options=options).status == "sat"
-    beyond = question(network, middle, radius, values.max() + 3 * spread, tmp_path)
+    beyond = question(network, middle, radius, values.max() + 8 * spread, tmp_path)
     assert verifier.verify(network, beyond, options=options).status == "unsat"
