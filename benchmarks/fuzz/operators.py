@@ -24,7 +24,7 @@ from verifier.readers.onnx.registry import supported_operators
 LIMIT = 20.0
 TOLERANCE = 2e-4
 POINTS = 6
-STEPS = {"Sign", "Floor", "Ceil", "Round"}
+STEPS = {"Sign", "Floor", "Ceil", "Round", "ThresholdedRelu", "Shrink"}
 """Operators whose value jumps, so that a rounding before may move it: none happens before them here."""
 
 CHOICES: dict[str, list] = {

@@ -6,6 +6,7 @@ The definition is that of exactly the version that the model means, so nothing i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import onnx
 from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto, helper
@@ -38,7 +39,7 @@ def function_body(node: NodeProto, opset: int, operands: Sequence[Tensor | None]
     return graph, written
 
 
-def _definition(schema: onnx.defs.OpSchema, node: NodeProto, operands: Sequence[Tensor | None]) -> FunctionProto | None:
+def _definition(schema: Any, node: NodeProto, operands: Sequence[Tensor | None]) -> FunctionProto | None:
     """The newest definition that is written for the schema's version or before a later one."""
     if schema.has_function:
         data = schema.get_function_with_opset_version(max(schema.function_opset_versions))
