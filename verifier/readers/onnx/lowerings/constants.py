@@ -42,11 +42,9 @@ def size(call: Call) -> Tensor:
 
 @lowers("EyeLike", 9, 22)
 def eye_like(call: Call) -> Tensor:
-    from onnx import helper
-
     shape, number = tuple(call.tensor(0).shape), call.attribute("dtype")
     if len(shape) != 2:
         raise call.error(f"EyeLike of a tensor of shape {tuple(shape)}, not of a matrix")
     own = call.tensor(0).dtype
-    kind = np.dtype(np.float32 if own is None else own) if number is None else helper.tensor_dtype_to_np_dtype(number)
+    kind = np.dtype(np.float32 if own is None else own) if number is None else call.dtype(number)
     return np.eye(shape[0], shape[1], k=call.attribute("k", 0)).astype(kind)

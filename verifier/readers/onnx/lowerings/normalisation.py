@@ -151,6 +151,8 @@ def local_response_normalization(call: Call) -> Tensor:
     if x.ndim < 3 or size < 1:
         raise call.error(f"a window of {size} channels for a tensor of shape {x.shape}")
     alpha, beta, bias = (float(call.attribute(name)) for name in ("alpha", "beta", "bias"))
+    if bias <= 0:
+        raise call.error(f"a bias of {bias:g}, with which it may divide by 0")
     channel = np.arange(x.shape[1])
     reach = channel[None, :] - channel[:, None]
     near = (reach >= -((size - 1) // 2)) & (reach <= size // 2)

@@ -177,10 +177,8 @@ def grid_of(call: Call, y: Variable, scale: np.ndarray, zero: np.ndarray) -> Gri
 
 
 def _output_type(call: Call) -> np.dtype:
-    from onnx import helper
-
     number = call.attribute("output_dtype", 0)
-    return np.dtype(helper.tensor_dtype_to_np_dtype(number)) if number else np.dtype(np.uint8)
+    return call.dtype(number) if number else np.dtype(np.uint8)
 
 
 def _ends(call: Call, dtype: np.dtype) -> tuple[int, int]:

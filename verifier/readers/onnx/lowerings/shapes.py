@@ -147,9 +147,11 @@ def space_to_depth(call: Call) -> Tensor:
 def reverse_sequence(call: Call) -> Tensor:
     """Each sequence's first entries in time, as many as its length says, in the opposite order."""
     x, lengths = call.tensor(0), np.asarray(call.required_integers(1))
-    time, batch = (call.axis(call.attribute(name), len(x.shape)) for name in ("time_axis", "batch_axis"))
+    time, batch = call.attribute("time_axis"), call.attribute("batch_axis")
+    if {time, batch} != {0, 1} or len(x.shape) < 2:
+        raise call.error(f"time axis {time} and batch axis {batch}, not 0 and 1")
     steps = x.shape[time]
-    if time == batch or lengths.shape != (x.shape[batch],) or lengths.min() < 0 or lengths.max() > steps:
+    if lengths.shape != (x.shape[batch],) or lengths.min() < 0 or lengths.max() > steps:
         raise call.error(f"lengths {lengths.tolist()} along axes {time} and {batch} of shape {tuple(x.shape)}")
     count = np.arange(steps)[:, None]
     order = np.where(count < lengths, lengths - 1 - count, count)
