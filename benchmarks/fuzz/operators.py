@@ -40,7 +40,9 @@ CHOICES: dict[str, list] = {
     "reduction": ["none", "add", "mul", "max", "min"],
     "padding_mode": ["zeros", "border", "reflection"],
     "direction": ["forward", "forward", "reverse", "bidirectional"],
-    "equation": ["...->...", "...i->...", "...ij->...ji", "i...,...->i...", "ij,jk->ik", "ij,ij->", "abcd->dcab", "ijk->"],
+    "equation": [
+        "...->...", "...i->...", "...ij->...ji", "i...,...->i...", "ij,jk->ik", "ij,ij->", "abcd->dcab", "ijk->",
+    ],
 }  # fmt: skip
 WINDOWS = ("kernel_shape", "strides", "dilations")
 VALUES = [0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 2.0, 3.0, -3.0, 6.0]
