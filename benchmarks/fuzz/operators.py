@@ -24,7 +24,7 @@ from verifier.readers.onnx.registry import supported_operators
 LIMIT = 20.0
 TOLERANCE = 2e-4
 POINTS = 6
-STEPS = {"Sign", "Floor", "Ceil", "Round"}
+STEPS = {"Sign", "Floor", "Ceil", "Round", "ThresholdedRelu", "Shrink"}
 """Operators whose value jumps, so that a rounding before may move it: none happens before them here."""
 
 CHOICES: dict[str, list] = {
@@ -38,6 +38,11 @@ CHOICES: dict[str, list] = {
     "keep_aspect_ratio_policy": ["stretch", "not_larger", "not_smaller"],
     "approximate": ["none", "tanh"],
     "reduction": ["none", "add", "mul", "max", "min"],
+    "padding_mode": ["zeros", "border", "reflection"],
+    "direction": ["forward", "forward", "reverse", "bidirectional"],
+    "equation": [
+        "...->...", "...i->...", "...ij->...ji", "i...,...->i...", "ij,jk->ik", "ij,ij->", "abcd->dcab", "ijk->",
+    ],
 }  # fmt: skip
 WINDOWS = ("kernel_shape", "strides", "dilations")
 VALUES = [0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 2.0, 3.0, -3.0, 6.0]
@@ -52,6 +57,8 @@ def attribute(name: str, kind: int, rank: int, rng: np.random.Generator):
         flags = ("keepdims", "ceil_mode", "count_include_pad", "noop_with_empty_axes", "transA", "transB", "upper")
         if name in flags or rng.random() < 0.3:
             return int(rng.integers(0, 2))
+        if name in ("hidden_size", "num_groups", "p", "size"):
+            return 3 if name == "hidden_size" else int(rng.integers(1, 4))
         if name == "to":
             return int(rng.choice([1, 1, 11, 7, 6, 9, 10, 16]))
         return int(rng.integers(-rank - 1, rank + 2))
@@ -81,6 +88,19 @@ def operand(op: str, k: int, shape: tuple[int, ...], rng: np.random.Generator) -
         "Reshape", "Expand", "Tile", "Slice", "Split", "Squeeze", "Unsqueeze", "Gather", "GatherElements", "GatherND",
         "ScatterND", "ScatterElements", "Pad", "Resize", "Trilu", "CumSum", "ConstantOfShape", "OneHot", "TopK",
     }  # fmt: skip
+    if op in HIDDEN and k in (1, 2, 3):
+        return recurrent_weight(op, k, shape, rng)
+    if op in ("QuantizeLinear", "DequantizeLinear"):
+        count = () if rng.random() < 0.6 else (channels,)
+        return rng.uniform(0.01, 0.2, count) if k == 1 else rng.integers(0, 256, count).astype(np.uint8)
+    if op == "CumSum":
+        return np.array(rng.integers(-rank - 1, rank + 1))
+    if op == "ReverseSequence":
+        return rng.integers(0, shape[0] + 1, channels).astype(np.int64)
+    if op == "Compress":
+        return rng.random(int(rng.integers(1, 5))) < 0.6
+    if op == "GridSample":
+        return rng.normal(size=(shape[0], *rng.integers(1, 4, max(rank - 2, 1)), max(rank - 2, 1)))
     if op.startswith("Reduce"):
         return rng.integers(-rank, rank, int(rng.integers(0, rank + 1))).astype(np.int64)
     if op in ("Conv", "ConvTranspose") and k == 1:
@@ -119,6 +139,16 @@ def operand(op: str, k: int, shape: tuple[int, ...], rng: np.random.Generator) -
     if op == "Pow":
         return np.array(rng.choice([0.0, 1.0, 2.0, 3.0, 0.5, -1.0]))
     return rng.choice(VALUES, shape if rng.random() < 0.6 else shape[-1:]) + (rng.normal() if rng.random() < 0.5 else 0)
+
+
+HIDDEN = {"RNN": 1, "GRU": 3, "LSTM": 4}
+"""Gates of the recurrent operators."""
+
+
+def recurrent_weight(op: str, k: int, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """W, R or B of one direction and three hidden entries."""
+    gates, width = 3 * HIDDEN[op], shape[-1]
+    return rng.normal(size=[(1, gates, width), (1, gates, 3), (1, 2 * gates)][k - 1])
 
 
 def model(op: str, rng: np.random.Generator) -> onnx.ModelProto | None:
@@ -165,7 +195,7 @@ def model(op: str, rng: np.random.Generator) -> onnx.ModelProto | None:
 
 def _float_output(op: str, node: onnx.NodeProto, attributes: list) -> tuple[onnx.NodeProto, list[onnx.NodeProto]]:
     """Brings what is no float back to it."""
-    if op not in ("Cast", "Shape", "Size"):
+    if op not in ("Cast", "Shape", "Size", "QuantizeLinear"):
         return node, []
     node.output[0] = "z"
     return node, [helper.make_node("Cast", ["z"], ["y0"], to=TensorProto.FLOAT)]

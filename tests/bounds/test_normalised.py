@@ -41,6 +41,12 @@ def test_no_entry_exceeds_the_root_of_their_number(model, bounds, tmp_path) -> N
     assert (values <= found.upper).all()
 
 
+def test_a_vector_divided_by_its_norm_stays_in_the_ball(tmp_path) -> None:
+    network = load(operator("LpNormalization", (1, 4)), tmp_path)
+    found = interval_bounds(network, np.full((1, 4), -1.0), np.ones((1, 4)))[-1]
+    assert max(-found.lower.min(), found.upper.max()) < 1 + 1e-9
+
+
 def test_without_a_constant_under_the_root_nothing_is_said(tmp_path) -> None:
     constants = {**CONSTANTS, "epsilon": f32(0.0)}
     assert not load(model_of([*BY_HAND, *ROOT], {"x": (1, 4)}, ["y"], constants), tmp_path).limits

@@ -43,6 +43,15 @@ REFERENCES: dict[f.ScalarFunction, Reference] = {
     f.ReciprocalOrOne(): lambda x: 1 / x if x else mpmath.mpf(1),
     f.Sin(): mpmath.sin,
     f.Cos(): mpmath.cos,
+    f.Tan(): mpmath.tan,
+    f.Atan(): mpmath.atan,
+    f.Asin(): mpmath.asin,
+    f.Acos(): mpmath.acos,
+    f.Sinh(): mpmath.sinh,
+    f.Cosh(): mpmath.cosh,
+    f.Asinh(): mpmath.asinh,
+    f.Acosh(): mpmath.acosh,
+    f.Atanh(): mpmath.atanh,
     f.Elu(): _elu(1.0, 1.0),
     f.Elu(0.25): _elu(0.25, 1.0),
     f.Elu(3.0): _elu(3.0, 1.0),
@@ -113,6 +122,15 @@ def defined(function: f.ScalarFunction, lower: float, upper: float) -> bool:
     """Whether the function is a real number all over the interval."""
     if isinstance(function, f.Log):
         return lower > 0
+    if isinstance(function, f.Asin | f.Acos):
+        return lower >= -1 and upper <= 1
+    if isinstance(function, f.Atanh):
+        return lower > -1 and upper < 1
+    if isinstance(function, f.Acosh):
+        return lower >= 1
+    if isinstance(function, f.Tan):
+        turns = [mpmath.floor(mpmath.mpf(x) / mpmath.pi + mpmath.mpf(0.5)) for x in (lower, upper)]
+        return turns[0] == turns[1]
     if isinstance(function, f.Power):
         p = function.exponent
         if p != round(p):

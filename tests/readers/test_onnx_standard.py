@@ -7,7 +7,7 @@ from verifier.readers.onnx import lowerings  # noqa: F401 - registers the loweri
 from verifier.readers.onnx.model import OLDEST_OPSET
 from verifier.readers.onnx.registry import find_lowering, supported_operators
 from verifier.readers.onnx.schema import library_schema, schema_of
-from verifier.readers.onnx.standard import CLASSICAL, NEWEST, NEWEST_OF, standard_schema
+from verifier.readers.onnx.standard import CLASSICAL, NEWEST, NEWEST_OF, RUNTIME, standard_schema
 
 OPSETS = range(OLDEST_OPSET, min(NEWEST, onnx.defs.onnx_opset_version()) + 1)
 
@@ -35,3 +35,16 @@ def test_table_of_the_other_domain_is_the_standard(op):
 
 def test_unknown_operators_have_no_schema():
     assert schema_of("NoSuchOperator", 13) is None
+
+
+@pytest.mark.parametrize("op", supported_operators(RUNTIME))
+def test_table_of_the_runtime_is_what_it_registers(op):
+    from onnxruntime.capi.onnxruntime_pybind11_state import get_all_operator_schema
+
+    schema = standard_schema(op, 1, RUNTIME)
+    registered = next(s for s in get_all_operator_schema() if (s.domain, s.name) == (RUNTIME, op))
+    assert schema is not None
+    assert (schema.since, schema.least, schema.most) == (1, registered.min_input, registered.max_input)
+    assert schema.types.keys() == registered.attributes.keys()
+    assert schema.required == {name for name, a in registered.attributes.items() if a.required}
+    assert find_lowering(RUNTIME, op, 1) is not None

@@ -77,17 +77,21 @@ def bounds_within(
     deadline = deadline or Deadline()
     consumers = _nonlinear_consumers(network)
     weights, work = influences(network, inputs.lower), _Work(network, consumers)
-    intervals = [inputs]
+    intervals: list[Interval] = [inputs]
+    bounder: RowBounder | None = None
     for k in range(1, len(network.nodes)):
         interval = node_interval(network, k, intervals)
         if known is not None:
             interval = intersected(interval, known[k])
         intervals.append(interval)
         if k in consumers and not (inputs.ball is None and _is_exact(network, k)):
-            entries = _by_weight(_open_entries(interval, consumers[k]), interval, weights[k])
+            entries = _not_yet_sought(network, k, intervals, _open_entries(interval, consumers[k]))
+            entries = _by_weight(entries, interval, weights[k])
             if len(entries) and not deadline.expired:
                 share = deadline.within(deadline.remaining * work.share(k, len(entries)))
-                intervals[k] = intersected(interval, _tightened(rule(network, intervals), entries, share))
+                if bounder is None or rule not in (BackwardPass, WindowedPass):
+                    bounder = rule(network, intervals)  # one pass serves all nodes: its lines rest on intervals before
+                intervals[k] = intersected(interval, _tightened(bounder, entries, share))
     return intervals
 
 
@@ -186,6 +190,14 @@ def _open_entries(interval: Interval, consumers: Sequence[Elementwise | Product]
     """The entries for which a tighter interval would change some consumer's relaxation in some subproblem."""
     wanted = [to_numpy(open_entries(node, interval)).any(axis=0) for node in consumers]
     return np.flatnonzero(np.any(wanted, axis=0))
+
+
+def _not_yet_sought(network: Network, k: int, intervals: Sequence[Interval], entries: np.ndarray) -> np.ndarray:
+    """Without those of a function whose arguments were tightened: their images are no looser than lines would be."""
+    node = network.nodes[k]
+    if not isinstance(node, Elementwise):
+        return entries
+    return np.setdiff1d(entries, _open_entries(intervals[node.operands[0]], [node]))
 
 
 def _tightened(bounder: RowBounder, entries: np.ndarray, deadline: Deadline) -> Interval:

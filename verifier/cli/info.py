@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from verifier.cli.options import word
 from verifier.cli.part import Part
+from verifier.text import visible
 
 if TYPE_CHECKING:
     from verifier.network.graph import Network
@@ -24,19 +25,46 @@ class Model:
 def info(model: Model, part: Part) -> int:
     """Show a network's inputs, outputs, nodes and activations.
 
+    Of a model that cannot be read, the nodes that are not.
+
     Example:
 
     verifier info net.onnx
     """
+    from verifier.errors import ModelError
+
+    try:
+        read = part.of(model.network)
+    except ModelError:
+        unread = unread_facts(model.network, part)
+        if unread:
+            _print(model.network.name, unread)
+        raise
+    _print(read.name, facts(read))
+    return 0
+
+
+def _print(title: str, rows: list[tuple[str, str]]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    read = part.of(model.network)
-    table = Table(title=read.name, title_justify="left", show_header=False)
-    for label, value in facts(read):
-        table.add_row(label, value)
+    table = Table(title=title, title_justify="left", show_header=False)
+    for label, value in rows:
+        table.add_row(label, Text(visible(value)))
     Console().print(table)
-    return 0
+
+
+def unread_facts(path: Path, part: Part) -> list[tuple[str, str]]:
+    """Pairs (label, text) about the nodes that are not read; none where something else is at fault."""
+    from verifier.errors import VerifierError
+    from verifier.readers.onnx.survey import unread_nodes
+
+    try:
+        found = unread_nodes(path, part.output)
+    except VerifierError:
+        return []
+    return [("not read", f"{node.op} '{node.name}': {node.cause}") for node in found]
 
 
 def facts(network: Network) -> list[tuple[str, str]]:

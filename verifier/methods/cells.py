@@ -97,11 +97,10 @@ def _cells(box: Box, forms: Network, stepped: np.ndarray, whole: np.ndarray) -> 
     room = float(MOST_CELLS)
     for j in varying:
         found = spans_of(forms, box, int(j), int(room))
-        if found is not None:
-            spans[int(j)] = [_whole(span) for span in found] if whole[j] else found
-            room /= len(found)
-    if not spans:
-        return [box]
+        if found is None:
+            return [box]  # some inputs fixed and others not would make many boxes, none much easier
+        spans[int(j)] = [_whole(span) for span in found] if whole[j] else found
+        room /= len(found)
     return [_fixed(box, tuple(spans), chosen) for chosen in itertools.product(*spans.values())]
 
 

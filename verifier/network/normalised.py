@@ -2,14 +2,15 @@
 
 LayerNormalization, InstanceNormalization and what models write by hand for them (and for GroupNorm) are a product of c
 and a reciprocal once they are read, and bounded as such its range is that of the largest c over the smallest root. But
-the root is at least sqrt(a_i) |c_i|, as no other term is negative; with b > 0 it is never 0 either.
+the root is at least sqrt(a_i) |c_i|, as no other term is negative; with b > 0 it is never 0 either, and where 1 / 0 is
+taken for 1, as by LpNormalization, b = 0 will do.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from verifier.network.functions.powers import Power, Reciprocal, Sqrt
+from verifier.network.functions.powers import Power, Reciprocal, ReciprocalOrOne, Sqrt
 from verifier.network.fusion import Monomial
 from verifier.network.graph import Affine, Elementwise, Network, Product
 from verifier.tolerances import gamma
@@ -42,7 +43,9 @@ def _limit(network: Network, centred: int, factor: int) -> np.ndarray | None:
         group, factor = moved.places, node.operands[0]
     squares = _under_root(network, factor)
     sums = None if squares is None else network.nodes[squares]
-    if not isinstance(sums, Affine) or len(sums.operands) != 1 or not (sums.bias > 0).all():
+    if not isinstance(sums, Affine) or len(sums.operands) != 1 or (sums.bias < 0).any():
+        return None
+    if not (sums.bias > 0).all() and not _takes_zero(network, factor):
         return None
     square = network.nodes[sums.operands[0]]
     if not isinstance(square, Elementwise) or square.function != Power(2.0) or square.operands != (centred,):
@@ -63,5 +66,14 @@ def _under_root(network: Network, k: int) -> int | None:
     if node.function == Power(-0.5):
         return node.operands[0]
     root = network.nodes[node.operands[0]]
-    rooted = isinstance(root, Elementwise) and isinstance(root.function, Sqrt) and isinstance(node.function, Reciprocal)
+    rooted = (
+        isinstance(root, Elementwise)
+        and isinstance(root.function, Sqrt)
+        and isinstance(node.function, Reciprocal | ReciprocalOrOne)
+    )
     return root.operands[0] if rooted else None
+
+
+def _takes_zero(network: Network, k: int) -> bool:
+    node = network.nodes[k]
+    return isinstance(node, Elementwise) and isinstance(node.function, ReciprocalOrOne)

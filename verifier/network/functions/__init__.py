@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from verifier.network.functions.exponential import Exp, Log, Softplus
     from verifier.network.functions.gated import HardSwish, Swish
     from verifier.network.functions.gelu import Gelu
+    from verifier.network.functions.hyperbolic import Cosh, Sinh
+    from verifier.network.functions.inverse import Acos, Acosh, Asin, Asinh, Atan, Atanh
     from verifier.network.functions.near import Inside, Near
-    from verifier.network.functions.periodic import Cos, Sin
+    from verifier.network.functions.periodic import Cos, Sin, Tan
     from verifier.network.functions.powers import Power, Reciprocal, ReciprocalOrOne, Sqrt
     from verifier.network.functions.relu import Relu
     from verifier.network.functions.sigmoidal import Erf, Sigmoid, Softsign, Tanh
@@ -32,10 +34,19 @@ _HOMES = {
     "HardSwish": "gated",
     "Swish": "gated",
     "Gelu": "gelu",
+    "Cosh": "hyperbolic",
+    "Sinh": "hyperbolic",
+    "Acos": "inverse",
+    "Acosh": "inverse",
+    "Asin": "inverse",
+    "Asinh": "inverse",
+    "Atan": "inverse",
+    "Atanh": "inverse",
     "Inside": "near",
     "Near": "near",
     "Cos": "periodic",
     "Sin": "periodic",
+    "Tan": "periodic",
     "Power": "powers",
     "Reciprocal": "powers",
     "ReciprocalOrOne": "powers",
@@ -54,8 +65,15 @@ _HOMES = {
 }
 
 __all__ = [
+    "Acos",
+    "Acosh",
+    "Asin",
+    "Asinh",
+    "Atan",
+    "Atanh",
     "Clip",
     "Cos",
+    "Cosh",
     "Curvature",
     "Elu",
     "Erf",
@@ -77,12 +95,14 @@ __all__ = [
     "Sigmoid",
     "Sign",
     "Sin",
+    "Sinh",
     "Softplus",
     "Softsign",
     "Sqrt",
     "Step",
     "StepFunction",
     "Swish",
+    "Tan",
     "Tanh",
     "Truncation",
 ]

@@ -1,4 +1,4 @@
-"""sin and cos: both are x -> sin(x + phase), so one class knows where they peak and where they bend.
+"""sin and cos: both are x -> sin(x + phase), so one class knows where they peak and where they bend; and tan.
 
 An extremum that may lie inside an interval, up to the rounding of x / (2 pi), is taken as inside: near it the
 function is flat, and the image grows by less than its own rounding. Beyond `LARGEST_ARGUMENT` the place in the
@@ -84,6 +84,53 @@ class Cos(Wave):
     def slope_range(self, lower: Array, upper: Array) -> tuple[Array, Array]:
         low, high = Sin().image(lower, upper)
         return -high, -low
+
+
+@dataclass(frozen=True)
+class Tan(ScalarFunction):
+    """The tangent, for intervals between two of its poles: concave up to its root there, convex from it on."""
+
+    name = "tan"
+
+    def value(self, x: Array) -> Array:
+        return _at_finite(x, namespace(x).tan)
+
+    def derivative(self, x: Array) -> Array:
+        t = self.value(x)
+        return 1.0 + t * t
+
+    def image(self, lower: Array, upper: Array) -> tuple[Array, Array]:
+        return vacuous_unless(self._defined(lower, upper), *widened(self.value(lower), self.value(upper), 1.0))
+
+    def slope_range(self, lower: Array, upper: Array) -> tuple[Array, Array]:
+        xp = namespace(lower, upper)
+        defined = self._defined(lower, upper)
+        low, high = widened(*_ordered(self.derivative(lower), self.derivative(upper)), 1.0)
+        a, b = xp.where(defined, lower, 0.0), xp.where(defined, upper, 0.0)
+        low = xp.where(_contains(2.0 * a, 2.0 * b, 0.0), 1.0, low)  # the root lies inside
+        return vacuous_unless(defined, *clipped(low, high, 1.0, math.inf))
+
+    def curvature(self, lower: Array, upper: Array) -> Curvature:
+        xp = namespace(lower, upper)
+        defined = self._defined(lower, upper)
+        a, b = xp.where(defined, lower, 0.0), xp.where(defined, upper, 0.0)
+        root = xp.round((0.5 * a + 0.5 * b) / math.pi) * math.pi
+        inside = defined & (a < root) & (root < b)
+        never = xp.zeros_like(defined)
+        return Curvature(
+            convex=defined & (root <= a),
+            concave=defined & (b <= root) & (root > a),
+            convex_then_concave=never,
+            concave_then_convex=inside,
+            inflection=xp.where(inside, root, 0.0),
+        )
+
+    def _defined(self, lower: Array, upper: Array) -> Array:
+        """True where no pole lies in [lower, upper], or may by rounding."""
+        xp = namespace(lower, upper)
+        tame = _tame(lower, upper)
+        a, b = xp.where(tame, lower, 0.0), xp.where(tame, upper, 0.0)
+        return tame & ~_contains(2.0 * a, 2.0 * b, math.pi)
 
 
 def _at_finite(x: Array, function) -> Array:  # type: ignore[no-untyped-def]

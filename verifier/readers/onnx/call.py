@@ -99,6 +99,15 @@ class Call:
             raise self.error(f"a constant operand has type {value.dtype}")
         return value.astype(np.float64)
 
+    def dtype(self, number: int) -> np.dtype:
+        """The type of this number in TensorProto."""
+        from onnx import helper
+
+        try:
+            return np.dtype(helper.tensor_dtype_to_np_dtype(number))
+        except KeyError:
+            raise self.error(f"{number} is no type of tensors") from None
+
     def axis(self, value: int, rank: int) -> int:
         """The axis counted from the front; negative ones count from the back."""
         if not -rank <= value < rank:

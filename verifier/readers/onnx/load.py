@@ -18,10 +18,12 @@ from verifier.network.simplify import simplify as simplified
 from verifier.network.softmax import softmax_by_differences
 from verifier.readers.onnx import lowerings  # noqa: F401 - registers the lowerings
 from verifier.readers.onnx.batches import one_row
+from verifier.readers.onnx.bodies import function_body
 from verifier.readers.onnx.builder import GraphBuilder, NotFinite
 from verifier.readers.onnx.call import Call
 from verifier.readers.onnx.checks import standard_domain
 from verifier.readers.onnx.choice import with_outputs
+from verifier.readers.onnx.control import HOLDERS, Holder
 from verifier.readers.onnx.files import read_model_bytes
 from verifier.readers.onnx.folding import can_fold, fold
 from verifier.readers.onnx.model import initialisers, input_ports, opset, output_dtype, parse_model
@@ -57,13 +59,13 @@ def load_network(
     path = Path(path)
     model, data = parse_model(read_model_bytes(path), path)
     names = (outputs,) if isinstance(outputs, str) else tuple(outputs)
-    network = with_outputs(model.graph, names, lambda wanted: _Reader(model, path.name, wanted).network(data))
+    network = with_outputs(model.graph, names, lambda wanted: GraphReader(model, path.name, wanted).network(data))
     if batch_index is not None:
         network = one_row(network, batch_index)
     return simplified(softmax_by_differences(network)) if simplify else network
 
 
-class _Reader:
+class GraphReader:
     """Lowers one model; `tensors` holds what is known of every tensor name so far."""
 
     def __init__(self, model: onnx.ModelProto, name: str, wanted: tuple[str, ...] = ()) -> None:
@@ -78,6 +80,15 @@ class _Reader:
         self.outputs = _chosen(self.graph, wanted, name)
 
     def network(self, data: bytes) -> Network:
+        """The network; `data` is the model, serialised, that it is replayed from."""
+        self.read_nodes()
+        outputs = [self._output(value) for value in self.outputs]
+        self._finish([tensor for _, tensor in outputs])
+        ports = tuple(port for port, _ in outputs)
+        return Network(tuple(self.builder.nodes), self.ports, ports, self.name, data)
+
+    def read_nodes(self) -> None:
+        """Lowers the nodes that the outputs need."""
         start = 0
         numbers = Variable(0, (self.builder.nodes[0].size,))
         for port in self.ports:
@@ -89,14 +100,10 @@ class _Reader:
             self.tensors[port.name] = replace(tensor, dtype=np.dtype(port.dtype))
             start += port.size
         for node in in_order(self.graph, {v.name for v in self.outputs}, set(self.tensors), self.name):
-            self._lower(node)
-        outputs = [self._output(value) for value in self.outputs]
-        self._finish([tensor for _, tensor in outputs])
-        ports = tuple(port for port, _ in outputs)
-        return Network(tuple(self.builder.nodes), self.ports, ports, self.name, data)
+            self.lower(node)
 
     def _output(self, value: onnx.ValueInfoProto) -> tuple[Port, Variable]:
-        tensor = self._tensor(value.name, f"the outputs of {self.name}")
+        tensor = self.tensor(value.name, f"the outputs of {self.name}")
         if not isinstance(tensor, Variable):
             if tensor.dtype.kind not in "fiub" or not np.isfinite(tensor).all():
                 raise ModelError(f"output '{value.name}' is constant and not a finite number", self.name)
@@ -112,18 +119,18 @@ class _Reader:
         if joined.node == 0 or joined.node < len(self.builder.nodes) - 1:
             self.builder.affine([(joined, Identity(joined.size))], joined.shape)
 
-    def _tensor(self, name: str, user: str) -> Tensor:
+    def tensor(self, name: str, user: str) -> Tensor:
         if name in self.not_lowered:
             raise ModelError(f"output '{name}' of {self.not_lowered[name]} is not supported", self.name)
         if name not in self.tensors:
             raise ModelError(f"'{name}', used by {user}, is made by no node", self.name, "export the model again")
         return self.tensors[name]
 
-    def _lower(self, node: onnx.NodeProto) -> None:
+    def lower(self, node: onnx.NodeProto) -> None:
         """Reads one node, and keeps what it makes of its outputs."""
         label = f"node '{node.name or next(iter(node.output), '')}' ({node.op_type})"
         place = f"{label} of {self.name}"
-        operands = tuple(self._tensor(name, label) if name else None for name in node.input)
+        operands = tuple(self.tensor(name, label) if name else None for name in node.input)
         try:
             with np.errstate(all="ignore"):  # what overflows is caught as NotFinite
                 results = self._outputs(node, operands, place)
@@ -144,8 +151,8 @@ class _Reader:
     ) -> tuple[Tensor | None, ...]:
         """The node's first outputs, as many as its lowering knows; None for one that it does not."""
         domain = standard_domain(node.domain)
-        if node.op_type == "If" and not domain:
-            return self._branch(node, operands, place)
+        if node.op_type in HOLDERS and not domain:
+            return Holder(self, node, operands, place).outputs()
         known = self.repeated.results(node, operands)
         if known is None:
             known = self._lowered(node, domain, operands, place)
@@ -166,31 +173,41 @@ class _Reader:
         if can_fold(node, operands) and not (lowering and lowering.takes_constants):
             return tuple(fold(node, operands, version))
         if lowering is None:
-            raise _unsupported(node, version, place)
+            return self._defined(node, version, operands, place)
         if node.op_type not in TAKE_MASKS and any(isinstance(o, Variable) and o.masked is not None for o in operands):
             raise ModelError("minus infinity as an entry is read before Softmax only", place, "use a finite number")
         call = Call(self.builder, node.op_type, schema.since, operands, attributes, len(node.output), place)
         result = lowering.lower(call)
         return typed(node.op_type, attributes, operands, result if isinstance(result, tuple) else (result,))
 
-    def _branch(self, node: onnx.NodeProto, operands: tuple[Tensor | None, ...], place: str) -> tuple[Tensor, ...]:
-        """The outputs of the branch that an If takes, whose condition is known now."""
-        condition = operands[0] if len(operands) == 1 else None
-        if not isinstance(condition, np.ndarray) or condition.size != 1 or condition.dtype != bool:
-            cause = (
-                "its condition depends on the network's inputs" if isinstance(condition, Variable) else "no condition"
-            )
-            raise ModelError(cause, place, "export the model without branches")
-        side = "then_branch" if condition.reshape(-1)[0] else "else_branch"
-        branch = next((a.g for a in node.attribute if a.name == side), None)
-        if branch is None or len(branch.output) != len(node.output):
-            raise ModelError(f"its {side} is missing or has another number of outputs", place, "export the model again")
-        around = dict(self.tensors)
-        self.tensors.update(initialisers(branch, self.name))
-        for inner in in_order(branch, {v.name for v in branch.output}, set(self.tensors), self.name):
-            self._lower(inner)
-        results = tuple(self._tensor(v.name, place) for v in branch.output)
-        self.tensors = around
+    def _defined(
+        self, node: onnx.NodeProto, version: int, operands: tuple[Tensor | None, ...], place: str
+    ) -> tuple[Tensor | None, ...]:
+        """What the standard's definition by other operators makes of a node without a lowering (`bodies`)."""
+        body = function_body(node, version, operands) if not standard_domain(node.domain) else None
+        if body is None:
+            raise _unsupported(node, version, place)
+        graph, opset_of_body = body
+        given = dict(zip((v.name for v in graph.input), (o for o in operands if o is not None), strict=True))
+        around = self.tensors, self.not_lowered, self.opsets
+        self.tensors, self.not_lowered, self.opsets = given, {}, {**self.opsets, "": opset_of_body}
+        try:
+            made = iter(self.subgraph(graph, {}, place))
+        except ModelError as error:
+            raise ModelError(f"{error.cause}, in {error.place}", place, error.fix) from None
+        finally:
+            self.tensors, self.not_lowered, self.opsets = around
+        return tuple(next(made) if name else None for name in node.output)
+
+    def subgraph(self, graph: onnx.GraphProto, given: dict[str, Tensor], place: str) -> tuple[Tensor, ...]:
+        """The outputs of a graph that a node holds, which sees the tensors around it; its inputs are `given`."""
+        around, not_lowered = dict(self.tensors), dict(self.not_lowered)
+        self.tensors.update(given)
+        self.tensors.update(initialisers(graph, self.name))
+        for inner in in_order(graph, {v.name for v in graph.output}, set(self.tensors), self.name):
+            self.lower(inner)
+        results = tuple(self.tensor(v.name, place) for v in graph.output)
+        self.tensors, self.not_lowered = around, not_lowered
         return results
 
 

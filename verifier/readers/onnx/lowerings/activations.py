@@ -117,7 +117,7 @@ def abs_(call: Call) -> Tensor:
 
 @lowers("LeakyRelu", 6, 16)
 def leaky_relu(call: Call) -> Tensor:
-    return _leaky(call, call.variable(0), np.full((), float(call.attribute("alpha"))))
+    return leaky(call, call.variable(0), np.full((), float(call.attribute("alpha"))))
 
 
 @lowers("PRelu", 7, 9, 16)
@@ -125,10 +125,10 @@ def prelu(call: Call) -> Tensor:
     x, slope = call.variable(0), call.weights(call.constant(1))
     if np.broadcast_shapes(x.shape, slope.shape) != x.shape:
         raise call.error(f"a slope of shape {slope.shape} for an operand of shape {x.shape}")
-    return _leaky(call, x, slope)
+    return leaky(call, x, slope)
 
 
-def _leaky(call: Call, x: Variable, slope: np.ndarray) -> Variable:
+def leaky(call: Call, x: Variable, slope: np.ndarray) -> Variable:
     """The function slope * x + (1 - slope) * relu(x); relu(x) - slope * relu(-x) where slopes are negative or huge.
 
     A negative slope turns at 0, and only the second form is a sum of terms that all rise from there.

@@ -38,3 +38,13 @@ def shape(call: Call) -> Tensor:
 @lowers("Size", 1, 13, 19, 21, 23, 24, 25, takes_constants=True)
 def size(call: Call) -> Tensor:
     return np.asarray(np.prod(call.tensor(0).shape, dtype=np.int64))
+
+
+@lowers("EyeLike", 9, 22)
+def eye_like(call: Call) -> Tensor:
+    shape, number = tuple(call.tensor(0).shape), call.attribute("dtype")
+    if len(shape) != 2:
+        raise call.error(f"EyeLike of a tensor of shape {tuple(shape)}, not of a matrix")
+    own = call.tensor(0).dtype
+    kind = np.dtype(np.float32 if own is None else own) if number is None else call.dtype(number)
+    return np.eye(shape[0], shape[1], k=call.attribute("k", 0)).astype(kind)

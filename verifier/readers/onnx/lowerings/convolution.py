@@ -14,14 +14,18 @@ from verifier.readers.onnx.tensors import Tensor, Variable
 
 @lowers("Conv", 1, 11, 22)
 def conv(call: Call) -> Tensor:
-    x, kernel = call.variable(0), call.weights(call.constant(1))
+    return convolve(call, call.variable(0), call.weights(call.constant(1)), call.optional_constant(2))
+
+
+def convolve(call: Call, x: Variable, kernel: np.ndarray, bias: np.ndarray | None) -> Variable:
+    """The convolution by the call's attributes; `bias` has one entry a channel."""
     groups = call.attribute("group", 1)
     _check(call, x, kernel)
     if groups < 1 or x.shape[1] != kernel.shape[1] * groups or kernel.shape[0] % groups:
         raise call.error(f"a kernel of shape {kernel.shape} in {groups} groups for an operand of shape {x.shape}")
     window = geometry(call, x.shape[2:], kernel.shape[2:]).window(groups)
     convolution = Convolution(kernel, x.shape, window)
-    return call.graph.affine([(x, convolution)], convolution.out_shape, _bias(call, convolution.out_shape))
+    return call.graph.affine([(x, convolution)], convolution.out_shape, _bias(call, bias, convolution.out_shape))
 
 
 @lowers("ConvTranspose", 1, 11, 22)
@@ -43,7 +47,7 @@ def conv_transpose(call: Call) -> Tensor:
     if min(out) < 1 or window.out_spatial(out, kernel.shape[2:]) != spatial:
         raise call.error(f"no convolution takes an image of size {out} to one of size {spatial}")
     adjoint = Adjoint(Convolution(kernel, shape, window))
-    return call.graph.affine([(x, adjoint)], shape, _bias(call, shape))
+    return call.graph.affine([(x, adjoint)], shape, _bias(call, call.optional_constant(2), shape))
 
 
 def _cropping(call: Call, full: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -85,8 +89,7 @@ def _check(call: Call, x: Variable, kernel: np.ndarray) -> None:
         raise call.error(f"kernel_shape {tuple(declared)} for a kernel of shape {kernel.shape}")
 
 
-def _bias(call: Call, shape: tuple[int, ...]) -> np.ndarray | None:
-    bias = call.optional_constant(2)
+def _bias(call: Call, bias: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray | None:
     if bias is None:
         return None
     if bias.shape != (shape[1],):

@@ -156,6 +156,7 @@ def scatter_nd(call: Call) -> Tensor:
     return call.graph.move([call.tensor(0), call.tensor(2)], scattered)
 
 
+@lowers("Scatter", 9, 11, takes_constants=True)
 @lowers("ScatterElements", 11, 13, 16, 18, takes_constants=True)
 def scatter_elements(call: Call) -> Tensor:
     x = call.tensor(0)

@@ -43,20 +43,28 @@ def _times(alpha: float, weight: np.ndarray) -> np.ndarray:
 
 @lowers("MatMul", 1, 9, 13)
 def matmul(call: Call) -> Tensor:
-    a, b = call.tensor(0), call.tensor(1)
+    return product_of_matrices(call, call.tensor(0), call.tensor(1))
+
+
+def product_of_matrices(call: Call, a: Tensor, b: Tensor) -> Variable:
+    """The product a @ b as NumPy has it, vectors included, where one operand at least is a variable."""
     if not a.shape or not b.shape:
-        raise call.error("MatMul of a scalar")
+        raise call.error(f"{call.op} of a scalar")
     shape_a = (1, *a.shape) if len(a.shape) == 1 else tuple(a.shape)
     shape_b = (*b.shape, 1) if len(b.shape) == 1 else tuple(b.shape)
     wide_a = call.graph.move([a], lambda t: t.reshape(shape_a))
     wide_b = call.graph.move([b], lambda t: t.reshape(shape_b))
+    if isinstance(wide_a, np.ndarray) and isinstance(wide_b, np.ndarray):
+        wide_a = call.graph.constant(call.weights(wide_a))
     result = multiply_matrices(call, wide_a, wide_b)
     shape = list(result.shape)
     if len(b.shape) == 1:
         shape.pop()
     if len(a.shape) == 1:
         shape.pop(-1 if len(b.shape) == 1 else -2)
-    return call.graph.move([result], lambda t: t.reshape(shape))
+    moved = call.graph.move([result], lambda t: t.reshape(shape))
+    assert isinstance(moved, Variable)
+    return moved
 
 
 def multiply_matrices(call: Call, a: Tensor, b: Tensor) -> Variable:

@@ -1,4 +1,4 @@
-"""ReduceSum, ReduceMean, ReduceL1, ReduceL2, ReduceSumSquare: a row of ones along the reduced axes."""
+"""Reductions by a row of ones along the reduced axes, ReduceProd by a tree of products, and CumSum."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from verifier.network.linear_maps import Dense
+from verifier.network.linear_maps import Dense, Selection
 from verifier.readers.onnx.call import Call
 from verifier.readers.onnx.registry import lowers
 from verifier.readers.onnx.tensors import Tensor, Variable
@@ -73,3 +73,46 @@ def reduce_l1(call: Call) -> Tensor:
     negative = call.graph.combine([(-1.0, x)])
     magnitude = call.graph.combine([(1.0, call.graph.relu(x)), (1.0, call.graph.relu(negative))])
     return add_up(call, magnitude, mean=False, axes_input_since=18)
+
+
+@lowers("ReduceLogSum", 1, 11, 13, 18)
+def reduce_log_sum(call: Call) -> Tensor:
+    from verifier.network.functions import Log
+
+    return call.graph.elementwise(add_up(call, call.variable(0), mean=False, axes_input_since=18), Log())
+
+
+@lowers("ReduceLogSumExp", 1, 11, 13, 18)
+def reduce_log_sum_exp(call: Call) -> Tensor:
+    from verifier.network.functions import Exp, Log
+
+    powers = call.graph.elementwise(call.variable(0), Exp())
+    return call.graph.elementwise(add_up(call, powers, mean=False, axes_input_since=18), Log())
+
+
+@lowers("ReduceProd", 1, 11, 13, 18)
+def reduce_prod(call: Call) -> Tensor:
+    graph, x = call.graph, call.variable(0)
+    axes, shape = reduced_axes(call, x, axes_input_since=18)
+    if not axes:
+        return x
+    entries = np.moveaxis(np.arange(x.size).reshape(x.shape), axes, range(-len(axes), 0)).reshape(math.prod(shape), -1)
+    level = [
+        graph.affine([(x, Selection(column, x.size))], shape) for column in np.ascontiguousarray(entries.T)
+    ]  # one tensor for each factor
+    while len(level) > 1:
+        pairs = [graph.product(a, b) for a, b in zip(level[0::2], level[1::2], strict=False)]
+        level = [*pairs, *level[2 * len(pairs) :]]
+    return level[0]
+
+
+@lowers("CumSum", 11, 14)
+def cum_sum(call: Call) -> Tensor:
+    x, axis = call.variable(0), call.required_integers(1)
+    if len(axis) != 1:
+        raise call.error(f"{len(axis)} axes, not one")
+    at = call.axis(axis[0], x.ndim)
+    count = x.shape[at]
+    taken = np.tri(count, k=-1 if call.flag("exclusive") else 0)
+    weight = np.ascontiguousarray(taken[::-1, ::-1] if call.flag("reverse") else taken)
+    return call.graph.affine([(x, Dense(weight, math.prod(x.shape[:at]), math.prod(x.shape[at + 1 :])))], x.shape)

@@ -141,3 +141,49 @@ def space_to_depth(call: Call) -> Tensor:
     b = call.attribute("blocksize")
     blocks, shape = (n, c, h // b, b, w // b, b), (n, c * b**2, h // b, w // b)
     return _move(call, lambda a: a.reshape(blocks).transpose(0, 3, 5, 1, 2, 4).reshape(shape))
+
+
+@lowers("ReverseSequence", 10, takes_constants=True)
+def reverse_sequence(call: Call) -> Tensor:
+    """Each sequence's first entries in time, as many as its length says, in the opposite order."""
+    x, lengths = call.tensor(0), np.asarray(call.required_integers(1))
+    time, batch = call.attribute("time_axis"), call.attribute("batch_axis")
+    if {time, batch} != {0, 1} or len(x.shape) < 2:
+        raise call.error(f"time axis {time} and batch axis {batch}, not 0 and 1")
+    steps = x.shape[time]
+    if lengths.shape != (x.shape[batch],) or lengths.min() < 0 or lengths.max() > steps:
+        raise call.error(f"lengths {lengths.tolist()} along axes {time} and {batch} of shape {tuple(x.shape)}")
+    count = np.arange(steps)[:, None]
+    order = np.where(count < lengths, lengths - 1 - count, count)
+
+    def reversed_(a: np.ndarray) -> np.ndarray:
+        first = np.moveaxis(a, (time, batch), (0, 1))
+        return np.moveaxis(first[order, np.arange(len(lengths))], (0, 1), (time, batch))
+
+    return _move(call, reversed_)
+
+
+@lowers("CenterCropPad", 18, takes_constants=True)
+def center_crop_pad(call: Call) -> Tensor:
+    x, wanted = call.tensor(0), call.required_integers(1)
+    axes = [call.axis(a, len(x.shape)) for a in call.attribute("axes", list(range(len(x.shape))))]
+    if len(axes) != len(wanted):
+        raise call.error(f"a size of {len(wanted)} entries for {len(axes)} axes")
+    picked, widths = [slice(None)] * len(x.shape), [(0, 0)] * len(x.shape)
+    for axis, size in zip(axes, wanted, strict=True):
+        more = size - x.shape[axis]
+        start = max(-more, 0) // 2
+        picked[axis] = slice(start, start + min(size, x.shape[axis]))
+        widths[axis] = (max(more, 0) // 2, max(more, 0) - max(more, 0) // 2)
+
+    def fitted(a: np.ndarray, fill: np.ndarray) -> np.ndarray:
+        return np.pad(a[tuple(picked)], widths, constant_values=fill)
+
+    return call.graph.move([x, np.zeros((), np.float32)], fitted)
+
+
+@lowers("Compress", 9, 11, takes_constants=True)
+def compress(call: Call) -> Tensor:
+    condition, axis = call.constant(1).astype(bool), call.attribute("axis")
+    along = None if axis is None else call.axis(axis, len(call.tensor(0).shape))
+    return _move(call, lambda a: np.compress(condition, a, along))
