@@ -22,6 +22,7 @@ from verifier.bounds.backward import Enclosure, by_policy
 from verifier.bounds.enclosure import Interval, intersected, repaired
 from verifier.bounds.interval import node_interval
 from verifier.network.graph import Affine, Network
+from verifier.network.linear_maps import Selection
 from verifier.relaxations.lines import Policy
 from verifier.tolerances import UNDERFLOW, gamma
 
@@ -79,7 +80,9 @@ def zonotope_bounds(network: Network, lower: Array, upper: Array, column_values:
     for k, node in enumerate(network.nodes[1:], start=1):
         operands = [_padded(forms[i], symbols) for i in node.operands]
         ranges = [intervals[i] for i in node.operands]
-        if isinstance(node, Affine):
+        if isinstance(node, Affine) and len(node.maps) == 1 and isinstance(node.maps[0], Selection):
+            forms[k] = _copied(node, node.maps[0], operands[0])
+        elif isinstance(node, Affine):
             forms[k] = _through_maps(node, operands, forms[0])
         else:
             room = column_values // (lower.shape[0] * max(later.size for later in network.nodes[k:]))
@@ -111,6 +114,16 @@ def _padded(forms: _Forms, count: int) -> _Forms:
         return forms
     more = zeros(forms.columns, (forms.columns.shape[0], missing, forms.columns.shape[2]))
     return _Forms(forms.centre, namespace(more).concat([forms.columns, more], axis=1), forms.slack)
+
+
+def _copied(node: Affine, selection: Selection, operand: _Forms) -> _Forms:
+    """Copies of entries and a bias; sums of absolute values are copied too, as adding them up takes the longest."""
+    rounding = gamma(2)
+    centre, slack = selection.apply(operand.centre) + node.bias, selection.apply(operand.slack)
+    slack = slack + rounding * (node.bias_magnitude + namespace(centre).abs(centre)) + UNDERFLOW
+    forms = _Forms(centre, selection.apply(operand.columns), slack * (1 + 2 * rounding))
+    forms.__dict__["reach"] = selection.apply(operand.reach)  # what `cached_property` would keep
+    return forms
 
 
 def _through_maps(node: Affine, operands: Sequence[_Forms], inputs: _Forms) -> _Forms:
