@@ -32,7 +32,7 @@ class Features:
     inputs: int
     boxes: int
     values: int
-    products: int
+    products: int = 0
 
     def __str__(self) -> str:
         with_products = f" and {self.products} products" if self.products else ""
