@@ -92,7 +92,7 @@ def test_entries_that_are_alike(seed: int) -> None:
     values = sum((m.apply(x) for m in maps), node.bias)
     assert len(np.unique(alike.like)) < 12
     np.testing.assert_allclose(values, alike.sign * values[:, alike.like] + alike.offset, rtol=0, atol=1e-14)
-    ends = np.stack([values, -values])[:, 0, alike.like]
+    ends = np.stack([values, -values])[:, 0, alike.like] - 1e-13  # the rounding of the values themselves
     bounds = alike.bounds(np.arange(12), ends)
     assert (bounds <= np.stack([values, -values])[:, 0]).all()
     np.testing.assert_allclose(bounds, np.stack([values, -values])[:, 0], rtol=0, atol=1e-12)
