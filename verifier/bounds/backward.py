@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from verifier.arrays import Array, namespace, zeros
 from verifier.bounds.enclosure import Interval, minimum
@@ -99,7 +99,7 @@ class BackwardPass:
         """Lower bounds of `rows` (shape (N, R, size), or (1, R, size) for all) times the value of `node`."""
         xp = namespace(rows)
         count = max(self.intervals[0].lower.shape[0], rows.shape[0])  # one box may serve many subproblems
-        pending: dict[int, Array] = {node: xp.broadcast_to(rows, (count, *rows.shape[1:]))}
+        pending: dict[int, Any] = {node: self._started(node, xp.broadcast_to(rows, (count, *rows.shape[1:])))}
         total = zeros(rows, (count, rows.shape[1]))
         error = zeros(rows, (count, rows.shape[1]))
         for k in range(node, 0, -1):
@@ -109,16 +109,23 @@ class BackwardPass:
                     total = total + constant
                     error = error + slack + 2 * UNIT_ROUNDOFF * xp.abs(total)
                 if k in self._places:
-                    pending[k], constant, slack = self._shared(k, pending[k])
+                    pending[k], constant, slack = self._shared(k, self._whole(pending[k]))
                     total = total + constant
                     error = error + slack + 2 * UNIT_ROUNDOFF * xp.abs(total)
                 constant, slack = self._step_back(k, pending.pop(k), pending)
                 total = total + constant
                 error = error + slack + 2 * UNIT_ROUNDOFF * xp.abs(total)
-        coefficients = pending.get(0)
-        if coefficients is None:
-            coefficients = zeros(rows, (count, rows.shape[1], self.network.input_size))
-        return self._concretised(coefficients, total, error)
+        if 0 not in pending:
+            pending[0] = zeros(rows, (count, rows.shape[1], self.network.input_size))
+        return self._concretised(self._whole(pending[0]), total, error)
+
+    def _started(self, node: int, rows: Array) -> Any:
+        """Rows on a node in the form in which they are moved."""
+        return rows
+
+    def _whole(self, rows: Any) -> Array:
+        """Rows as an array again, shape (N, R, size)."""
+        return rows
 
     def _concretised(self, rows: Array, total: Array, error: Array) -> Minimum:
         xp = namespace(rows)
@@ -155,7 +162,7 @@ class BackwardPass:
         slack = slack + 2 * UNIT_ROUNDOFF * _weighted(xp.abs(left), self.intervals[k].magnitude)
         return left, xp.sum(off, axis=2), slack
 
-    def _step_back(self, k: int, rows: Array, pending: dict[int, Array]) -> tuple[Array, Array]:
+    def _step_back(self, k: int, rows: Any, pending: dict[int, Any]) -> tuple[Array, Array]:
         """Moves `rows` from node k to its operands; the constant it leaves, and a bound of its rounding error."""
         node = self.network.nodes[k]
         xp = namespace(rows)
@@ -165,7 +172,7 @@ class BackwardPass:
             rounding = gamma(node.size + sum(m.adjoint_terms for m in node.maps) + len(self.network.nodes))
             slack = rounding * _weighted(xp.abs(rows), self._affine_magnitude(k, node))
         else:
-            step = self._steps.get(k) or self._relaxed(k)
+            step = self._relaxed(k)
             lines = step.lines
             positive, negative = xp.maximum(rows, zeros(rows, (1,))), xp.minimum(rows, zeros(rows, (1,)))
             constant = _weighted(positive, lines.lower_intercept) + _weighted(negative, lines.upper_intercept)
@@ -184,6 +191,8 @@ class BackwardPass:
 
     def _relaxed(self, k: int) -> _Step:
         """The node's lines, kept for the next rows."""
+        if k in self._steps:
+            return self._steps[k]
         operands = [self.intervals[i] for i in self.network.nodes[k].operands]
         lines = self._enclose(k)
         step = _Step(

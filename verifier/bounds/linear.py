@@ -1,22 +1,24 @@
 """CROWN bounds of every node: interval propagation, tightened by a backward pass where that can pay.
 
 A pre-activation matters only through the function that follows it. So a backward pass is run for just those entries
-whose interval leaves the next relaxation a choice: unstable relus, and all entries of other functions and products.
-Every interval is the intersection of both methods; a deadline only leaves some entries with the coarser one.
+whose interval leaves the next relaxation a choice (unstable relus, and all entries of other functions and products),
+and on which some output depends. Every interval is the intersection of both methods; a deadline only leaves some
+entries with the coarser one: each node has a share of the time, and the entries that weigh most on the outputs first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from verifier.arrays import Array, convert_like, namespace, to_numpy
+from verifier.arrays import Array, convert_like, namespace, to_numpy, zeros
 from verifier.bounds.backward import BackwardPass
 from verifier.bounds.enclosure import Interval, intersected
 from verifier.bounds.interval import node_interval
 from verifier.bounds.layout import open_entries
+from verifier.bounds.windowed import WindowedPass
 from verifier.deadline import Deadline
 from verifier.network.graph import Affine, Elementwise, Network, Product
 from verifier.property.support import Minimum
@@ -36,6 +38,11 @@ class RowBounder(Protocol):
         """Lower bounds of `rows`, shape (N, R, size) or (1, R, size), times the value of `node`."""
 
 
+LEAST_SHARE = 0.05
+"""Of the time left, for any node."""
+
+TINY = 1e-300
+
 RowRule: TypeAlias = Callable[[Network, Sequence[Interval]], RowBounder]
 
 
@@ -45,7 +52,7 @@ def linear_bounds(
     upper: Array,
     deadline: Deadline | None = None,
     known: Sequence[Interval] | None = None,
-    rule: RowRule = BackwardPass,
+    rule: RowRule = WindowedPass,
 ) -> list[Interval]:
     """An interval for every node, by backward linear bounds where they can pay and by propagation elsewhere.
 
@@ -64,11 +71,12 @@ def bounds_within(
     inputs: Interval,
     deadline: Deadline | None = None,
     known: Sequence[Interval] | None = None,
-    rule: RowRule = BackwardPass,
+    rule: RowRule = WindowedPass,
 ) -> list[Interval]:
     """What `linear_bounds` does, over inputs that may lie in a ball as well."""
     deadline = deadline or Deadline()
     consumers = _nonlinear_consumers(network)
+    weights, work = influences(network, inputs.lower), _Work(network, consumers)
     intervals = [inputs]
     for k in range(1, len(network.nodes)):
         interval = node_interval(network, k, intervals)
@@ -76,10 +84,55 @@ def bounds_within(
             interval = intersected(interval, known[k])
         intervals.append(interval)
         if k in consumers and not (inputs.ball is None and _is_exact(network, k)):
-            entries = _open_entries(interval, consumers[k])
+            entries = _by_weight(_open_entries(interval, consumers[k]), interval, weights[k])
             if len(entries) and not deadline.expired:
-                intervals[k] = intersected(interval, _tightened(rule(network, intervals), entries, deadline))
+                share = deadline.within(deadline.remaining * work.share(k, len(entries)))
+                intervals[k] = intersected(interval, _tightened(rule(network, intervals), entries, share))
     return intervals
+
+
+def influences(network: Network, example: Array) -> list[np.ndarray]:
+    """How much the entries of each node weigh on the outputs, shape (size,), relative to each other; 0 is not at all.
+
+    Sums of |weights| over all paths, functions and products taken as 1.
+
+    Args:
+        example: an array of the library of the network's weights.
+    """
+    xp, last = namespace(example), len(network.nodes) - 1
+    weights = {k: zeros(example, (node.size,)) for k, node in enumerate(network.nodes)}
+    weights[last] = weights[last] + 1.0
+    for k in range(last, 0, -1):
+        node, own = network.nodes[k], weights[k]
+        own = own / xp.maximum(xp.max(own), xp.asarray(TINY, dtype=own.dtype))  # so that deep networks do not overflow
+        for i, operand in enumerate(node.operands):
+            part = node.maps[i].magnitude.adjoint(own) if isinstance(node, Affine) else own
+            weights[operand] = weights[operand] + part
+    return [to_numpy(weights[k]) for k in range(last + 1)]
+
+
+class _Work:
+    """How the time of `bounds_within` is shared among the nodes that need rows.
+
+    A row on a node passes all values before it, so that a node's work is its rows times those.
+    """
+
+    def __init__(self, network: Network, consumers: Mapping[int, object]) -> None:
+        before = np.cumsum([node.size for node in network.nodes])
+        self._before = before
+        self._full = {k: float(before[k]) * network.nodes[k].size for k in consumers if not _is_exact(network, k)}
+
+    def share(self, k: int, rows: int) -> float:
+        """The part of the time left that node k may take for so many rows, if all rows of later nodes are needed."""
+        own = float(self._before[k]) * rows
+        return max(LEAST_SHARE, own / (own + sum(work for j, work in self._full.items() if j > k)))
+
+
+def _by_weight(entries: np.ndarray, interval: Interval, weights: np.ndarray) -> np.ndarray:
+    """The entries that weigh anything, those first whose interval times their weight is widest."""
+    entries = entries[weights[entries] > 0]
+    widths = to_numpy(namespace(interval.lower).max(interval.upper - interval.lower, axis=0))[entries]
+    return entries[np.argsort(-(widths * weights[entries]), kind="stable")]
 
 
 def intervals_within(network: Network, inputs: Interval) -> list[Interval]:
@@ -98,7 +151,7 @@ def rows_minimum(network: Network, intervals: Sequence[Interval], policies: Sequ
     """Lower bounds of the outputs, the best over `policies` of the relus' lower slopes; shape (N, outputs)."""
     best = namespace(intervals[-1].lower).asarray(intervals[-1].lower, copy=True)
     for policy in policies:
-        best = outputs_minimum(BackwardPass(network, intervals, policy), best)
+        best = outputs_minimum(WindowedPass(network, intervals, policy), best)
     return best
 
 

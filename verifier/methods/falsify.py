@@ -33,7 +33,8 @@ def _run(task: Task, options: AttackOptions, seconds: float) -> None:
         if len(reachable) < len(targets):
             task.notes.append(NO_FLOAT32)
         targets = reachable
-    best = Best(Target(task.forms, task.query, task.judge, task.example))
+    network, example = task.descended
+    best = Best(Target(network, task.query, task.judge, example))
     attack(best, targets, options, task.random(), task.deadline.within(seconds))
     if task.options.thorough:
         for d, point in best.points.items():

@@ -1,7 +1,8 @@
 """The one place that chooses which library convolves: NumPy, or torch's kernels once they pay for torch's import.
 
 Torch takes two to three seconds of CPU to load. Nobody knows beforehand how long a task will take, so torch is loaded
-where the task has already taken about as long: at worst that doubles the time, and no short task pays for it.
+where the task has already taken about as long: at worst that doubles the time, and no short task pays for it. A network
+so large that nothing about it is short has it at once.
 Everything but the convolutions stays in NumPy, whose arrays torch's kernels take as they are. Processes that share a
 search have one thread each, which `search.crew` sees to: torch's further threads would not survive a fork. Tasks whose
 arrays are torch's already (`Options.device`) have its kernels anyway.
@@ -28,19 +29,28 @@ LEFT = 10.0
 MULTIPLICATIONS = 1e6
 """Of all convolutions in one pass, from which on they are most of the work."""
 
+LARGE = 2e7
+"""Multiplications from which on torch is loaded at once."""
+
 
 def torch_kernels(task: Task) -> None:
     """Has torch's kernels convolve from here on, where that pays."""
     work = convolution_work(task.forms)
     if not is_numpy_array(task.example) or task.convolves_by_torch or work < MULTIPLICATIONS:
         return
-    loaded = "torch" in sys.modules
-    if not loaded and (task.deadline.elapsed < IMPORT or task.deadline.remaining < LEFT or find_spec("torch") is None):
+    if "torch" in sys.modules:
+        why = "it is loaded already"
+    elif task.deadline.remaining < LEFT or find_spec("torch") is None:
+        return
+    elif work >= LARGE:
+        why = "that is worth its import"
+    elif task.deadline.elapsed >= IMPORT:
+        why = f"{task.deadline.elapsed:.1f} s have passed, about as long as its import"
+    else:
         return
     import_module("torch")
     task.convolve_by_torch()
-    when = "is loaded already" if loaded else f"{task.deadline.elapsed:.1f} s have passed, about as long as its import"
-    task.explain(f"torch convolves: {work:.2g} multiplications a pass are convolutions, and {when}")
+    task.explain(f"torch convolves: {work:.2g} multiplications a pass are convolutions, and {why}")
 
 
 def convolution_work(network: Network) -> float:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from verifier.arrays import namespace, zeros
 from verifier.bounds.intermediate import Engines, Tightening
 from verifier.bounds.linear import rows_minimum
 from verifier.bounds.optimise import AscentOptions
@@ -145,5 +144,4 @@ def question_of(task: Task, box: Box) -> Question:
 
 def _engines(task: Task, network: Network) -> Engines:
     """A network in float64 for proofs and in float32 for ascents."""
-    example = namespace(task.example).astype(zeros(task.example, (0,)), namespace(task.example).float32)
-    return Engines(network, network.like(example), example)
+    return Engines(network, network.like(task.example32), task.example32)

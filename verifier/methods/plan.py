@@ -14,6 +14,7 @@ from typing import Protocol
 
 from verifier.bounds.layout import undecided
 from verifier.methods import stages
+from verifier.methods.library import convolution_work
 from verifier.methods.task import Stage, Task
 from verifier.network.graph import Elementwise, Network, Product
 
@@ -51,8 +52,12 @@ class Rule:
 
 
 def short_attack(task: Task) -> None:
-    """A fraction of a second of attack, where bounds alone did not do; most violations that are there show up."""
-    stages.attack_until(task, min(0.3, 0.02 * task.deadline.remaining))
+    """A fraction of a second of attack, where bounds alone did not do; most violations that are there show up.
+
+    A large network gets as long as a few dozen steps take.
+    """
+    steps = ATTACK_PASSES * convolution_work(task.forms) / ATTACK_RATE
+    stages.attack_until(task, max(min(0.3, 0.02 * task.deadline.remaining), min(steps, 0.1 * task.deadline.remaining)))
 
 
 def short_search(task: Task) -> None:
@@ -77,6 +82,12 @@ FEW_DEEP_INPUTS = 16
 
 SMALL = 20_000
 """Values of all nodes up to which thousands of boxes a second can be bounded."""
+
+LARGE = 100_000
+"""Values of all nodes from which on not every intermediate bound can be optimised, nor an attack end in a moment."""
+
+ATTACK_PASSES, ATTACK_RATE = 200.0, 1e10
+"""Passes of one start that a short attack on a large network should have, and multiplications a second."""
 
 FEW_BOXES = 16
 """Open boxes up to which each is worth bounds of its own before a search on inputs, and a MILP."""
@@ -152,6 +163,17 @@ def many_inputs(task: Task) -> Iterator[Stage]:
     yield long_attack
     if is_small(task):
         yield small_milp
+    yield stages.split_neurons
+
+
+def large(task: Task) -> Iterator[Stage]:
+    """As with many inputs; but an attack first, and optimised bounds of only what costs the property."""
+    yield stages.torch_kernels
+    yield short_attack
+    yield stages.crown
+    yield stages.torch_kernels
+    yield stages.alpha_by_cost
+    yield long_attack
     yield stages.split_neurons
 
 
@@ -235,6 +257,8 @@ PLAN = (
          "zonotopes of so few inputs pass a deep network at a fraction of the cost of backward rows"),
     Rule("products", lambda f: f.products > 0 and f.boxes <= FEW_BOXES, products,
          "zonotopes of a network with products take less than backward rows, and few of its bounds matter"),
+    Rule("large", lambda f: f.values > LARGE and f.boxes <= FEW_BOXES, large,
+         "a large network has more intermediate bounds than there is time for, of which few cost the property"),
     Rule("neurons", lambda f: True, many_inputs,
          "a box of many inputs stays wide however it is cut; functions are cut instead"),
 )  # fmt: skip

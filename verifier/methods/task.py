@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verifier.arrays import Array, convert_like, to_numpy
+from verifier.arrays import Array, convert_like, namespace, to_numpy
 from verifier.bounds.enclosure import Interval
 from verifier.deadline import Deadline
 from verifier.evidence.replay import Replay
@@ -101,6 +101,26 @@ class Task:
     def enclosures(self) -> Enclosures:
         """The bounds of every node of `forms` over boxes; in thorough tasks it is counted how open they are."""
         return Enclosures(self.forms, self.example, self.deadline, self.options.thorough)
+
+    @cached_property
+    def example32(self) -> Array:
+        """An empty float32 array of the same library and device, for ascents, on which no bound rests."""
+        xp = namespace(self.example)
+        return xp.astype(self.example, xp.float32)
+
+    @property
+    def descended(self) -> tuple[Network, Array]:
+        """The network that attacks work on, and an example of its arrays: in float32 where torch's kernels convolve.
+
+        Elsewhere float64 costs an attack little, and what comes near a threshold is told apart better.
+        """
+        if not self.convolves_by_torch:
+            return self.forms, self.example
+        return self._forms32, self.example32
+
+    @cached_property
+    def _forms32(self) -> Network:
+        return self.forms.like(self.example32)
 
     def convolve_by_torch(self) -> None:
         """Has torch's kernels compute the convolutions of `forms` from here on."""

@@ -165,14 +165,14 @@ class Convolution(LinearMap):
         images = np.reshape(x, (-1, *from_shape[1:]))
         result = np.zeros((len(images), *to_shape[1:]), x.dtype)
         for group in groups:
-            local, inner = self._on_windows(group)
+            local, inner = self.on_windows(group)
             here, there = (group, inner) if transposed else (inner, group)
             part = np.reshape(cut(images, here), (len(group.rows), -1))
             moved = local.whole_adjoint(part) if transposed else local.whole(part)
             put(result, np.reshape(moved, (len(part), to_shape[1], *there.sizes)), there)
         return np.reshape(result, (*x.shape[:-1], math.prod(to_shape)))
 
-    def _on_windows(self, group: Group) -> tuple[Convolution, Group]:
+    def on_windows(self, group: Group) -> tuple[Convolution, Group]:
         """The convolution onto windows of the group's shape, and the windows of the (padded) input that it takes."""
         strides, sizes = self.window.strides, []
         for n, s, d, k in zip(group.sizes, strides, self.window.dilations, self._size, strict=True):

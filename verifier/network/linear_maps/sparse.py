@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Sparse(LinearMap):
-    """y = matrix x, for a SciPy sparse `matrix` of shape (out_size, in_size), in float32 or float64. Lives on the host."""
+    """y = matrix x, for a SciPy sparse `matrix` of shape (out_size, in_size), of float32 or float64, on the host."""
 
     def __init__(self, matrix: csr_array, dtype: type = np.float64) -> None:
         from scipy.sparse import csr_array

@@ -1,0 +1,1 @@
+"""Each module makes one kind of network and its queries: `make(folder)`."""
