@@ -74,6 +74,8 @@ class BackwardPass:
             them, once.
         lines: which of the sound lines a function takes: a policy, or a rule that gives them.
         pressures: multipliers on the intervals of nodes, by index.
+        places: for nodes whose entries add up to 1, by index, what these share, shape (N, partitions) (`Shares`); None:
+            the middle, of all such nodes.
     """
 
     def __init__(
@@ -82,7 +84,12 @@ class BackwardPass:
         intervals: Sequence[Interval],
         lines: Policy | Enclose = Policy.ADAPTIVE,
         pressures: Mapping[int, Pressure] | None = None,
+        places: Mapping[int, Array] | None = None,
     ) -> None:
+        if places is None:
+            example = intervals[0].lower
+            places = {k: zeros(example, (1, s.count)) + 0.5 for k, s in network.shares.items() if k < len(intervals)}
+        self._places = places
         self.network, self.intervals, self.pressures = network, intervals, pressures or {}
         self._enclose = by_policy(network, intervals, lines) if isinstance(lines, Policy) else lines
         self._steps: dict[int, _Step] = {}
@@ -99,6 +106,10 @@ class BackwardPass:
             if k in pending:
                 if k in self.pressures:
                     pending[k], constant, slack = self._pressed(k, pending[k])
+                    total = total + constant
+                    error = error + slack + 2 * UNIT_ROUNDOFF * xp.abs(total)
+                if k in self._places:
+                    pending[k], constant, slack = self._shared(k, self._whole(pending[k]))
                     total = total + constant
                     error = error + slack + 2 * UNIT_ROUNDOFF * xp.abs(total)
                 constant, slack = self._step_back(k, pending.pop(k), pending)
@@ -135,6 +146,21 @@ class BackwardPass:
         slack = gamma(products.shape[1]) * xp.sum(xp.abs(products), axis=1)[:, None]
         slack = slack + 2 * UNIT_ROUNDOFF * _weighted(xp.abs(pressed), self.intervals[k].magnitude)
         return pressed, constant, slack
+
+    def _shared(self, k: int, rows: Array) -> tuple[Array, Array, Array]:
+        """The rows without what entries share that add up to 1, the constant it is, and a bound of the rounding error.
+
+        The constant is what was taken off, to the bit; what is left was rounded once an entry.
+        """
+        xp, shares = namespace(rows), self.network.shares[k]
+        flat = xp.reshape(rows, (-1, rows.shape[2]))
+        places = xp.broadcast_to(self._places[k][:, None, :], (*rows.shape[:2], shares.count))
+        left, taken = shares.take_off(flat, xp.reshape(places, (-1, shares.count)))
+        off = xp.reshape(taken.off, (*rows.shape[:2], shares.count))
+        left = xp.reshape(left, rows.shape)
+        slack = gamma(shares.count) * xp.sum(xp.abs(off), axis=2)
+        slack = slack + 2 * UNIT_ROUNDOFF * _weighted(xp.abs(left), self.intervals[k].magnitude)
+        return left, xp.sum(off, axis=2), slack
 
     def _step_back(self, k: int, rows: Any, pending: dict[int, Any]) -> tuple[Array, Array]:
         """Moves `rows` from node k to its operands; the constant it leaves, and a bound of its rounding error."""

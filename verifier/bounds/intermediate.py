@@ -17,7 +17,7 @@ from verifier.arrays import Array, convert_like, namespace, to_numpy
 from verifier.bounds.alike import Alike
 from verifier.bounds.enclosure import Interval, intersected
 from verifier.bounds.interval import node_interval
-from verifier.bounds.lagrangian import Lagrangian, Relaxation, Rows, first_choice
+from verifier.bounds.lagrangian import Lagrangian, Relaxation, Rows, ancestors, first_choice
 from verifier.bounds.layout import Layout, layout, open_entries
 from verifier.bounds.optimise import Ascent, AscentOptions, proven
 from verifier.deadline import Deadline
@@ -26,6 +26,12 @@ from verifier.network.linear_maps import Selection
 
 Together: TypeAlias = Callable[[Callable[[Any], Any], list[Any]], Iterable[Any]]
 """Applies a function to parts of the work, possibly in several processes, results in order (`map`)."""
+
+PROMISING = 0.02
+"""Part of their widths that the first entries of a node have to lose for the others to be bounded as well."""
+
+TRIED = 2
+"""Chunks of entries that are bounded first, where entries are chosen."""
 
 CHUNK_ENTRIES = 1 << 21
 """Values of all nodes of a chunk of rows."""
@@ -134,7 +140,8 @@ class Tightening:
         copied = isinstance(node, Affine) and len(node.operands) == 1 and isinstance(node.maps[0], Selection)
         if isinstance(nodes[node.operands[0]] if copied else node, Elementwise):
             return False
-        return bool(shape.below(k).place_count or cuts.shape[1])
+        chosen = {*shape.lower_places, *shape.upper_places}
+        return bool(cuts.shape[1]) or not chosen.isdisjoint(ancestors(self.engines.exact, k))
 
     def _open(self, k: int, interval: Interval) -> np.ndarray:
         """Entries of node k to bound, whose interval matters to a function or product, bool, shape (N, size)."""
@@ -155,12 +162,26 @@ class Tightening:
         once = replace(wanted, entries=(distinct // size, distinct % size))
         chunks = once.divided(max(1, CHUNK_ENTRIES // values))
         ends = np.full((2, len(distinct)), -np.inf)
+        tried = len(chunks) if self.chosen is None else min(TRIED, len(chunks))
         start = 0
-        for chunk, found in zip(chunks, together(self.bounds_of, chunks), strict=True):
-            part = slice(start, start := start + len(chunk.entries[0]))
-            if found is not None:
-                ends[:, part] = to_numpy(found).reshape(2, -1)
+        for several in (chunks[:tried], chunks[tried:]):
+            for chunk, found in zip(several, together(self.bounds_of, several), strict=True):
+                part = slice(start, start := start + len(chunk.entries[0]))
+                if found is not None:
+                    ends[:, part] = to_numpy(found).reshape(2, -1)
+            if not self._gains(last, (distinct[:start] // size, distinct[:start] % size), ends[:, :start]):
+                break
         return self._raised(last, wanted.entries, alike.bounds(columns, ends[:, which]))
+
+    @staticmethod
+    def _gains(interval: Interval, entries: tuple[np.ndarray, np.ndarray], ends: np.ndarray) -> bool:
+        """Whether lower bounds of some entries, and of their negatives, shape (2, P), narrow their intervals enough."""
+        n, columns = entries
+        lower, upper = (to_numpy(a) for a in (interval.lower, interval.upper))
+        place = (n if len(lower) > 1 else np.zeros_like(n)), columns
+        narrowed = np.minimum(upper[place], -ends[1]) - np.maximum(lower[place], ends[0])
+        width = upper[place] - lower[place]
+        return bool(np.mean(1.0 - narrowed / np.where(width > 0, width, 1.0)) >= PROMISING)
 
     @staticmethod
     def _raised(interval: Interval, entries: tuple[np.ndarray, np.ndarray], ends: np.ndarray) -> Interval:

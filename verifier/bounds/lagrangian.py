@@ -8,7 +8,9 @@ differentiation is needed: evaluating the *linearised* network at the minimiser 
 
     d bound / d place       =  row of the function's entry  *  (rate of the line in its place, at v)
     d bound / d multiplier  =  v - the side of the interval that presses
-    d bound / d weight      =  v of the row - its threshold.
+    d bound / d weight      =  v of the row - its threshold,
+
+and where entries that add up to 1 share their coefficients (`network.shares`), what the v of these exceed 1 by.
 
 Nothing here covers rounding (it may well run in float32): what it finds is a choice of places and multipliers, which
 `bounds.optimise` turns into a proven bound.
@@ -25,6 +27,7 @@ from verifier.arrays import Array, convert_like, namespace, zeros
 from verifier.bounds.enclosure import Interval, minimiser
 from verifier.bounds.layout import Layout, Slot
 from verifier.network.graph import Affine, Elementwise, Network, Product, evaluate
+from verifier.network.shares import Taken
 from verifier.relaxations.families import (
     Family,
     Mix,
@@ -100,6 +103,13 @@ class Line:
     slopes: tuple[Array, ...]
     intercept: Array
 
+    def at(self, operands: Sequence[Array]) -> Array:
+        """Its value at the operands', shape (N, size) each."""
+        value = self.intercept
+        for slope, operand in zip(self.slopes, operands, strict=True):
+            value = value + slope * operand
+        return value
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -110,12 +120,14 @@ class Evaluation:
         point: where the input set has the minimum, shape (N, input_size).
         lines: for each function or product node reached, what the row chose there.
         rows: for each node with cuts, the row that arrived there before its multipliers were added, shape (N, size).
+        taken: for each node whose entries add up to 1, what they shared.
     """
 
     bound: Array
     point: Array
     lines: dict[int, Line]
     rows: dict[int, Array]
+    taken: dict[int, Taken]
 
 
 class Side:
@@ -228,12 +240,13 @@ class Lagrangian:
         lower, upper = (xp.astype(a, self.example.dtype) for a in (intervals[0].lower, intervals[0].upper))
         self.inputs = Interval(lower, upper, intervals[0].ball)
         self.sides: dict[int, tuple[Side, Side]] = {}
+        self.shares = {k: (relaxation.network.shares[k], slot.part) for k, slot in shape.shared_places.items()}
         self.pressed = {
             k: self._cut_entries(k, intervals[k], *where)
             for k, where in shape.located(rows.cuts).items()
             if k <= rows.node
         }
-        needed = _ancestors(network, rows.node)
+        needed = ancestors(network, rows.node)
         for k in sorted(needed):
             node = network.nodes[k]
             if isinstance(node, (Elementwise, Product)):
@@ -263,6 +276,7 @@ class Lagrangian:
         pending: dict[int, Array] = {top: row}
         lines: dict[int, Line] = {}
         rows: dict[int, Array] = {}
+        taken: dict[int, Taken] = {}
         for k in range(top, 0, -1):
             if k not in pending:
                 continue
@@ -271,6 +285,10 @@ class Lagrangian:
                 rows[k] = row
                 row, constant = self._press(self.pressed[k], row, choice.multipliers)
                 total = total + constant
+            if k in self.shares:
+                shares, part = self.shares[k]
+                row, taken[k] = shares.take_off(row, choice.places[:, part])
+                total = total + xp.sum(taken[k].off, axis=1)
             node = self.network.nodes[k]
             if isinstance(node, Affine):
                 total = total + row @ node.bias
@@ -285,7 +303,7 @@ class Lagrangian:
         if row is None:
             row = zeros(self.example, (self.count, self.network.input_size))
         point = minimiser(self.inputs, row)
-        return Evaluation(total + xp.vecdot(row, point), point, lines, rows)
+        return Evaluation(total + xp.vecdot(row, point), point, lines, rows, taken)
 
     def _press(self, pressed: Pressed, row: Array, multipliers: Array) -> tuple[Array, Array]:
         """The row with the multipliers of one node's cuts added, and the constant they bring."""
@@ -303,7 +321,10 @@ class Lagrangian:
         return Line(row, slopes, xp.where(positive, below.intercept, above.intercept))
 
     def values(self, evaluation: Evaluation) -> dict[int, Array]:
-        """The value of every node reached of the linearised network at the minimiser, shape (N, size)."""
+        """The value of every node reached of the linearised network at the minimiser, shape (N, size).
+
+        It is the derivative of the bound by the node's row; where entries share coefficients, they add up to 1.
+        """
         values = {0: evaluation.point}
         for k in range(1, self.rows.node + 1):
             node = self.network.nodes[k]
@@ -312,11 +333,10 @@ class Lagrangian:
             if isinstance(node, Affine):
                 values[k] = evaluate(node, [values[i] for i in node.operands], evaluation.point)
             elif k in evaluation.lines:
-                line = evaluation.lines[k]
-                value = line.intercept
-                for slope, operand in zip(line.slopes, node.operands, strict=True):
-                    value = value + slope * values[operand]
-                values[k] = value
+                values[k] = evaluation.lines[k].at([values[i] for i in node.operands])
+                if k in evaluation.taken:
+                    taken, (shares, _) = evaluation.taken[k], self.shares[k]
+                    values[k] = shares.balanced(values[k], shares.excess(values[k]), taken)
         return values
 
     def gradient(self, choice: Choice, evaluation: Evaluation) -> Choice:
@@ -329,6 +349,9 @@ class Lagrangian:
             for side, positive in zip(self.sides[k], (True, False), strict=True):
                 if side.moving is not None:
                     places[:, side.moving.part] = side.moving.rate(line.row, operands, positive)
+            if k in self.shares:
+                shares, part = self.shares[k]
+                places[:, part] = -evaluation.taken[k].rate * shares.excess(line.at(operands))
         for k, pressed in self.pressed.items():
             if k in values:
                 value, pressure = _flat_take(values[k], pressed.entries), _flat_take(choice.multipliers, pressed.cuts)
@@ -354,7 +377,7 @@ def _flat_put(a: Array, where: Array, values: Array) -> Array:
     return a
 
 
-def _ancestors(network: Network, node: int) -> set[int]:
+def ancestors(network: Network, node: int) -> set[int]:
     """The node and all that it is computed from."""
     found = {node}
     for k in range(node, 0, -1):
@@ -367,6 +390,8 @@ def first_choice(lagrangian: Lagrangian) -> Choice:
     """The lines that are best by themselves (CROWN's), no multipliers, equal weights."""
     xp, example, shape = namespace(lagrangian.example), lagrangian.example, lagrangian.shape
     places = xp.zeros_like(zeros(example, (lagrangian.count, shape.place_count)))
+    for _, part in lagrangian.shares.values():
+        places[:, part] = 0.5
     for below, above in lagrangian.sides.values():
         for side in (below, above):
             if side.moving is not None:

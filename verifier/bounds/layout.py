@@ -44,6 +44,7 @@ class Layout:
     Attributes:
         operands: a slot for each node that feeds a function or a product, over its open entries.
         lower_places, upper_places: for each function or product node, by index, a slot of lines that can be chosen.
+        shared_places: for each node with partitions, by index, a slot of those: what their entries share (`Shares`).
         open_count: length of the vectors of intervals and multipliers.
         place_count: length of the vector of places.
     """
@@ -51,13 +52,14 @@ class Layout:
     operands: dict[int, Slot]
     lower_places: dict[int, Slot]
     upper_places: dict[int, Slot]
+    shared_places: dict[int, Slot]
     open_count: int
     place_count: int
 
     def below(self, node: int) -> Layout:
         """Without a say for what comes after a node: the same vector of intervals, a shorter one of places."""
         count, places = 0, []
-        for slots in (self.lower_places, self.upper_places):
+        for slots in (self.lower_places, self.upper_places, self.shared_places):
             kept: dict[int, Slot] = {}
             for k, slot in slots.items():
                 if k <= node:
@@ -65,7 +67,7 @@ class Layout:
                     count = kept[k].stop
             places.append(kept)
         operands = {k: slot for k, slot in self.operands.items() if k <= node}
-        return Layout(operands, places[0], places[1], self.open_count, count)
+        return Layout(operands, places[0], places[1], places[2], self.open_count, count)
 
     def located(self, positions: np.ndarray) -> dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Positions of the vector of intervals by node; node 0 is left out, its box is minimised over anyway.
@@ -91,10 +93,10 @@ class Layout:
         raise IndexError(position)
 
 
-def layout(network: Network, intervals: Sequence[Interval]) -> Layout:
+def layout(network: Network, intervals: Sequence[Interval], sharing: bool = True) -> Layout:
     """The layout for intervals of shape (N, size); an entry is open if it is so in any of the N subproblems.
 
-    Nodes beyond the intervals given are left out.
+    Nodes beyond the intervals given are left out. With `sharing`, so that entries of a softmax add up to 1 is used.
     """
     nodes = list(enumerate(network.nodes[: len(intervals)]))
     wanted: dict[int, np.ndarray] = {}
@@ -117,6 +119,11 @@ def layout(network: Network, intervals: Sequence[Interval]) -> Layout:
         if isinstance(node, Product) or not _convex_pieces(node.function):
             upper_places[k] = Slot(k, columns, count)
             count += len(columns)
+    shared_places: dict[int, Slot] = {}
+    for k, shares in network.shares.items() if sharing else ():
+        if k in lower_places:
+            shared_places[k] = Slot(k, np.arange(shares.count), count)
+            count += shares.count
     operands: dict[int, Slot] = {}
     open_count = 0
     for k in sorted(wanted):
@@ -124,7 +131,7 @@ def layout(network: Network, intervals: Sequence[Interval]) -> Layout:
         if len(columns):
             operands[k] = Slot(k, columns, open_count)
             open_count += len(columns)
-    return Layout(operands, lower_places, upper_places, open_count, count)
+    return Layout(operands, lower_places, upper_places, shared_places, open_count, count)
 
 
 def _convex_pieces(function: ScalarFunction) -> bool:

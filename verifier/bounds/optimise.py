@@ -172,7 +172,8 @@ def proven(relaxation: Relaxation, rows: Rows, choice: Choice) -> Minimum:
 
     pressures = _pressures(network, intervals, shape.located(rows.cuts), choice.multipliers)
     combined = rows.combined(weights)
-    found = BackwardPass(network, intervals, enclose, pressures).minimum(rows.node, combined[:, None, :])
+    shared = {k: places[:, slot.part] for k, slot in shape.shared_places.items()}
+    found = BackwardPass(network, intervals, enclose, pressures, shared).minimum(rows.node, combined[:, None, :])
     thresholds = xp.where(xp.isfinite(rows.thresholds), rows.thresholds, 0.0)
     products = weights * thresholds
     constant = xp.sum(products, axis=1)

@@ -19,17 +19,17 @@ import numpy as np
 
 from verifier.arrays import Array, convert_like, namespace, to_numpy, zeros
 from verifier.bounds.backward import Enclosure, by_policy
+from verifier.bounds.columns import Columns
 from verifier.bounds.enclosure import Interval, intersected, repaired
 from verifier.bounds.interval import node_interval
+from verifier.network.fusion import Monomial
 from verifier.network.graph import Affine, Network
+from verifier.network.linear_maps import Selection
 from verifier.relaxations.lines import Policy
 from verifier.tolerances import UNDERFLOW, gamma
 
 COLUMN_VALUES = 1 << 25
 """Values of the columns of any node (256 MB of float64). Beyond, the smallest new symbols become slack."""
-
-BLOCK = 32
-"""Columns whose absolute values are added up at a time, so that they stay in the cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,29 +38,25 @@ class _Forms:
 
     Attributes:
         centre: shape (N, size).
-        columns: shape (N, m + E, size): for the inputs t in [-1, 1]^m, and for the symbols e in [-1, 1]^E that were
+        columns: m + E of them: for the inputs t in [-1, 1]^m, and for the symbols e in [-1, 1]^E that were
             there when the node was reached; later ones have the coefficient 0.
         slack: shape (N, size); NaN where nothing is known.
     """
 
     centre: Array
-    columns: Array
+    columns: Columns
     slack: Array
 
     @cached_property
     def reach(self) -> Array:
         """Sum of the absolute values of all columns, as computed, shape (N, size)."""
-        xp = namespace(self.columns)
-        total = xp.zeros_like(self.slack)
-        for start in range(0, self.columns.shape[1], BLOCK):
-            total = total + xp.sum(xp.abs(self.columns[:, start : start + BLOCK, :]), axis=1)
-        return total
+        return self.columns.magnitude(self.slack)
 
     @property
     def size(self) -> Array:
         """At least the absolute values of the centre, all columns and the slack together, shape (N, size)."""
         total = namespace(self.centre).abs(self.centre) + self.reach + self.slack
-        return total * (1 + gamma(self.columns.shape[1] + 2))
+        return total * (1 + gamma(self.columns.count + 2))
 
 
 def zonotope_bounds(network: Network, lower: Array, upper: Array, column_values: int = COLUMN_VALUES) -> list[Interval]:
@@ -75,16 +71,18 @@ def zonotope_bounds(network: Network, lower: Array, upper: Array, column_values:
     forms: dict[int, _Forms] = {0: _input_forms(lower, upper)}
     enclose = by_policy(network, intervals, Policy.PARALLEL)
     last_use = {i: k for k, node in enumerate(network.nodes) for i in node.operands}
-    symbols = forms[0].columns.shape[1]
+    symbols = forms[0].columns.count
     for k, node in enumerate(network.nodes[1:], start=1):
         operands = [_padded(forms[i], symbols) for i in node.operands]
         ranges = [intervals[i] for i in node.operands]
-        if isinstance(node, Affine):
+        if isinstance(node, Affine) and len(node.maps) == 1 and isinstance(node.maps[0], Selection):
+            forms[k] = _copied(node, node.maps[0], operands[0])
+        elif isinstance(node, Affine):
             forms[k] = _through_maps(node, operands, forms[0])
         else:
             room = column_values // (lower.shape[0] * max(later.size for later in network.nodes[k:]))
             forms[k] = _through_lines(enclose(k), operands, ranges, max(0, room - symbols))
-            symbols = forms[k].columns.shape[1]
+            symbols = forms[k].columns.count
         intervals.append(intersected(node_interval(network, k, intervals), _interval(forms[k])))
         for i in set(node.operands) - {0}:
             if last_use[i] == k:
@@ -101,16 +99,32 @@ def _input_forms(lower: Array, upper: Array) -> _Forms:
     columns = zeros(lower, (lower.shape[0], len(varying), lower.shape[1]))
     which, number = convert_like(lower)(varying), convert_like(lower)(np.arange(len(varying)))
     columns[:, number, which] = reach[:, which]
-    return _Forms(middle, columns, xp.zeros_like(middle))
+    return _Forms(middle, Columns.stored(columns), xp.zeros_like(middle))
 
 
 def _padded(forms: _Forms, count: int) -> _Forms:
     """With zero columns for the symbols that came later."""
-    missing = count - forms.columns.shape[1]
-    if not missing:
+    if count == forms.columns.count:
         return forms
-    more = zeros(forms.columns, (forms.columns.shape[0], missing, forms.columns.shape[2]))
-    return _Forms(forms.centre, namespace(more).concat([forms.columns, more], axis=1), forms.slack)
+    padded = _Forms(forms.centre, forms.columns.padded(count, forms.centre), forms.slack)
+    padded.__dict__["reach"] = forms.reach  # what `cached_property` would keep
+    return padded
+
+
+def _copied(node: Affine, selection: Selection, operand: _Forms) -> _Forms:
+    """Copies of entries and a bias; sums of absolute values are copied too, as adding them up takes the longest."""
+    rounding = gamma(2)
+    centre, slack = selection.apply(operand.centre) + node.bias, selection.apply(operand.slack)
+    slack = slack + rounding * (node.bias_magnitude + namespace(centre).abs(centre)) + UNDERFLOW
+    of = operand.columns
+
+    def make(start: int, stop: int) -> Array:
+        return selection.apply(of.make(start, stop))
+
+    columns = Columns.lazily(make, (of.shape[0], of.count, node.size), of.depth + 1, centre)
+    forms = _Forms(centre, columns, slack * (1 + 2 * rounding))
+    forms.__dict__["reach"] = selection.apply(operand.reach)
+    return forms
 
 
 def _through_maps(node: Affine, operands: Sequence[_Forms], inputs: _Forms) -> _Forms:
@@ -119,14 +133,20 @@ def _through_maps(node: Affine, operands: Sequence[_Forms], inputs: _Forms) -> _
     rounding = gamma(sum(m.terms for m in node.maps) + len(node.maps) + 1)
     centre = xp.broadcast_to(node.bias, (count, node.size))
     slack = xp.broadcast_to(rounding * node.bias_magnitude + UNDERFLOW, (count, node.size))
-    columns = None
     for linear_map, operand in zip(node.maps, operands, strict=True):
         centre = centre + linear_map.apply(operand.centre)
-        part = linear_map.apply(operand.columns)
-        columns = part if columns is None else columns + part
         slack = slack + linear_map.magnitude.apply(operand.slack + rounding * operand.size)
-    if columns is None:
-        columns = zeros(centre, (count, inputs.columns.shape[1], node.size))
+    symbols = max((operand.columns.count for operand in operands), default=inputs.columns.count)
+
+    def make(start: int, stop: int) -> Array:
+        total = zeros(centre, (count, stop - start, node.size))
+        for linear_map, operand in zip(node.maps, operands, strict=True):
+            total = total + linear_map.apply(operand.columns.make(start, stop))
+        return total
+
+    shape, depth = (count, symbols, node.size), max((o.columns.depth for o in operands), default=0)
+    moved = all(Monomial.of(m) is not None for m in node.maps)
+    columns = Columns.lazily(make, shape, depth + 1, centre) if moved else Columns(make, shape).kept(centre)
     return _Forms(centre, columns, slack * (1 + 2 * rounding))
 
 
@@ -137,18 +157,30 @@ def _through_lines(lines: Enclosure, operands: Sequence[_Forms], ranges: Sequenc
     known = xp.isfinite(half)
     size = xp.abs(lines.lower_intercept) + xp.abs(lines.upper_intercept)
     centre = xp.where(known, 0.5 * (lines.lower_intercept + lines.upper_intercept), 0.0)
-    columns, slack = None, xp.full_like(half, UNDERFLOW)
+    slack, means = xp.full_like(half, UNDERFLOW), []
     for low, high, operand in zip(lines.lower_slopes, lines.upper_slopes, operands, strict=True):
         mean = xp.where(known, 0.5 * (low + high), 0.0)
         used = mean != 0
         centre = centre + xp.where(used, mean * operand.centre, 0.0)
-        part = mean[:, None, :] * operand.columns
-        columns = part if columns is None else columns + part
+        means.append(mean)
         slack = slack + xp.where(used, xp.abs(mean) * operand.slack, 0.0)
         size = size + xp.where(used, xp.abs(mean) * operand.size, 0.0)
-    assert columns is not None
     slack = xp.where(known, (slack + gamma(4 * len(operands)) * size) * (1 + gamma(4)), xp.nan)
-    return _with_symbols(_Forms(centre, columns, slack), xp.where(known, half, 0.0), room)
+
+    def make(start: int, stop: int) -> Array:
+        parts = [mean[:, None, :] * o.columns.make(start, stop) for mean, o in zip(means, operands, strict=True)]
+        return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+
+    depth = 1 + max(operand.columns.depth for operand in operands)
+    columns = Columns(make, (half.shape[0], operands[0].columns.count, half.shape[1]), depth)
+    half = xp.where(known, half, 0.0)
+    forms = _with_symbols(_Forms(centre, columns, slack), half, room)
+    if len(operands) == 1 or forms.columns.depth:  # else it is worth adding up what cancels in a product
+        reach = half
+        for mean, operand in zip(means, operands, strict=True):
+            reach = reach + xp.where(mean != 0, xp.abs(mean) * operand.reach, 0.0)
+        forms.__dict__["reach"] = reach * (1 + gamma(4))
+    return forms
 
 
 def _half_distance(lines: Enclosure, ranges: Sequence[Interval]) -> Array:
@@ -173,19 +205,29 @@ def _with_symbols(forms: _Forms, half: Array, room: int) -> _Forms:
     chosen = np.flatnonzero(most > 0)
     if len(chosen) > room:
         chosen = np.sort(np.argsort(-most, kind="stable")[:room])
-    entries, number = convert_like(half)(chosen), convert_like(half)(np.arange(len(chosen)))
-    fresh = zeros(half, (half.shape[0], len(chosen), half.shape[1]))
-    fresh[:, number, entries] = half[:, entries]
+    boxes, known, size = forms.columns.shape
+    convert = convert_like(half)
+
+    def make(start: int, stop: int) -> Array:
+        old = [forms.columns.make(start, min(stop, known))] if start < known else []
+        if stop <= known:
+            return old[0]
+        which = chosen[max(start - known, 0) : stop - known]
+        fresh, entries = zeros(half, (boxes, len(which), size)), convert(which)
+        fresh[:, convert(np.arange(len(which))), entries] = half[:, entries]
+        return xp.concat([*old, fresh], axis=1)
+
     rest = xp.asarray(half, copy=True)
-    rest[:, entries] = 0.0
+    rest[:, convert(chosen)] = 0.0
     slack = (forms.slack + rest) * (1 + gamma(1))
-    return _Forms(forms.centre, xp.concat([forms.columns, fresh], axis=1), slack)
+    shape = boxes, known + len(chosen), size
+    return _Forms(forms.centre, Columns.lazily(make, shape, forms.columns.depth, half), slack)
 
 
 def _interval(forms: _Forms) -> Interval:
     """What the columns and the slack leave possible."""
     xp = namespace(forms.slack)
-    rounding = gamma(forms.columns.shape[1] + 2)
+    rounding = gamma(forms.columns.count + 2)
     radius = (forms.reach + forms.slack) * (1 + 2 * rounding) + rounding * xp.abs(forms.centre) + UNDERFLOW
     low, high = forms.centre - radius, forms.centre + radius
     known = (low == low) & (high == high)

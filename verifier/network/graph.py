@@ -21,6 +21,7 @@ from verifier.network.linear_maps import LinearMap
 
 if TYPE_CHECKING:
     from verifier.network.affine_forms import Form
+    from verifier.network.shares import Shares
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,15 @@ class Network:
         from verifier.network.normalised import limits_of
 
         return limits_of(self)
+
+    @cached_property
+    def shares(self) -> dict[int, Shares]:
+        """Which entries of nodes, by index, add up to 1 (`network.partitions`)."""
+        from verifier.network.partitions import partitions_at
+        from verifier.network.shares import Shares
+
+        found = {k: partitions_at(self, k) for k in range(len(self.nodes))}
+        return {k: Shares.of(partitions) for k, partitions in found.items() if partitions is not None}
 
     def values(self, x: Array) -> list[Array]:
         """The value of every node at the inputs `x` of shape (N, input_size); each of shape (N, node.size)."""

@@ -78,7 +78,7 @@ class Ascents:
         """A choice that bounds the largest of R rows well, in N parts or in one."""
         intervals, k = intervals_of(state, sought.k), sought.k
         exact, count = self.engines.exact, len(sought.coefficients)
-        shape = layout(exact, intervals) if sought.shape is None else sought.shape
+        shape = layout(exact, intervals, sharing=False) if sought.shape is None else sought.shape
         relaxation = Relaxation(exact, intervals, shape.below(k))
         cuts = np.tile(np.array(sought.cuts, np.int64), (count, 1))
         coefficients, thresholds = (a.astype(np.float32) for a in (sought.coefficients, sought.thresholds))

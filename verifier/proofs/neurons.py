@@ -130,7 +130,7 @@ class Neurons:
         intervals = intervals_of(self.state, self.graph.output)
         intervals.append(node_interval(engines.exact, len(intervals), intervals))
         box = Box.exact(self.state.lower[0][0], self.state.upper[0][0])
-        shape = layout(engines.exact, intervals)
+        shape = layout(engines.exact, intervals, sharing=False)
         return bounding.Bounder(bounding.Question(engines, box, intervals, shape, rows, thresholds), STEP, 1)
 
     def _split(
