@@ -62,7 +62,7 @@ def convolution_work(network: Network) -> float:
 def _work(linear_map: LinearMap) -> float:
     match linear_map:
         case Convolution():
-            return float(linear_map.out_size) * linear_map.terms
+            return float(linear_map.multiplications)
         case Adjoint():
             return _work(linear_map.of)
         case Composition():
