@@ -50,6 +50,7 @@ ROOT = Path(__file__).parents[1]
 DTYPES = ("float32", "float64")
 GRACE = 15.0
 """Seconds after its timeout when a tool is killed."""
+DECIDED = ("sat", "unsat")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 CALLS = {
     "ours": "verify {onnx} {vnnlib} --timeout {timeout} --result {result}",
@@ -78,6 +79,7 @@ class Run:
     verdict: str
     wall: float
     cpu: float
+    last_words: str = ""
 
 
 @dataclass
@@ -187,8 +189,8 @@ def their_bounds(worker: subprocess.Popen[str], method: str) -> Bounds:
 
 def compare_bounds(files: list[Path], python: str, repeat: int) -> list[dict[str, Any]]:
     """A row for each network and method, printed as it is found."""
-    print(f"{'':33}{'CPU ms':^24}{'of':>7}{'mean width':^16}")
-    print(f"{'network':24}{'method':9}{'ours':>8}{'float32':>8}{'float64':>8}{'best':>7}{'ours':>8}{'theirs':>8}")
+    print(f"{'':26}{'CPU ms':^27}{'best over':>10}{'mean width':^17}")
+    print(f"{'network':17}{'method':9}{'ours':>9}{'float32':>9}{'float64':>9}{'ours':>9}{'ours':>9}{'theirs':>9}")
     table = []
     for model, prop in zip(files[::2], files[1::2], strict=True):
         network = load_network(model)
@@ -202,10 +204,10 @@ def compare_bounds(files: list[Path], python: str, repeat: int) -> list[dict[str
             continue
         for row in rows:
             table.append({"network": model.stem, "property": prop.name, **row})
-            ours, theirs = 1e3 * row["ours"], [1e3 * row[name] for name in DTYPES]
-            times = f"{ours:8.2f}{theirs[0]:8.2f}{theirs[1]:8.2f}{min(theirs) / ours:6.1f}x"
+            times = [1e3 * row[name] for name in ("ours", *DTYPES)]
+            cells = "".join(f"{ms:9.1f}" for ms in times) + f"{min(times[1:]) / times[0]:8.2f}x"
             print(
-                f"{model.stem[:23]:24}{row['method']:9}{times}{row['width']:8.4g}{row['their_width']:8.4g}", flush=True
+                f"{model.stem[:16]:17}{row['method']:9}{cells}{row['width']:9.3g}{row['their_width']:9.3g}", flush=True
             )
     return table
 
@@ -220,24 +222,24 @@ def rows_of(network: Network, box: Any, python: str, repeat: int) -> Iterator[di
         np.savez(folder / "plan.npz", plan=json.dumps(plan), **arrays)
         asked: dict[str, Callable[[str], Bounds]] = {"ours": partial(our_bounds, network, ends)}
         for dtype in DTYPES:
-            command = [python, str(ROOT / "benchmarks" / "other_bounds.py"), str(folder / "plan.npz"), dtype]
+            command = [python, "-P", str(ROOT / "benchmarks" / "other_bounds.py"), str(folder / "plan.npz"), dtype]
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
             worker = stack.enter_context(subprocess.Popen(command, text=True, env=os.environ | ONE_THREAD, **pipes))
             asked[dtype] = partial(their_bounds, worker)
         for method in ("interval", "crown"):
-            found = [{name: ask(method) for name, ask in asked.items()} for _ in range(repeat)]
+            found = [{name: ask(method) for name, ask in asked.items()} for _ in range(repeat + 1)][1:]  # warm
             best = {name: min(turn[name].seconds for turn in found) for name in asked}
             ours, theirs = found[0]["ours"], found[0]["float64"]
             looser = float(np.max((ours.upper - ours.lower) - (theirs.upper - theirs.lower)))
             yield {"method": method, **best, "width": ours.width, "their_width": theirs.width, "looser": looser}
 
 
-def finished(command: list[str], timeout: float, result: Path) -> Run:
+def finished(command: list[str], timeout: float, result: Path, environment: dict[str, str]) -> Run:
     """One tool's process on one instance; its verdict is the first word of the result file."""
     started = time.perf_counter()
     quiet = subprocess.DEVNULL
     with open(result.with_suffix(".log"), "w") as log:
-        own = {"cwd": result.parent, "env": os.environ | ONE_THREAD, "start_new_session": True}
+        own = {"cwd": result.parent, "env": environment, "start_new_session": True}
         process = subprocess.Popen(command, stdin=quiet, stdout=log, stderr=log, **own)
     before = os.times()
     while process.poll() is None:
@@ -249,7 +251,9 @@ def finished(command: list[str], timeout: float, result: Path) -> Run:
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     words = result.read_text().split() if result.exists() else []
     verdict = words[0].rstrip(",").lower() if words else ("timeout" if wall > timeout else "error")
-    return Run(verdict, wall, cpu)
+    lines = result.with_suffix(".log").read_text(errors="replace").split("\n")
+    said = [line.strip() for line in lines if line.strip()]
+    return Run(verdict, wall, cpu, "" if verdict in DECIDED or not said else said[-1][:200])
 
 
 def plain(source: Path, folder: Path) -> Path:
@@ -262,8 +266,8 @@ def plain(source: Path, folder: Path) -> Path:
 
 def compare_verdicts(index: Path, tools: dict[str, list[str]], timeout: float, until: str) -> list[Instance]:
     """All tools on all instances, printed as they end; none is begun after `until`."""
-    print(f"{'':30}" + "".join(f"{name:^25}" for name in tools))
-    print(f"{'instance':30}" + f"{'verdict':>9}{'wall s':>8}{'CPU s':>8}" * len(tools))
+    print(f"{'':20}" + "".join(f"{name:^20}" for name in tools))
+    print(f"{'instance':20}" + f"{'says':>8}{'wall':>6}{'CPU s':>6}" * len(tools))
     found = []
     for line in filter(str.strip, index.read_text().splitlines()):
         if until and time.strftime("%H:%M") >= until:
@@ -274,9 +278,12 @@ def compare_verdicts(index: Path, tools: dict[str, list[str]], timeout: float, u
         for name, command in tools.items():
             instance.runs[name] = run_tool(index.parent, instance, name, command, timeout)
         found.append(instance)
-        runs = "".join(f"{run.verdict[:8]:>9}{run.wall:8.1f}{run.cpu:8.1f}" for run in instance.runs.values())
-        short = f"{Path(instance.onnx).stem[:11]} {Path(instance.vnnlib).name.split('.vnnlib')[0][-17:]}"
-        print(f"{short:30}{runs}{' WRONG' * instance.wrong}", flush=True)
+        runs = "".join(f"{run.verdict[:7]:>8}{run.wall:6.1f}{run.cpu:6.1f}" for run in instance.runs.values())
+        short = f"{Path(instance.vnnlib).name.split('.vnnlib')[0][:20]}"
+        print(f"{short:20}{runs}{' WRONG' * instance.wrong}", flush=True)
+        for name, run in instance.runs.items():
+            if run.verdict not in (*DECIDED, "timeout"):
+                print(f"    {name} ended with: {run.last_words[:60]}", flush=True)
     return found
 
 
@@ -286,7 +293,10 @@ def run_tool(root: Path, instance: Instance, name: str, command: list[str], time
         files = {key: plain(root / getattr(instance, key), Path(folder)) for key in ("onnx", "vnnlib")}
         result = Path(folder) / "result"
         words = [word.format(**files, timeout=f"{timeout:g}", result=result) for word in shlex.split(CALLS[name])]
-        return finished([*command, *words], timeout, result)
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | ONE_THREAD
+        if name == "ours":
+            environment["PYTHONPATH"] = str(ROOT)
+        return finished([*command, *words], timeout, result, environment)
 
 
 def there(name: str, command: str) -> list[str] | None:
@@ -318,7 +328,6 @@ def main() -> int:
         given = {name: there(name, getattr(options, name)) for name in ("vibecheck", "neuralsat")}
         own = [sys.executable, "-P", "-m", "verifier"]
         tools = {"ours": own} | {name: words for name, words in given.items() if words}
-        os.environ["PYTHONPATH"] = str(ROOT)
         instances = compare_verdicts(options.verdicts, tools, options.timeout, options.until)
     if options.json:
         figures = {"bounds": bounds, "verdicts": [asdict(instance) for instance in instances]}
