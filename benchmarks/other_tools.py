@@ -6,7 +6,7 @@
 
 Each of the others lives in an environment of its own (`pip install bound-propagation`, `vibecheck-nn`, `neuralsat`); a
 tool that is not given, or not there, is left out with a message. Bounds: of a network's outputs over the first box of a
-property, the same weights for both (`benchmarks.other_bounds`), CPU time, best of `--repeat`, in turn. Theirs are
+property, the same weights for both (`benchmarks.other_bounds`), CPU time, best of `--repeat`. Theirs are
 in float32, its default, and in float64, which ours are in, with their rounding covered.
 Verdicts: each tool's process from start to end, one at a time, in turn, called as in VNN-COMP; wall and CPU time.
 INSTANCES.jsonl has a line an instance: {"onnx", "vnnlib", "truth"}, paths relative to it. Start it pinned to one core
@@ -48,7 +48,9 @@ from verifier.network.linear_maps import Convolution, Dense, Identity, LinearMap
 
 ROOT = Path(__file__).parents[1]
 DTYPES = ("float32", "float64")
-GRACE = 15.0
+MORE = 6
+"""Times as many repeats of interval bounds, which take milliseconds."""
+GRACE = 10.0
 """Seconds after its timeout when a tool is killed."""
 DECIDED = ("sat", "unsat")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -226,8 +228,8 @@ def rows_of(network: Network, box: Any, python: str, repeat: int) -> Iterator[di
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
             worker = stack.enter_context(subprocess.Popen(command, text=True, env=os.environ | ONE_THREAD, **pipes))
             asked[dtype] = partial(their_bounds, worker)
-        for method in ("interval", "crown"):
-            found = [{name: ask(method) for name, ask in asked.items()} for _ in range(repeat + 1)][1:]  # warm
+        for method, turns in (("interval", MORE * repeat), ("crown", repeat)):
+            found = [{name: ask(method) for name, ask in asked.items()} for _ in range(1 + turns)][1:]  # warm
             best = {name: min(turn[name].seconds for turn in found) for name in asked}
             ours, theirs = found[0]["ours"], found[0]["float64"]
             looser = float(np.max((ours.upper - ours.lower) - (theirs.upper - theirs.lower)))
