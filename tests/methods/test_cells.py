@@ -165,3 +165,16 @@ def test_what_compares_comparisons_is_affine():
     x[:, 2:] = known[2:]
     for other in (fixed, simple):
         np.testing.assert_allclose(other.forward(x), network.forward(x), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["auto", "inputs", "interval"])
+def test_no_whole_number_outside_of_the_box_is_a_witness(tmp_path, method):
+    nodes = [NODE("Greater", ["p", "two"], ["c"]), NODE("Cast", ["c"], ["y"], to=TensorProto.FLOAT)]
+    model = model_of(nodes, {"p": (1,)}, ["y"], {"two": i64(2)}, 16)
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.INT64
+    onnx.save(model, tmp_path / "m.onnx")
+    network = load_network(tmp_path / "m.onnx")
+    verdict = decide(
+        network, asked(tmp_path, network, [3.2], [3.4], "(>= Y_0 0.5)"), METHODS[method], Options(timeout=5)
+    )
+    assert verdict.witness is None

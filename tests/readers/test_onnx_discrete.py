@@ -219,3 +219,11 @@ def test_a_length_that_the_input_decides_is_told(tmp_path):
 def test_top_k(tmp_path, largest, shape, axis, count):
     nodes = [NODE("TopK", ["a", "k"], ["v", "p"], axis=axis, largest=largest), as_float("p", "q")]
     agrees(tmp_path, nodes, {"a": shape}, {"k": i64(count)}, low=-1.0, high=1.0, outputs=("v", "q"))
+
+
+@pytest.mark.parametrize("op", ["Acos", "Acosh", "Atanh", "Tan", "Cosh", "Log"])
+@pytest.mark.parametrize("asked", ["IsNaN", "IsInf"])
+def test_what_may_not_be_finite_is_not_asked_about(tmp_path, op, asked):
+    nodes = [NODE(op, ["a"], ["b"]), NODE(asked, ["b"], ["c"]), as_float("c")]
+    with pytest.raises(ModelError, match="may leave the finite numbers"):
+        load(model_of(nodes, {"a": (2,)}, ["y"], {}, 20), tmp_path)

@@ -51,7 +51,7 @@ def _known(node: Node, known: np.ndarray, fixed: Affine, free: Selection) -> Nod
         reached = linear_map.magnitude.apply((~known).astype(np.float64)) > 0
         if _exact(linear_map):
             added = linear_map.apply(fixed.bias)
-            magnitude = np.where(bias == 0, np.abs(added), magnitude + 2 * np.abs(added))
+            magnitude = np.where(bias == 0, magnitude, magnitude + np.abs(added)) + np.abs(added)
             bias = bias + added
         else:
             bias, magnitude = with_moved_bias(bias, magnitude, linear_map, fixed)
