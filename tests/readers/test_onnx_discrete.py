@@ -233,6 +233,14 @@ def test_what_may_not_be_finite_is_not_asked_about(tmp_path, op, asked):
         load(model_of(nodes, {"a": (2,)}, ["y"], {}, 20), tmp_path)
 
 
+@pytest.mark.parametrize("op", ["Equal", "GreaterOrEqual", "LessOrEqual"])
+def test_what_may_be_nan_is_not_compared_with_itself(tmp_path, op):
+    nodes = [NODE("Acos", ["a"], ["b"]), NODE(op, ["b", "b"], ["c"]), as_float("c")]
+    with pytest.raises(ModelError, match="may leave the finite numbers"):
+        load(model_of(nodes, {"a": (2,)}, ["y"], {}, 20), tmp_path)
+    agrees(tmp_path, [NODE(op, ["a", "a"], ["c"]), as_float("c")], {"a": (2,)})
+
+
 @pytest.mark.parametrize("op", ["Add", "Sub", "Mul"])
 @pytest.mark.parametrize("kind", ["INT8", "UINT8", "INT32"])
 def test_integers_wrap_around(tmp_path, op, kind):
