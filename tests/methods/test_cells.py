@@ -196,3 +196,17 @@ def test_rounding_does_not_decide_a_step_of_known_inputs():
     exact = with_known_inputs(network, np.array([0.0, np.nan]))
     bounds = interval_bounds(exact, np.array([[0.0, 0.0]]), np.array([[0.0, 1.0]]))[-1]
     assert bounds.lower[0, 0] == bounds.upper[0, 0] == 0.0
+
+
+def test_what_rounding_carries_across_a_jump_is_told(tmp_path):
+    """Of real numbers, 3 * 0.1 in float32's decimals is not 0.3 in them; as the runtime rounds the product, it is."""
+    nodes = [
+        NODE("Mul", ["x", "w"], ["a"]),
+        NODE("Equal", ["a", "t"], ["c"]),
+        NODE("Cast", ["c"], ["y"], to=TensorProto.FLOAT),
+    ]
+    tenth, three = np.array([0.1], np.float32), np.array([0.3], np.float32)
+    onnx.save(model_of(nodes, {"x": (1,)}, ["y"], {"w": tenth, "t": three}, 16), tmp_path / "m.onnx")
+    network = load_network(tmp_path / "m.onnx")
+    query = asked(tmp_path, network, [3.0], [3.0], "(>= Y_0 0.5)")
+    assert "across a jump" in decide(network, query, METHODS["interval"], Options(timeout=20)).detail

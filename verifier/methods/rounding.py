@@ -14,6 +14,7 @@ from verifier.arrays import convert_like, to_numpy
 from verifier.bounds.float_error import perturbed, work
 from verifier.errors import VerifierError
 from verifier.methods.task import Task
+from verifier.network.stepped import has_jumps
 from verifier.property.query import Box
 
 POINTS = 8
@@ -38,7 +39,8 @@ def rounding_remark(task: Task) -> str:
         return ""
     points = _points(box)
     with np.errstate(all="ignore"):
-        return _overflow_remark(task, points) or _remark(task, disjunct, points, max(margin, 0.0))
+        found = _overflow_remark(task, points) or _remark(task, disjunct, points, max(margin, 0.0))
+        return found or _jump_remark(task, disjunct, points)
 
 
 def _overflow_remark(task: Task, points: np.ndarray) -> str:
@@ -49,6 +51,20 @@ def _overflow_remark(task: Task, points: np.ndarray) -> str:
     return (
         "proved in real arithmetic: ONNX Runtime comes to NaN or infinity at some inputs, as a softmax that is written "
         "out overflows in float32; that is no violation, nor what the model is meant to say"
+    )
+
+
+def _jump_remark(task: Task, disjunct: int, points: np.ndarray) -> str:
+    """Whether the runtime, whose rounding may carry a value across a jump, computes a violation at one of the points."""
+    outputs = _runtime_outputs(task, points) if has_jumps(task.network) else None
+    if outputs is None:
+        return ""
+    patterns = task.query.patterns
+    if (_margins(task, disjunct, points @ patterns.inputs.T + outputs @ patterns.outputs.T) >= 0).all():
+        return ""
+    return (
+        "proved in real arithmetic: ONNX Runtime computes a violation at some inputs, as float32's own rounding carries "
+        "a value across a jump there"
     )
 
 
