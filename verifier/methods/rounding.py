@@ -55,7 +55,7 @@ def _overflow_remark(task: Task, points: np.ndarray) -> str:
 
 
 def _jump_remark(task: Task, disjunct: int, points: np.ndarray) -> str:
-    """Whether the runtime, whose rounding may carry a value across a jump, computes a violation at one of the points."""
+    """Whether the runtime, whose rounding may carry a value across a jump, computes a violation at a point."""
     outputs = _runtime_outputs(task, points) if has_jumps(task.network) else None
     if outputs is None:
         return ""
@@ -63,8 +63,8 @@ def _jump_remark(task: Task, disjunct: int, points: np.ndarray) -> str:
     if (_margins(task, disjunct, points @ patterns.inputs.T + outputs @ patterns.outputs.T) >= 0).all():
         return ""
     return (
-        "proved in real arithmetic: ONNX Runtime computes a violation at some inputs, as float32's own rounding carries "
-        "a value across a jump there"
+        "proved in real arithmetic: ONNX Runtime computes a violation at some inputs, where float32's rounding carries "
+        "a value across a jump"
     )
 
 
