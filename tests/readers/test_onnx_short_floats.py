@@ -12,7 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 import verifier
 from verifier.checker.main import check
-from verifier.errors import ModelError
+from verifier.cli.info import facts
+from verifier.errors import ModelError, PropertyError
 from verifier.evidence.replay import Replay
 from verifier.network.graph import Network
 from verifier.property.grid import Grid
@@ -154,6 +155,19 @@ def test_both_verdicts(make, name: str, tmp_path: Path) -> None:  # type: ignore
     assert Replay(network).run(x)[0] == verdict.witness.y[0] >= most - 0.02
 
 
+def test_both_verdicts_of_a_convolutional_network(tmp_path: Path) -> None:
+    network = convolutional(tmp_path)
+    small = [f"({side} X_{k} {sign}0.3)" for k in range(25) for side, sign in ((">=", "-"), ("<=", ""))]
+    middle = network.forward(np.zeros((1, 25)))[0, 0]
+    assert asked(tmp_path, network, *small, "(>= Y_0 0.999)").status is Status.UNSAT
+    verdict = asked(tmp_path, network, *small, f"(>= Y_0 {middle + 0.01:.6f})")
+    assert verdict.witness is not None
+    x = verdict.witness.x
+    assert (x == x.astype(np.float16)).all()
+    assert np.abs(x).max() <= 0.3
+    assert Replay(network).run(x)[0] == verdict.witness.y[0] >= middle + 0.01
+
+
 def test_an_input_fixed_to_a_decimal_is_the_nearest_float16(tmp_path: Path) -> None:
     fixed = ("(>= X_0 0.1)", "(<= X_0 0.1)", "(>= X_1 0)", "(<= X_1 1)")
     verdict = asked(tmp_path, dense(tmp_path), *fixed, "(>= Y_0 -100)")
@@ -211,3 +225,42 @@ def test_the_checker_follows_a_proof(tmp_path: Path) -> None:
     verdict = verifier.verify(network, query, proof=tmp_path / "proof.npz")
     assert verdict.status is Status.UNSAT
     assert check(tmp_path / "net.onnx", tmp_path / "p.vnnlib", tmp_path / "proof.npz") == ("accepted", "")
+    query = asked_query(tmp_path, network, *UNIT_BOX, "(>= Y_0 -1)")
+    assert verifier.verify(network, query, proof=tmp_path / "witness.npz").status is Status.SAT
+    assert check(tmp_path / "net.onnx", tmp_path / "p.vnnlib", tmp_path / "witness.npz") == ("accepted", "")
+
+
+def test_the_checker_reads_weights_of_bfloat16_and_no_cast_to_it(tmp_path: Path) -> None:
+    casts = [node("Cast", ["x"], ["wide"], to=F32), node("Cast", ["w"], ["v"], to=F32)]
+    nodes, weights = [*casts, node("MatMul", ["wide", "v"], ["h"])], {"w": draw(2, 2).astype(BRAIN)}
+    network = network_of(tmp_path, [*nodes, node("Neg", ["h"], ["y"])], weights, (1, 2), (BF16, F32))
+    query = asked_query(tmp_path, network, *UNIT_BOX, "(>= Y_0 3)")
+    assert verifier.verify(network, query, proof=tmp_path / "proof.npz").status is Status.UNSAT
+    assert check(tmp_path / "net.onnx", tmp_path / "p.vnnlib", tmp_path / "proof.npz") == ("accepted", "")
+    rounded = network_of(tmp_path, [*nodes, node("Cast", ["h"], ["y"], to=BF16)], weights, (1, 2), (BF16, BF16))
+    query = asked_query(tmp_path, rounded, *UNIT_BOX, "(>= Y_0 3)")
+    verdict = verifier.verify(rounded, query, proof=tmp_path / "none.npz")
+    assert verdict.status is Status.UNSAT
+    assert "rounding" in verdict.proof
+
+
+def test_types_are_told(tmp_path: Path) -> None:
+    told = dict(facts(dense(tmp_path)))
+    assert told["input x"] == "1x2 float16, 2 entries"
+    assert told["rounds to"].startswith("float16")
+    told = dict(facts(stored_in_bfloat16(tmp_path)))
+    assert told["output y"] == "scalar bfloat16, 1 entries"
+
+
+def test_a_typed_property(tmp_path: Path) -> None:
+    network = dense(tmp_path)
+    text = "(vnnlib-version <2.0>) (declare-network N (declare-input X {} [1,2]) (declare-output Y {} [1,2]))"
+    rows = "(assert (and (>= X[0,0] 0.1) (<= X[0,0] 0.1) (>= X[0,1] 0.0) (<= X[0,1] 1.0))) (assert (>= Y[0,0] -9.0))"
+    path = tmp_path / "p.vnnlib"
+    path.write_text(text.format("float16", "float16") + rows)
+    verdict = verifier.verify(network, verifier.load_property(path, network))
+    assert verdict.witness is not None
+    assert verdict.witness.x[0] == np.float16(0.1)
+    path.write_text(text.format("float32", "float16") + rows)
+    with pytest.raises(PropertyError, match="input X is float32, the network's x is float16"):
+        verifier.load_property(path, network)

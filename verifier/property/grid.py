@@ -32,6 +32,8 @@ class Grid:
     @classmethod
     def of(cls, ports: Sequence[Port]) -> Grid:
         """The grid of a network's inputs."""
+        if not any(port.dtype in SHORT for port in ports):
+            return FLOAT32
         types = np.repeat([port.dtype for port in ports], [port.size for port in ports])
         return cls(tuple((name, types == name) for name in SHORT if (types == name).any()))
 
