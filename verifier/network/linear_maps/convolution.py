@@ -45,9 +45,6 @@ SMALLEST_IMAGE = 64
 FEWEST_VECTORS = 64
 """Vectors from which on they are looked at so: it takes 0.1 ms, as long as a small convolution of a few vectors."""
 
-FEWEST_CHANNELS = 8
-"""Channels from which on torch is quicker than matrix products in float64, by the adjoint of the mirrored kernel."""
-
 Reached: TypeAlias = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Takes the parts of the input that vectors occupy to parts of the output, both as first and past last positions."""
 
@@ -188,16 +185,11 @@ class Convolution(LinearMap):
         """`apply`, without a look at what is 0."""
         if self._dense is not None:
             return self._dense.apply(x)
-        if not self._by_torch(x):
-            return self._in_chunks(x, self._apply, self.out_size)
         xp = namespace(x)
-        images = xp.reshape(x, (-1, *self.in_shape[1:]))
-        if x.dtype == xp.float32:
-            found = torch_kernels.convolved(images, self.kernel, self.window)
-        elif self._mirrored is not None and self._group_in >= FEWEST_CHANNELS:
-            found = torch_kernels.transposed(images, self._mirrored.kernel, self._mirrored.window, self.out_shape[2:])
-        else:
+        if x.dtype != xp.float32 or not self._by_torch(x):
             return self._in_chunks(x, self._apply, self.out_size)
+        images = xp.reshape(x, (-1, *self.in_shape[1:]))
+        found = torch_kernels.convolved(images, self.kernel, self.window)
         return xp.reshape(found, (*x.shape[:-1], self.out_size))
 
     def whole_adjoint(self, y: Array) -> Array:
