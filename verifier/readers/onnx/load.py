@@ -35,6 +35,7 @@ from verifier.readers.onnx.schema import attribute_value, schema_of
 from verifier.readers.onnx.standard import MANY, TABLES, Schema
 from verifier.readers.onnx.tensors import Tensor, Variable, is_float
 from verifier.readers.onnx.types import rounded_to, type_named, typed
+from verifier.readers.onnx.wrapping import of_types, within_type
 
 COARSENESS = ("", *SHORT).index
 """The order of `Network.rounds_to`."""
@@ -96,6 +97,7 @@ class GraphReader:
         """Lowers the nodes that the outputs need."""
         start = 0
         numbers = Variable(0, (self.builder.nodes[0].size,))
+        self.builder.ranges[0] = of_types(self.ports)
         for port in self.ports:
             part = slice(start, start + port.size)
             tensor = self.builder.move([numbers], lambda a, s=part, p=port: a[s].reshape(p.shape))
@@ -184,7 +186,8 @@ class GraphReader:
             raise ModelError("minus infinity as an entry is read before Softmax only", place, "use a finite number")
         call = Call(self.builder, node.op_type, schema.since, operands, attributes, len(node.output), place)
         result = lowering.lower(call)
-        return typed(node.op_type, attributes, operands, result if isinstance(result, tuple) else (result,))
+        results = typed(node.op_type, attributes, operands, result if isinstance(result, tuple) else (result,))
+        return tuple(within_type(self.builder, node.op_type, made) for made in results)
 
     def _defined(
         self, node: onnx.NodeProto, version: int, operands: tuple[Tensor | None, ...], place: str

@@ -171,10 +171,15 @@ def _require_total(call: Call) -> None:
             continue
         seen.add(k)
         node = graph.nodes[k]
-        if isinstance(node, Elementwise) and node.function.name in PARTIAL:
+        if isinstance(node, Elementwise) and node.function.name not in TOTAL:
             raise call.error(f"what it looks at comes from {node.function.name}, which may leave the finite numbers")
         waiting += node.operands
 
 
-PARTIAL = frozenset({"exp", "log", "power", "reciprocal", "reciprocal or one", "sqrt"})
-"""Functions that are not finite everywhere, or overflow within usual numbers."""
+TOTAL = frozenset(
+    {
+        "asinh", "atan", "clip", "cos", "elu", "erf", "floor", "gelu", "hard swish", "near", "relu", "round", "selu",
+        "sigmoid", "sign", "sin", "softplus", "softsign", "step", "swish", "tanh", "truncation",
+    }
+)  # fmt: skip
+"""Functions that are finite everywhere, and do not overflow within usual numbers."""
