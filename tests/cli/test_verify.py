@@ -279,6 +279,7 @@ def test_info_tells_what_the_network_is() -> None:
     assert done.returncode == 0
     assert "64 entries" in done.stdout
     assert "relu" in done.stdout
+    assert "multiplications" in done.stdout
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")

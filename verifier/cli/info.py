@@ -78,16 +78,29 @@ def facts(network: Network) -> list[tuple[str, str]]:
         if isinstance(node, Elementwise):
             functions[node.function.name] += node.size
     maps = Counter(type(m).__name__ for n in affine for m in n.maps)
+    work = sum(m.multiplications for n in affine for m in n.maps)
+    values = sum(n.size for n in network.nodes)
     exact = all(n.function.pieces is not None for n in network.nodes if isinstance(n, Elementwise)) and not products
     return [
         *((f"input {p.name}", f"{_shape(p.shape)} {p.dtype}, {p.size} entries") for p in network.inputs),
         *((f"output {p.name}", f"{_shape(p.shape)} {p.dtype}, {p.size} entries") for p in network.outputs),
         *([("note", network.note)] if network.note else []),
+        *([("rounds to", f"{network.rounds_to}; proofs are of real numbers")] if network.rounds_to else []),
         ("affine nodes", f"{len(affine)} ({', '.join(f'{count} {name}' for name, count in maps.most_common())})"),
         *((f"activation {name}", f"{count} neurons") for name, count in functions.most_common()),
         ("products", str(sum(n.size for n in products))),
+        ("a pass", f"{_counted(work)} multiplications, {_counted(values)} values"),
+        ("a bound's row", f"{8 * values / 1e6:.2g} MB where nothing of it is known to be 0"),
         ("methods", "all; milp is complete" if exact else "all; milp is not complete here: not piecewise linear"),
     ]
+
+
+def _counted(count: int) -> str:
+    """A number as one says it: 105 million."""
+    for unit, name in ((10**9, "billion"), (10**6, "million")):
+        if count >= unit:
+            return f"{count / unit:.3g} {name}"
+    return f"{count:,}"
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -26,7 +26,7 @@ IMPORT = 2.0
 LEFT = 10.0
 """Seconds that it must have left."""
 
-MULTIPLICATIONS = 1e6
+MULTIPLICATIONS = 2e5
 """Of all convolutions in one pass, from which on they are most of the work."""
 
 LARGE = 2e7
@@ -62,7 +62,7 @@ def convolution_work(network: Network) -> float:
 def _work(linear_map: LinearMap) -> float:
     match linear_map:
         case Convolution():
-            return float(linear_map.out_size) * linear_map.terms
+            return float(linear_map.multiplications)
         case Adjoint():
             return _work(linear_map.of)
         case Composition():

@@ -64,6 +64,11 @@ class LinearMap(ABC):
         return self.signed(-1)
 
     @property
+    def multiplications(self) -> int:
+        """How many `apply` takes for one vector, about."""
+        return self.out_size * self.terms
+
+    @property
     def exact_rows(self) -> Array | None:
         """Which entries of `apply` are exact in floating point and in their weights, booleans, shape (out_size,)."""
         return None

@@ -25,6 +25,10 @@ class Adjoint(LinearMap):
     def adjoint(self, y: Array) -> Array:
         return self.of.apply(y)
 
+    @property
+    def multiplications(self) -> int:
+        return self.of.multiplications
+
     def absolute(self) -> Adjoint:
         return Adjoint(self.of.absolute())
 
@@ -64,6 +68,10 @@ class Composition(LinearMap):
 
     def adjoint(self, y: Array) -> Array:
         return self.inner.adjoint(self.outer.adjoint(y))
+
+    @property
+    def multiplications(self) -> int:
+        return self.outer.multiplications + self.inner.multiplications
 
     def absolute(self) -> Composition:
         return Composition(self.outer.absolute(), self.inner.absolute())

@@ -22,6 +22,10 @@ class Identity(LinearMap):
     def __init__(self, size: int) -> None:
         self.in_size = self.out_size = size
 
+    @property
+    def multiplications(self) -> int:
+        return 0
+
     def apply(self, x: Array) -> Array:
         return x
 

@@ -42,6 +42,10 @@ class Selection(LinearMap):
     def _rounds(self) -> list[tuple[Array, Array]]:
         return [(self._convert(into), self._convert(take)) for into, take in _rounds(self.indices)]
 
+    @property
+    def multiplications(self) -> int:
+        return 0
+
     def apply(self, x: Array) -> Array:
         xp = namespace(x)
         if self.in_size == 0:

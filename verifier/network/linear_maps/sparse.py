@@ -34,6 +34,10 @@ class Sparse(LinearMap):
         flat = np.reshape(y, (-1, self.out_size))
         return np.reshape((self.matrix.T @ flat.T).T, (*y.shape[:-1], self.in_size))
 
+    @property
+    def multiplications(self) -> int:
+        return int(self.matrix.nnz)
+
     def absolute(self) -> Sparse:
         return Sparse(abs(self.matrix), self.matrix.dtype)
 

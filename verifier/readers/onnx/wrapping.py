@@ -36,8 +36,7 @@ def of_types(ports: Sequence[Port]) -> Ends:
     """What the inputs may be, by their types."""
     low, high = [], []
     for port in ports:
-        kind = np.dtype(port.dtype)
-        ends = np.iinfo(kind) if kind.kind in "iu" else None
+        ends = np.iinfo(port.dtype) if port.integral else None
         low.append(np.full(port.size, -np.inf if ends is None else float(ends.min)))
         high.append(np.full(port.size, np.inf if ends is None else float(ends.max)))
     return np.concatenate([*low, np.zeros(0)]), np.concatenate([*high, np.zeros(0)])
