@@ -209,7 +209,8 @@ def radius(
 
     Args:
         network: a classifier, one output a class.
-        sample: flat, or of the network's input shape up to axes of length 1; rounded to float32.
+        sample: flat, or of the network's input shape up to axes of length 1; rounded to the type of the
+            network's input (float32 for float64).
         label: the sample's class; None for the network's own, as ONNX Runtime computes it.
         norm: 1, 2 or `math.inf`; 0 counts the entries that an attack has to change, and has no certificates.
         options: methods, the data's range, timeout (60 s if not given).
@@ -252,7 +253,7 @@ def accuracy(
     Args:
         network: a classifier, one output a class.
         x: samples, shape (N, ...), each flat or of the network's input shape up to axes of length 1; rounded to
-            float32.
+            the type of the network's input (float32 for float64).
         labels: their classes, integers, shape (N,).
         options: sizes, norm, methods, the data's range.
         workers: processes that work at the same time; a script that asks for several has to be importable, as those of

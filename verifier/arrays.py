@@ -24,9 +24,10 @@ def namespace(*arrays: Array) -> Any:
 
     NumPy follows the standard since version 2.1; its compatibility wrapper would take longer to import than NumPy.
     """
-    if all(isinstance(a, (np.ndarray, np.generic)) for a in arrays):
-        return np
-    return array_namespace(*arrays)
+    for a in arrays:  # a plain loop: this is asked a hundred thousand times a minute
+        if not isinstance(a, (np.ndarray, np.generic)):
+            return array_namespace(*arrays)
+    return np
 
 
 def convert_like(example: Array) -> Convert:

@@ -39,6 +39,41 @@ def session_of(model: bytes, place: str) -> InferenceSession:
         raise ModelError(f"ONNX Runtime does not accept the model ({one_line(error)})", place) from error
 
 
+def with_float32_ports(model: bytes) -> bytes:
+    """A model whose inputs and outputs of type bfloat16 are float32 ones, by casts; their names are `widened`.
+
+    A float32 input that is a bfloat16 number, and every bfloat16 output, is cast without rounding. The runtime's
+    Python interface knows no arrays of that type.
+
+    Args:
+        model: a serialised model.
+    """
+    import onnx
+    from onnx import TensorProto, helper
+
+    read = onnx.load_model_from_string(model)
+    graph, stored = read.graph, {tensor.name for tensor in read.graph.initializer}
+    nodes = list(graph.node)
+    for port in graph.input:
+        kind = port.type.tensor_type
+        if kind.elem_type == TensorProto.BFLOAT16 and port.name not in stored:
+            nodes.insert(0, helper.make_node("Cast", [widened(port.name)], [port.name], to=TensorProto.BFLOAT16))
+            port.name, kind.elem_type = widened(port.name), TensorProto.FLOAT
+    for port in graph.output:
+        kind = port.type.tensor_type
+        if kind.elem_type == TensorProto.BFLOAT16:
+            nodes.append(helper.make_node("Cast", [port.name], [widened(port.name)], to=TensorProto.FLOAT))
+            port.name, kind.elem_type = widened(port.name), TensorProto.FLOAT
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return bytes(read.SerializeToString())
+
+
+def widened(name: str) -> str:
+    """What an input or output of type bfloat16 is called where it is made float32."""
+    return f"{name} as float32"
+
+
 def run(session: InferenceSession, wanted: Sequence[str], feed: dict[str, np.ndarray], place: str) -> list[Any]:
     """The outputs named `wanted`.
 

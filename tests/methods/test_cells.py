@@ -10,11 +10,12 @@ import pytest
 from onnx import TensorProto, helper
 
 from tests.readers.onnx_models import draw, i64, model_of, run
+from verifier.bounds.interval import interval_bounds
 from verifier.evidence.replay import Replay
 from verifier.methods.cells import spans_of, with_cells
 from verifier.methods.options import Options
 from verifier.methods.registry import METHODS, decide
-from verifier.network.functions import Near, Step
+from verifier.network.functions import Near, Round, Step
 from verifier.network.graph import Affine, Elementwise, Input, Network
 from verifier.network.linear_maps import Composition, Dense, Identity, Scaling, Selection
 from verifier.network.two_valued import with_known_inputs, with_two_valued
@@ -165,3 +166,47 @@ def test_what_compares_comparisons_is_affine():
     x[:, 2:] = known[2:]
     for other in (fixed, simple):
         np.testing.assert_allclose(other.forward(x), network.forward(x), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["auto", "inputs", "interval"])
+def test_no_whole_number_outside_of_the_box_is_a_witness(tmp_path, method):
+    nodes = [NODE("Greater", ["p", "two"], ["c"]), NODE("Cast", ["c"], ["y"], to=TensorProto.FLOAT)]
+    model = model_of(nodes, {"p": (1,)}, ["y"], {"two": i64(2)}, 16)
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.INT64
+    onnx.save(model, tmp_path / "m.onnx")
+    network = load_network(tmp_path / "m.onnx")
+    verdict = decide(
+        network, asked(tmp_path, network, [3.2], [3.4], "(>= Y_0 0.5)"), METHODS[method], Options(timeout=5)
+    )
+    assert verdict.witness is None
+
+
+def test_rounding_does_not_decide_a_step_of_known_inputs():
+    """Half-way between two steps, in real numbers, is 25.5 * scale; 1 / scale as computed makes less of it."""
+    scale = float(np.float32(0.11597204))
+    at = 25.5 * scale
+    assert at / 25.5 == scale
+    assert np.rint(at * (1.0 / scale)) == 25.0
+    quotient = Affine((0,), (Scaling(np.array([1.0 / scale, 1.0])),), np.zeros(2))
+    network = Network((Input(2), quotient, Elementwise((1,), Round(), 2), Affine((2,), (Identity(2),), np.zeros(2))))
+    found = interval_bounds(
+        with_known_inputs(network, np.array([at, np.nan])), np.array([[at, 0.0]]), np.array([[at, 1.0]])
+    )
+    assert found[-1].lower[0, 0] <= 26.0 <= found[-1].upper[0, 0]
+    exact = with_known_inputs(network, np.array([0.0, np.nan]))
+    bounds = interval_bounds(exact, np.array([[0.0, 0.0]]), np.array([[0.0, 1.0]]))[-1]
+    assert bounds.lower[0, 0] == bounds.upper[0, 0] == 0.0
+
+
+def test_what_rounding_carries_across_a_jump_is_told(tmp_path):
+    """Of real numbers, 3 * 0.1 in float32's decimals is not 0.3 in them; as the runtime rounds the product, it is."""
+    nodes = [
+        NODE("Mul", ["x", "w"], ["a"]),
+        NODE("Equal", ["a", "t"], ["c"]),
+        NODE("Cast", ["c"], ["y"], to=TensorProto.FLOAT),
+    ]
+    tenth, three = np.array([0.1], np.float32), np.array([0.3], np.float32)
+    onnx.save(model_of(nodes, {"x": (1,)}, ["y"], {"w": tenth, "t": three}, 16), tmp_path / "m.onnx")
+    network = load_network(tmp_path / "m.onnx")
+    query = asked(tmp_path, network, [3.0], [3.0], "(>= Y_0 0.5)")
+    assert "across a jump" in decide(network, query, METHODS["interval"], Options(timeout=20)).detail

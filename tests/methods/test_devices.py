@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,7 +39,7 @@ class Copies:
 
 
 @pytest.fixture
-def copies(monkeypatch: pytest.MonkeyPatch) -> Iterator[Copies]:
+def copies(monkeypatch: pytest.MonkeyPatch) -> Copies:
     counted = Copies()
     for name in ("cpu", "numpy", "__array__", "tolist"):
         own = getattr(torch.Tensor, name)
@@ -50,7 +49,7 @@ def copies(monkeypatch: pytest.MonkeyPatch) -> Iterator[Copies]:
             return own(tensor, *args, **named)  # type: ignore[operator]
 
         monkeypatch.setattr(torch.Tensor, name, counting)
-    yield counted
+    return counted
 
 
 @pytest.mark.parametrize("method", sorted(set(METHODS) - SLOW))

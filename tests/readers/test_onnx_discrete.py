@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
 from tests.readers.onnx_models import f32, i64, load, model_of, run
+from verifier.bounds.interval import interval_bounds
 from verifier.errors import ModelError
+from verifier.network.graph import Elementwise
+from verifier.network.whole import with_types_kept
 
 NODE = helper.make_node
 
@@ -219,3 +223,52 @@ def test_a_length_that_the_input_decides_is_told(tmp_path):
 def test_top_k(tmp_path, largest, shape, axis, count):
     nodes = [NODE("TopK", ["a", "k"], ["v", "p"], axis=axis, largest=largest), as_float("p", "q")]
     agrees(tmp_path, nodes, {"a": shape}, {"k": i64(count)}, low=-1.0, high=1.0, outputs=("v", "q"))
+
+
+@pytest.mark.parametrize("op", ["Acos", "Acosh", "Atanh", "Tan", "Cosh", "Log"])
+@pytest.mark.parametrize("asked", ["IsNaN", "IsInf"])
+def test_what_may_not_be_finite_is_not_asked_about(tmp_path, op, asked):
+    nodes = [NODE(op, ["a"], ["b"]), NODE(asked, ["b"], ["c"]), as_float("c")]
+    with pytest.raises(ModelError, match="may leave the finite numbers"):
+        load(model_of(nodes, {"a": (2,)}, ["y"], {}, 20), tmp_path)
+
+
+@pytest.mark.parametrize("op", ["Equal", "GreaterOrEqual", "LessOrEqual"])
+def test_what_may_be_nan_is_not_compared_with_itself(tmp_path, op):
+    nodes = [NODE("Acos", ["a"], ["b"]), NODE(op, ["b", "b"], ["c"]), as_float("c")]
+    with pytest.raises(ModelError, match="may leave the finite numbers"):
+        load(model_of(nodes, {"a": (2,)}, ["y"], {}, 20), tmp_path)
+    agrees(tmp_path, [NODE(op, ["a", "a"], ["c"]), as_float("c")], {"a": (2,)})
+
+
+@pytest.mark.parametrize("op", ["Add", "Sub", "Mul"])
+@pytest.mark.parametrize("kind", ["INT8", "UINT8", "INT32"])
+def test_integers_wrap_around(tmp_path, op, kind):
+    """What the runtime computes lies in the bounds, also where it leaves the type."""
+    number = getattr(TensorProto, kind)
+    dtype = helper.tensor_dtype_to_np_dtype(number)
+    top = int(np.iinfo(dtype).max)
+    nodes = [NODE(op, ["a", "k"], ["c"]), as_float("c")]
+    model = model_of(nodes, {"a": (3,)}, ["y"], {"k": np.array([2, top // 2, 0], dtype)}, 16)
+    model.graph.input[0].type.tensor_type.elem_type = number
+    network = load(model, tmp_path)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    for x in (np.zeros(3, dtype), np.full(3, 1, dtype), np.full(3, top, dtype), np.full(3, np.iinfo(dtype).min, dtype)):
+        wanted = session.run(None, {"a": x})[0].astype(np.float64)
+        found = interval_bounds(network, x[None].astype(np.float64), x[None].astype(np.float64))[-1]
+        room = 1e-7 * np.abs(wanted)  # of the cast to float32
+        assert ((found.lower[0] <= wanted + room) & (wanted - room <= found.upper[0])).all()
+
+
+def test_ends_of_types_go_where_nothing_leaves_them(tmp_path):
+    nodes = [NODE("Mul", ["a", "k"], ["c"]), NODE("Add", ["c", "k"], ["d"]), as_float("d")]
+    model = model_of(nodes, {"a": (1,)}, ["y"], {"k": np.array([3], np.int32)}, 16)
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.INT32
+    network = load(model, tmp_path)
+    for end, kept in ((1000.0, 0), (2.0**30, 2)):
+        bounds = [(b.lower[0], b.upper[0]) for b in interval_bounds(network, np.array([[0.0]]), np.array([[end]]))]
+        made = with_types_kept(network, bounds)
+        assert (
+            sum(isinstance(n, Elementwise) and np.isfinite(getattr(n.function, "greatest", np.inf)) for n in made.nodes)
+            == kept
+        )

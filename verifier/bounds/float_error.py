@@ -23,7 +23,7 @@ def perturbed(network: Network, points: Array, unit: float, rng: np.random.Gener
 
     Args:
         points: shape (N, input_size).
-        unit: of the network's own type, 2**-24 for float32.
+        unit: of the network's own type, 2**-24 for float32, 2**-11 for float16, 2**-8 for bfloat16.
         rng: of the errors.
     """
     convert = convert_like(points)

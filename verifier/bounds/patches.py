@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from verifier.network.linear_maps import Adjoint, Composition, Convolution, Identity, LinearMap, Scaling
-from verifier.network.linear_maps.windows import Group, occupied
+from verifier.network.linear_maps.windows import Group, all_windows, occupied
 
 NARROW = 0.5
 """The part of an image up to which windows are worth their copies."""
@@ -49,7 +48,7 @@ class Patches:
         count, spatial = len(self.values), self.shape[1:]
         padded = np.zeros((count, self.shape[0], *(n + 2 * s for n, s in zip(spatial, self.sizes, strict=True))))
         if count:
-            view = _windows(padded, self.sizes, writeable=True)
+            view = all_windows(padded, self.sizes, writeable=True)
             view[(np.arange(count), *self._places())] = self.values
         inside = (slice(s, s + n) for n, s in zip(spatial, self.sizes, strict=True))
         return np.reshape(padded[(slice(None), slice(None), *inside)], (count, -1))
@@ -58,7 +57,7 @@ class Patches:
         """The windows of one value for each entry of the image, shape (size,); shape (R, channels, *sizes)."""
         pads = [(0, 0), *((s, s) for s in self.sizes)]
         padded = np.pad(np.reshape(entries, self.shape), pads)
-        return _windows(padded[None], self.sizes)[(np.zeros(len(self.values), np.int64), *self._places())]
+        return all_windows(padded[None], self.sizes)[(np.zeros(len(self.values), np.int64), *self._places())]
 
     def dot(self, entries: np.ndarray) -> np.ndarray:
         """Each row times one value for each entry of the image, shape (R,)."""
@@ -102,7 +101,7 @@ def patches(rows: np.ndarray, shape: tuple[int, ...]) -> Patches | None:
     empty = Patches(np.zeros((len(rows), shape[0], *sizes)), starts, shape)
     if not empty.narrow:
         return None
-    return empty.with_values(_windows(images, tuple(sizes))[(np.arange(len(rows)), *starts.T)])
+    return empty.with_values(all_windows(images, tuple(sizes))[(np.arange(len(rows)), *starts.T)])
 
 
 def moved_back(linear_map: LinearMap, rows: Patches) -> Patches | None:
@@ -158,10 +157,3 @@ def _cut_off(rows: Patches) -> Patches:
             spread = (len(values), 1, *(size if e == d else 1 for e in range(len(rows.sizes))))
             values = np.where(outside.reshape(spread), 0.0, values)
     return rows.with_values(values)
-
-
-def _windows(images: np.ndarray, sizes: tuple[int, ...], writeable: bool = False) -> np.ndarray:
-    """A view, shape (N, *places, channels, *sizes)."""
-    axes = tuple(range(2, 2 + len(sizes)))
-    view = sliding_window_view(images, sizes, axis=axes, writeable=writeable)
-    return np.moveaxis(view, 1, 1 + len(sizes))

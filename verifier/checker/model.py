@@ -19,6 +19,7 @@ from verifier.checker.operators.call import Builder, Call, Tensor, Value
 from verifier.checker.quotients import centred
 from verifier.checker.tidy import tidied
 
+FLOATS = tuple(getattr(onnx.TensorProto, name) for name in ("FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16"))
 OLDEST, NEWEST = 7, 25
 """Versions of the standard's operators."""
 COMMON = {
@@ -109,7 +110,7 @@ def _operands(operator: str, version: int) -> int | None:
 def _shape(info: onnx.ValueInfoProto) -> tuple[int, ...]:
     """An input's shape; dimensions without a number, the batch as a rule, are 1."""
     kind = info.type.tensor_type
-    if kind.elem_type not in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE):
+    if kind.elem_type not in FLOATS:
         raise Unreadable(f"input '{info.name}': it is no tensor of floating-point numbers")
     if any(d.HasField("dim_value") and d.dim_value == 0 for d in kind.shape.dim):
         raise Unreadable(f"input '{info.name}': it has no entries")

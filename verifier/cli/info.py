@@ -85,6 +85,7 @@ def facts(network: Network) -> list[tuple[str, str]]:
         *((f"input {p.name}", f"{_shape(p.shape)} {p.dtype}, {p.size} entries") for p in network.inputs),
         *((f"output {p.name}", f"{_shape(p.shape)} {p.dtype}, {p.size} entries") for p in network.outputs),
         *([("note", network.note)] if network.note else []),
+        *([("rounds to", f"{network.rounds_to}; proofs are of real numbers")] if network.rounds_to else []),
         ("affine nodes", f"{len(affine)} ({', '.join(f'{count} {name}' for name, count in maps.most_common())})"),
         *((f"activation {name}", f"{count} neurons") for name, count in functions.most_common()),
         ("products", str(sum(n.size for n in products))),

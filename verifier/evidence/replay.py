@@ -9,9 +9,10 @@ import numpy as np
 
 from verifier.errors import ModelError
 from verifier.network.graph import Network, Port
+from verifier.property.grid import FLOAT32, Grid
 from verifier.property.query import Box, Disjunct
 from verifier.property.whole import integral_entries
-from verifier.runtime import run, session_of
+from verifier.runtime import run, session_of, widened, with_float32_ports
 from verifier.verdict import Witness
 
 if TYPE_CHECKING:
@@ -34,7 +35,15 @@ class Replay:
 
     @cached_property
     def session(self) -> InferenceSession:
-        return session_of(self.network.model, self.network.name)
+        model = self.network.model
+        if any(_is_bfloat16(port) for port in (*self.network.inputs, *self.network.outputs)):
+            model = with_float32_ports(model)
+        return session_of(model, self.network.name)
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The numbers that the network's inputs can be."""
+        return Grid.of(self.network.inputs)
 
     @cached_property
     def _integral(self) -> np.ndarray:
@@ -52,7 +61,8 @@ class Replay:
     def run(self, x: np.ndarray) -> np.ndarray:
         """The outputs for one float32 input vector, concatenated, as float64; shape (output_size,).
 
-        Where the network is one row of a batch, every row of the batch is that input.
+        An entry that is no number of its input's type is rounded to the nearest. Where the network is one row of a
+        batch, every row of the batch is that input.
 
         Raises:
             ModelError: ONNX Runtime does not accept the model, cannot run it, or its outputs have other sizes than the
@@ -61,12 +71,11 @@ class Replay:
         feed, start = {}, 0
         for port in self.network.inputs:
             part = x[start : start + port.size]
-            whole = np.dtype(port.dtype).kind in "iu"
-            part = (np.rint(part) if whole else part).astype(port.dtype).reshape(port.shape)
-            feed[port.name] = np.repeat(part, port.batch, axis=0) if port.batch > 1 else part
+            part = _fed(port, part).reshape(port.shape)
+            feed[_name(port)] = np.repeat(part, port.batch, axis=0) if port.batch > 1 else part
             start += port.size
         ports = self.network.outputs
-        values = run(self.session, [port.name for port in ports], feed, self.network.name)
+        values = run(self.session, [_name(port) for port in ports], feed, self.network.name)
         return np.concatenate([self._entries(port, y) for port, y in zip(ports, values, strict=True)])
 
     def _entries(self, port: Port, y: object) -> np.ndarray:
@@ -85,7 +94,7 @@ class Replay:
 
         The rows are evaluated exactly at the runtime's outputs.
         """
-        point = rounded_into(disjunct.box, np.where(self._integral, np.rint(x), x))
+        point = rounded_into(disjunct.box, np.where(self._integral, np.rint(x), x), self.grid)
         point = np.where(self._integral, np.rint(point), point)
         distance = disjunct.box.distance(point)
         if not distance <= self.tolerance:  # in this order NaN is refused
@@ -101,6 +110,22 @@ class Replay:
         return all(row.excess(x, y) <= self.tolerance for row in disjunct.rows)
 
 
+def _is_bfloat16(port: Port) -> bool:
+    return port.dtype == "bfloat16"
+
+
+def _fed(port: Port, part: np.ndarray) -> np.ndarray:
+    """A vector as the session takes it; for bfloat16, which NumPy lacks, as float32 (`runtime.with_float32_ports`)."""
+    if _is_bfloat16(port):
+        return Grid.of([port]).nearest(part)
+    with np.errstate(over="ignore"):
+        return (np.rint(part) if port.integral else part).astype(port.dtype)
+
+
+def _name(port: Port) -> str:
+    return widened(port.name) if _is_bfloat16(port) else port.name
+
+
 def own_class(network: Network, sample: np.ndarray) -> int:
     """The index of the largest output at a sample, shape (input_size,), as ONNX Runtime computes it.
 
@@ -114,15 +139,20 @@ def own_class(network: Network, sample: np.ndarray) -> int:
     return int(np.argmax(y))
 
 
-def rounded_into(box: Box, x: np.ndarray) -> np.ndarray:
+def rounded_into(box: Box, x: np.ndarray, grid: Grid = FLOAT32) -> np.ndarray:
     """The float32 vector nearest to `x` in the exact box; where an entry has no float32 inside, the nearest to it.
 
     Where the box has a ball which that vector misses, one in both if one is found near `x`.
+
+    Args:
+        box: its inner ends are numbers of the grid.
+        x: float64, shape (input_size,).
+        grid: the numbers that the vector may have.
     """
-    nearest = x.astype(np.float32)
+    nearest = grid.nearest(x)
     inside = np.minimum(np.maximum(nearest, box.inner_lower), box.inner_upper)
     empty = box.inner_lower > box.inner_upper
-    point = np.where(empty, np.clip(x, box.lower, box.upper).astype(np.float32), inside)
+    point = np.where(empty, grid.nearest(np.clip(x, box.lower, box.upper)), inside)
     if box.ball is None or empty.any() or box.ball.contains(point):
         return point
-    return box.ball.float32_near(x, box.inner_lower, box.inner_upper)
+    return box.ball.float32_near(x, box.inner_lower, box.inner_upper, grid)

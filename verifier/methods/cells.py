@@ -99,14 +99,16 @@ def _cells(box: Box, forms: Network, stepped: np.ndarray, whole: np.ndarray) -> 
         found = spans_of(forms, box, int(j), int(room))
         if found is None:
             return [box]  # some inputs fixed and others not would make many boxes, none much easier
-        spans[int(j)] = [_whole(span) for span in found] if whole[j] else found
+        spans[int(j)] = [_whole(span, box, int(j)) for span in found] if whole[j] else found
         room /= len(found)
     return [_fixed(box, tuple(spans), chosen) for chosen in itertools.product(*spans.values())]
 
 
-def _whole(span: Span) -> Span:
-    """The whole number that the network takes for any number in the span of a single one."""
-    return (float(np.rint(span[0])), float(np.rint(span[1]))) if span[0] == span[1] else span
+def _whole(span: Span, box: Box, entry: int) -> Span:
+    """The whole number that the network takes for any number in the span of a single one, if it is in the box."""
+    nearest = float(np.rint(span[0]))
+    inside = span[0] == span[1] and box.inner_lower[entry] <= nearest <= box.inner_upper[entry]
+    return (nearest, nearest) if inside else span
 
 
 def _fixed(box: Box, inputs: tuple[int, ...], spans: tuple[Span, ...]) -> Box:
@@ -159,7 +161,10 @@ def spans_of(forms: Network, box: Box, entry: int, most: int) -> list[Span] | No
         bottom, top = steps.ends(low, high)
         settled = (bottom == top).all(axis=1) | (low == high)
         for n in np.flatnonzero(settled):  # 0.0 is added, so that there is one zero
-            known.setdefault((np.stack([bottom[n], top[n]]) + 0.0).tobytes(), (low[n], low[n]))
+            key = (np.stack([bottom[n], top[n]]) + 0.0).tobytes()
+            if (bottom[n] < top[n]).any():  # a float that rounding leaves between two steps stands for itself alone
+                key += low[n].tobytes()
+            known.setdefault(key, (low[n], low[n]))
         low, high = low[~settled], high[~settled]
         if len(known) + len(low) > most:
             return None

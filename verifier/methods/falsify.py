@@ -11,8 +11,8 @@ QUICK = AttackOptions(most_starts=64, steps=20, rounds=2)
 THOROUGH = AttackOptions(rounds=1_000_000)
 
 NO_FLOAT32 = (
-    "the input set holds no float32 input exactly (an input is fixed to another number), so no witness can be exact; "
-    "witness_tolerance=1e-6 accepts the nearest float32 input"
+    "the input set holds no input of the network's type exactly (an input is fixed to another number), so no witness "
+    "can be exact; witness_tolerance=1e-6 accepts the nearest one"
 )
 
 

@@ -26,7 +26,7 @@ IMPORT = 2.0
 LEFT = 10.0
 """Seconds that it must have left."""
 
-MULTIPLICATIONS = 1e6
+MULTIPLICATIONS = 2e5
 """Of all convolutions in one pass, from which on they are most of the work."""
 
 LARGE = 2e7

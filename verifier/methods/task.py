@@ -113,9 +113,23 @@ class Task:
             from verifier.network.two_valued import with_known_inputs, with_two_valued
             from verifier.network.whole import with_room_for_rounding
 
-            forms = with_two_valued(with_room_for_rounding(with_known_inputs(forms, self.query.fixed)))
+            forms = self._with_types_kept(with_known_inputs(forms, self.query.fixed))
+            forms = with_two_valued(with_room_for_rounding(forms))
         forms = centred_quotients(forms, lambda: self.query.centre)
         return centred_means(forms, lambda: self.query.centre).like(self.example)
+
+    def _with_types_kept(self, forms: Network) -> Network:
+        """The forms without the ends of integer types that nothing in the boxes leaves."""
+        from verifier.bounds.interval import interval_bounds
+        from verifier.network.whole import has_types, with_types_kept
+
+        boxes = list({id(d.box): d.box for d in self.query.disjuncts}.values())
+        if not boxes or not has_types(forms):
+            return forms
+        ends = np.min([b.lower for b in boxes], axis=0), np.max([b.upper for b in boxes], axis=0)
+        with np.errstate(all="ignore"):
+            bounds = interval_bounds(forms, *(end[None] for end in ends))
+        return with_types_kept(forms, [(b.lower[0], b.upper[0]) for b in bounds])
 
     @cached_property
     def enclosures(self) -> Enclosures:

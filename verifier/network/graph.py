@@ -96,6 +96,11 @@ class Port:
     def size(self) -> int:
         return int(np.prod(self.shape, dtype=np.int64))
 
+    @property
+    def integral(self) -> bool:
+        """Whether its entries are of an integer type."""
+        return self.dtype.startswith(("int", "uint"))
+
 
 @dataclass(frozen=True)
 class Label:
@@ -122,6 +127,8 @@ class Network:
             memory.
         may_overflow: whether the model, as it is written, may come to infinity or NaN in floats where this network, the
             same function of real numbers, does not.
+        rounds_to: float16 or bfloat16 where the model rounds any of its results to it, the coarser of both; empty for
+            float32 and float64.
         labels: outputs of the model that the network lacks.
         note: what a user should know of how the model was read, e.g. which of its outputs were.
         source: the file that this is all of, or None. What is made from a network has none, nor has part of a model.
@@ -136,6 +143,7 @@ class Network:
     name: str = "network"
     model: bytes = field(default=b"", repr=False)
     may_overflow: bool = False
+    rounds_to: str = ""
     labels: tuple[Label, ...] = ()
     note: str = ""
     source: Path | None = field(default=None, init=False, repr=False)

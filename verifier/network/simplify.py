@@ -19,10 +19,13 @@ from typing import TypeAlias
 
 import numpy as np
 
+from verifier.network.functions import ScalarFunction
+from verifier.network.functions.near import Near
+from verifier.network.functions.steps import StepFunction
 from verifier.network.fusion import add_maps, compose
-from verifier.network.graph import Affine, Elementwise, Input, Network, Node, Product, evaluate
+from verifier.network.graph import Affine, Elementwise, Input, Network, Node, Product
 from verifier.network.linear_maps import Identity, LinearMap, Scaling
-from verifier.tolerances import WEIGHT_ROUNDINGS
+from verifier.tolerances import UNDERFLOW, WEIGHT_ROUNDINGS, gamma
 
 Pass: TypeAlias = Callable[[Network], Network]
 
@@ -70,12 +73,33 @@ def _with_known_operands(node: Node, known: dict[int, Affine]) -> Node:
                 bias, magnitude = with_moved_bias(bias, magnitude, linear_map, known[operand])
         kept = [(i, m) for i, m in parts if i not in known]
         return Affine(tuple(i for i, _ in kept), tuple(m for _, m in kept), bias, magnitude)
-    if all(i in known for i in node.operands):
-        value = evaluate(node, [known[i].bias[None, :] for i in node.operands], np.zeros((1, 0)))[0]
-        return Affine((), (), np.asarray(value)) if np.isfinite(value).all() else node
+    if isinstance(node, Elementwise):
+        return _value_of(node.function, known[node.operands[0]]) or node
     assert isinstance(node, Product)
+    if all(i in known for i in node.operands):
+        a, b = (known[i] for i in node.operands)
+        value = a.bias * b.bias
+        # gamma(0) |a| |b| for the error of each factor, and the product of both errors.
+        exact = (a.bias_magnitude == np.abs(a.bias)) & (b.bias_magnitude == np.abs(b.bias))
+        size = np.where(exact, np.abs(value), 3.0 * a.bias_magnitude * b.bias_magnitude)
+        return Affine((), (), value, size) if np.isfinite(size).all() else node
     factor, other = node.operands if node.operands[0] in known else node.operands[::-1]
+    if (known[factor].bias_magnitude > np.abs(known[factor].bias)).any():
+        return node  # more rounding than a weight may carry
     return Affine((other,), (Scaling(known[factor].bias),), np.zeros(node.size))
+
+
+def _value_of(function: ScalarFunction, x: Affine) -> Affine | None:
+    """The function of a constant; None where rounding may have moved that across a jump."""
+    slack = np.where(x.bias_magnitude == np.abs(x.bias), 0.0, gamma(0) * x.bias_magnitude + UNDERFLOW)
+    value = np.asarray(function.value(x.bias))
+    low, high = function.image(x.bias - slack, x.bias + slack)
+    with np.errstate(all="ignore"):
+        away = np.maximum(high - value, value - low)
+    if isinstance(function, StepFunction | Near) and (away > 0).any():
+        return None
+    size = np.abs(value) + away / gamma(0)
+    return Affine((), (), value, size) if np.isfinite(size).all() else None
 
 
 def with_moved_bias(
@@ -87,7 +111,16 @@ def with_moved_bias(
     gamma(0), which holds WEIGHT_ROUNDINGS: hence the factor.
     """
     size = outer.magnitude.apply(inner.bias_magnitude)
-    return bias + outer.apply(inner.bias), magnitude + (1 + outer.terms / WEIGHT_ROUNDINGS) * size
+    total, error = exact_sum(bias, outer.apply(inner.bias))
+    magnitude = magnitude + (1 + outer.terms / WEIGHT_ROUNDINGS) * size
+    return total, np.where(error == 0, magnitude, np.nextafter(magnitude, np.inf))  # |bias| alone would say: exact
+
+
+def exact_sum(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The sum as computed, and what it lacks of the sum of real numbers (Knuth's TwoSum)."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
 
 
 def drop_identities(network: Network) -> Network:

@@ -19,7 +19,7 @@ from verifier.network.functions.relu import Relu
 from verifier.network.functions.steps import Step, StepFunction
 from verifier.network.graph import Affine, Elementwise, Input, Network, Node
 from verifier.network.linear_maps import Composition, Identity, LinearMap, Scaling, Selection
-from verifier.network.simplify import drop_identities, fold_constants, with_moved_bias
+from verifier.network.simplify import drop_identities, exact_sum, fold_constants, with_moved_bias
 from verifier.tolerances import UNDERFLOW, gamma
 
 
@@ -50,9 +50,12 @@ def _known(node: Node, known: np.ndarray, fixed: Affine, free: Selection) -> Nod
             continue
         reached = linear_map.magnitude.apply((~known).astype(np.float64)) > 0
         if _exact(linear_map):
+            before = bias
             added = linear_map.apply(fixed.bias)
-            magnitude = np.where(bias == 0, np.abs(added), magnitude + 2 * np.abs(added))
-            bias = bias + added
+            bias, error = exact_sum(before, added)
+            exact = (error == 0) & (magnitude == np.abs(before))
+            magnitude = np.where(exact, np.abs(bias), magnitude + 2 * np.abs(added))
+            magnitude = np.where(exact, magnitude, np.nextafter(magnitude, np.inf))
         else:
             bias, magnitude = with_moved_bias(bias, magnitude, linear_map, fixed)
         if reached.any():
@@ -73,8 +76,6 @@ def with_two_valued(network: Network) -> Network:
     for k, node in enumerate(nodes):
         if isinstance(node, Elementwise) and isinstance(node.function, StepFunction | Near | Relu | Clip):
             nodes[k] = _affine_of_comparisons(nodes, node) or node
-    if nodes == list(network.nodes):
-        return network
     return drop_identities(fold_constants(replace(network, nodes=tuple(nodes))))
 
 
@@ -118,28 +119,29 @@ def _traced(nodes: list[Node], k: int) -> tuple[dict[int, csr_array], np.ndarray
             seen.update(node.operands)
         elif not _is_comparison(node):
             return None
-    pending = {k: csr_array(eye_array(nodes[k].size))}
-    bias, slack = np.zeros(nodes[k].size), np.zeros(nodes[k].size)
+    size, terms, inexact = np.zeros(nodes[k].size), len(seen), np.zeros(nodes[k].size, bool)
+    pending = {k: (csr_array(eye_array(nodes[k].size)),) * 2}  # the weights, and what they were added up from
     parts: dict[int, csr_array] = {}
+    bias = np.zeros(nodes[k].size)
     while pending:
         i = max(pending)
-        matrix, node = pending.pop(i), nodes[i]
+        (matrix, magnitude), node = pending.pop(i), nodes[i]
         if not isinstance(node, Affine):
             matrix.eliminate_zeros()
             parts[i] = matrix
+            size = size + np.asarray(magnitude.sum(axis=1)).reshape(-1)
             continue
         bias = bias + matrix @ node.bias
-        inexact = node.bias_magnitude != np.abs(node.bias)
-        slack = slack + gamma(8) * (abs(matrix) @ np.where(inexact, node.bias_magnitude, 0.0))
+        size = size + magnitude @ node.bias_magnitude
+        terms += int(np.diff(matrix.indptr).max(initial=0)) + sum(m.terms for m in node.maps)
+        inexact |= magnitude @ (node.bias_magnitude != np.abs(node.bias)).astype(np.float64) > 0
         for operand, linear_map in zip(node.operands, node.maps, strict=True):
-            part = csr_array(matrix @ linear_map.to_sparse())
+            part = csr_array(matrix @ linear_map.to_sparse()), csr_array(magnitude @ linear_map.magnitude.to_sparse())
             if not _exact(linear_map):
-                slack = slack + gamma(linear_map.terms) * np.asarray(abs(part).sum(axis=1)).reshape(-1)
-            pending[operand] = csr_array(pending[operand] + part) if operand in pending else part
-    terms = len(seen) > 2  # sums on the way may round too, but for a single step
-    if terms:
-        total = np.abs(bias) + sum(
-            (np.asarray(abs(p).sum(axis=1)).reshape(-1) for p in parts.values()), np.zeros(len(bias))
-        )
-        slack = slack + gamma(len(seen)) * total
-    return parts, bias, np.where(slack > 0, slack + UNDERFLOW, 0.0)
+                inexact |= np.asarray(part[1].sum(axis=1)).reshape(-1) > 0
+            if operand in pending:
+                part = csr_array(pending[operand][0] + part[0]), csr_array(pending[operand][1] + part[1])
+            pending[operand] = part
+    weights = sum((np.asarray(p.sum(axis=1)).reshape(-1) for p in parts.values()), np.zeros(len(bias)))
+    inexact |= (len(seen) > 2) | (exact_sum(bias, weights)[1] != 0)  # sums on the way may round too
+    return parts, bias, np.where(inexact & (size > 0), gamma(terms) * size + UNDERFLOW, 0.0)

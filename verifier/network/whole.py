@@ -14,7 +14,7 @@ import numpy as np
 from verifier.network.functions.clip import Clip
 from verifier.network.functions.near import Near
 from verifier.network.functions.relu import Relu
-from verifier.network.functions.steps import Floor, Step, StepFunction, Whole
+from verifier.network.functions.steps import Floor, Round, Step, StepFunction, Whole
 from verifier.network.graph import Affine, Elementwise, Network, Node, Product
 from verifier.network.linear_maps import Composition, Dense, Identity, LinearMap, Scaling, Selection, Sparse
 from verifier.network.simplify import renamed
@@ -112,3 +112,38 @@ def _moved(node: Node, k: int, nodes: Sequence[Node], known: dict[int, bool]) ->
     if isinstance(function, Floor) or (isinstance(function, Whole) and np.isinf(function.greatest)):
         return [Affine(node.operands, (Identity(size),), np.zeros(size))]
     return [node]
+
+
+def with_types_kept(network: Network, bounds: Sequence[tuple[np.ndarray, np.ndarray]]) -> Network:
+    """The network without the ends of integer types that whole numbers cannot leave, the same function.
+
+    Args:
+        network: its weights NumPy arrays.
+        bounds: sound, of each node, shape (size,).
+    """
+    known = {0: False}
+    nodes: list[Node] = list(network.nodes)
+    for k, node in enumerate(nodes):
+        if isinstance(node, Elementwise) and _stays(node, network.nodes, bounds, known):
+            nodes[k] = replace(node, function=Round())
+    return replace(network, nodes=tuple(nodes))
+
+
+def has_types(network: Network) -> bool:
+    """Whether some node's value has the ends of an integer type."""
+    return any(
+        isinstance(n, Elementwise) and isinstance(n.function, Whole) and n.function.greatest < np.inf
+        for n in network.nodes
+    )
+
+
+def _stays(
+    node: Elementwise, nodes: Sequence[Node], bounds: Sequence[tuple[np.ndarray, np.ndarray]], known: dict[int, bool]
+) -> bool:
+    """Whether a node rounds whole numbers that are within its type already."""
+    function = node.function
+    if not isinstance(function, Round) or np.isinf(function.greatest):
+        return False
+    low, high = bounds[node.operands[0]]
+    within = (low > function.least - 1.0).all() and (high < function.greatest + 1.0).all()
+    return bool(within) and node_is_whole(nodes, known, node.operands[0])

@@ -210,7 +210,7 @@ class NetworkWriter:
         moved = np.zeros(len(live), bool)
         if all(isinstance(m, Identity | Selection) for m in node.maps):
             count = sum(np.diff(rows.indptr) for rows, _ in parts)
-            moved = (count == 1) & (bias == 0)
+            moved = (count == 1) & (np.asarray(node.bias_magnitude)[live] == 0)  # a sum of 0 may have been rounded
             for rows, source in parts:
                 chosen = np.flatnonzero(moved & (np.diff(rows.indptr) == 1))
                 self._share(k, live[chosen], source[rows.indices[rows.indptr[chosen]]])

@@ -14,6 +14,7 @@ import numpy as np
 
 from verifier.arrays import Array, convert_like, namespace
 from verifier.errors import PropertyError
+from verifier.property.grid import FLOAT32, Grid
 from verifier.tolerances import TINY_NORM, gamma
 
 SHRINKINGS = (1.0, 1 - 2.0**-22, 1 - 2.0**-18, 1 - 2.0**-14, 1 - 2.0**-10, 1 - 2.0**-6, 0.75, 0.0)
@@ -104,27 +105,21 @@ class Ball:
         share = xp.where(beyond, (self.radius - nearest) / xp.where(room > 0, room, 1.0), 1.0)
         return anchor + xp.clip(share, 0.0, 1.0)[:, None] * (points - anchor)
 
-    def float32_near(self, x: np.ndarray, inner_lower: np.ndarray, inner_upper: np.ndarray) -> np.ndarray:
+    def float32_near(
+        self, x: np.ndarray, inner_lower: np.ndarray, inner_upper: np.ndarray, grid: Grid = FLOAT32
+    ) -> np.ndarray:
         """A float32 vector in box and ball near `x`, or where none was found one that is not in the ball.
 
         Args:
             x: float64, shape (input_size,).
             inner_lower, inner_upper: the box's smallest and largest float32, shape (input_size,), not crossing.
+            grid: the numbers that the vector may have, those ends among them.
         """
         low, high = inner_lower.astype(np.float64), inner_upper.astype(np.float64)
         anchor = np.clip(self.centre, low, high)
         inside = self.retracted(np.where(np.isfinite(x), x, anchor)[None], low, high)[0]
         for share in SHRINKINGS:
-            point = np.clip(_towards(anchor + share * (inside - anchor), anchor), inner_lower, inner_upper)
+            point = np.clip(grid.towards(anchor + share * (inside - anchor), anchor), inner_lower, inner_upper)
             if self.contains(point):
                 break
         return point
-
-
-def _towards(x: np.ndarray, anchor: np.ndarray) -> np.ndarray:
-    """Each entry rounded to float32 towards the anchor, or to the nearest where that would step over it."""
-    nearest = x.astype(np.float32)
-    overshoot = np.sign(nearest.astype(np.float64) - x) == np.sign(x - anchor)
-    back = np.nextafter(nearest, np.where(x > anchor, -np.inf, np.inf).astype(np.float32))
-    stays = (back.astype(np.float64) - anchor) * (x - anchor) >= 0
-    return np.where(overshoot & (x != anchor) & stays, back, nearest)

@@ -13,37 +13,42 @@ from dataclasses import replace
 import numpy as np
 
 from verifier.network.graph import Port
+from verifier.property.grid import FLOAT32, Grid
 from verifier.property.query import Box, Disjunct, Query
 
 
 def with_nearest(query: Query, ports: Sequence[Port]) -> Query:
     """The query whose boxes hold a number of the network's type for every input, where one is near.
 
+    The inner ends of its boxes are numbers of the inputs' types of 16 bits.
+
     Args:
-        query: boxes that hold one in every entry are kept, as objects.
+        query: boxes for which that is so are kept, as objects.
         ports: the network's inputs, whose sizes add up to the query's.
     """
     double = np.repeat([port.dtype == "float64" for port in ports], [port.size for port in ports])
-    boxes = {id(d.box): d.box for d in query.disjuncts}
-    widened = {key: box_with_nearest(box, double) for key, box in boxes.items()}
+    boxes, grid = {id(d.box): d.box for d in query.disjuncts}, Grid.of(ports)
+    widened = {key: box_with_nearest(box, double, grid) for key, box in boxes.items()}
     if all(widened[key] is box for key, box in boxes.items()):
         return query
     return replace(query, disjuncts=tuple(Disjunct(widened[id(d.box)], d.rows) for d in query.disjuncts))
 
 
-def box_with_nearest(box: Box, double: np.ndarray) -> Box:
-    """The box, widened where an entry has no float32 (float64 where `double`) between its bounds.
+def box_with_nearest(box: Box, double: np.ndarray, grid: Grid = FLOAT32) -> Box:
+    """The box, widened where an entry has no number of the grid (float64 where `double`) between its bounds.
 
     A ball stays what it is: a witness has to lie in it too. Where the nearest number is an end of an enclosure wider
     than that of one decimal, a strict bound may exclude it, and the entry stays without one.
 
     Args:
         double: which entries are float64, booleans, shape (input_size,).
+        grid: the numbers that the others can be.
     """
+    box = _with_ends_on(grid, box)
     empty = box.inner_lower > box.inner_upper
     if not empty.any():
         return box
-    low, high = _float32_ends(box)
+    low, high = _ends_on(grid, box)
     if (empty & double).any():
         low64, high64 = _float64_ends(box)
         low, high = np.where(double, low64, low), np.where(double, high64, high)
@@ -64,10 +69,19 @@ def box_with_nearest(box: Box, double: np.ndarray) -> Box:
     )
 
 
-def _float32_ends(box: Box) -> tuple[np.ndarray, np.ndarray]:
-    """Twice the float32 nearest to each middle, and so to each interval that holds none."""
-    with np.errstate(over="ignore"):
-        nearest = _middle(box).astype(np.float32).astype(np.float64)
+def _with_ends_on(grid: Grid, box: Box) -> Box:
+    """The box with the smallest and largest number of each entry's type, all of which float32 has."""
+    if not grid.short:
+        return box
+    low, high = grid.at_least(box.inner_lower), grid.at_most(box.inner_upper)
+    if (low == box.inner_lower).all() and (high == box.inner_upper).all():
+        return box
+    return replace(box, inner_lower=low, inner_upper=high)
+
+
+def _ends_on(grid: Grid, box: Box) -> tuple[np.ndarray, np.ndarray]:
+    """Twice the number nearest to each middle, and so to each interval that holds none."""
+    nearest = grid.nearest(_middle(box)).astype(np.float64)
     return nearest, nearest
 
 

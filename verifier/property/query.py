@@ -34,6 +34,7 @@ class Box:
         lower, upper: float64, an enclosure: never inside the exact bounds.
         inner_lower, inner_upper: float32, the smallest and largest float32 that obey the exact bounds (strict ones
             strictly). `inner_lower > inner_upper` in an entry means that no float32 lies between the exact bounds.
+            For inputs of 16 bits a task makes them numbers of these types (`property.nearest`).
             float64 arrays where a float64 input is fixed to a number that is no float32 (`property.nearest`).
         ball: the bounds are then finite, and as a rule those of its bounding box or tighter.
         widened: how many entries were widened to hold the nearest float (`property.nearest`).

@@ -13,7 +13,7 @@ from verifier.property.query import Box, Disjunct, Query
 
 def integral_entries(ports: Sequence[Port]) -> np.ndarray:
     """Which entries of the input are of an integer type, booleans, shape (input_size,)."""
-    return np.repeat([np.dtype(port.dtype).kind in "iu" for port in ports], [port.size for port in ports])
+    return np.repeat([port.integral for port in ports], [port.size for port in ports])
 
 
 def with_whole_ends(query: Query, ports: Sequence[Port]) -> Query:

@@ -13,6 +13,7 @@ from verifier.attacks.minimal.problem import Problem, distance_up
 from verifier.errors import PropertyError
 from verifier.evidence.replay import Replay, own_class
 from verifier.network.graph import Network
+from verifier.property.grid import Grid
 from verifier.property.query import Box, Query
 from verifier.property.robustness import Neighbourhood, robustness_query
 
@@ -25,7 +26,8 @@ class RadiusQuestion:
 
     Attributes:
         network: a classifier, read from a model.
-        x: the sample, any float type, shape (input_size,); rounded to float32 on construction, kept as float64.
+        x: the sample, any float type, shape (input_size,); rounded to the inputs' types on construction
+            (float32 for float64), kept as float64.
         label: the class to be kept; None for the network's own.
         norm: 1, 2 or inf; or 0, the number of entries that are changed, which attacks alone know.
         clip: the smallest and the largest value that any input can have, or None.
@@ -41,8 +43,7 @@ class RadiusQuestion:
     clip: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        with np.errstate(over="ignore"):
-            x = np.asarray(self.x, np.float64).ravel().astype(np.float32).astype(np.float64)
+        x = _as_inputs(np.asarray(self.x, np.float64).ravel(), self.network, self.clip)
         object.__setattr__(self, "x", x)
         if self.norm not in NORMS:
             raise PropertyError(f"a norm {self.norm:g}", fix="give 0, 1, 2 or inf")
@@ -98,3 +99,16 @@ class RadiusQuestion:
     def witness(self, x: np.ndarray) -> tuple[np.ndarray | None, float]:
         """A float32 witness at, or close by, a point on the boundary, and its distance as above; see `Hunt.witness`."""
         return self._hunt.witness(0, x)
+
+
+def _as_inputs(x: np.ndarray, network: Network, clip: tuple[float, float] | None) -> np.ndarray:
+    """A vector rounded to the types of the network's inputs, not out of the data's range; float64."""
+    grid = Grid.of(network.inputs)
+    if len(x) != network.input_size:
+        return x  # which is refused
+    rounded = grid.nearest(x).astype(np.float64)
+    if clip is None or not grid.short:
+        return rounded
+    data = Box.exact(np.full(len(x), clip[0]), np.full(len(x), clip[1]))
+    low, high = grid.at_least(data.inner_lower), grid.at_most(data.inner_upper)
+    return np.where((x >= clip[0]) & (x <= clip[1]) & (low <= high), np.clip(rounded, low, high), rounded)

@@ -100,7 +100,7 @@ class Hunt(Known):
             A float32 point, and the norm of its step; None and infinity where none is found.
         """
         for candidate in chain(self._candidates(n, x), others):
-            point = self.problem.clip(candidate).astype(np.float32)
+            point = self.problem.witness_at(candidate)
             if self.holds(n, point):
                 return point, distance_up(self.problem.norm, self.problem.x[n], point.astype(np.float64))
         return None, math.inf

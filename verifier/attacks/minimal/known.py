@@ -56,8 +56,11 @@ class Known:
         return SLACK * self.sizes[owners]
 
     def holds(self, n: int, point: np.ndarray) -> bool:
-        """Whether a float32 point is a witness for sample n: inside the box, adversarial for the judge and for us."""
-        if not (np.isfinite(point).all() and self.problem.box.contains(point)):
+        """Whether a float32 point is a witness for sample n.
+
+        It is where it lies inside the box, is what the network takes, and is adversarial for the judge and for us.
+        """
+        if not (np.isfinite(point).all() and self.problem.box.contains(point) and self.problem.takes(point)):
             return False
         label, exact = self.problem.labels[n], point.astype(np.float64)[None, :]
         with np.errstate(over="ignore", invalid="ignore"):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy as np
 from verifier.arrays import Array
 from verifier.deadline import Deadline
 from verifier.network.graph import Network
+from verifier.property.grid import Grid
 from verifier.property.query import Box
 
 Judge = Callable[[np.ndarray], np.ndarray]
@@ -34,7 +36,7 @@ class Problem:
         labels: the classes that the samples are to keep, integers, shape (N,).
         norm: 1, 2 or inf; or 0, the number of entries that are changed.
         box: the range of the data (`Box.exact`; infinite sides for none); perturbed points stay inside.
-        judge: runs one sample in float32.
+        judge: runs one sample in the network's own types.
         example: an array of the library, device and dtype to run the network on.
 
     Raises:
@@ -64,6 +66,20 @@ class Problem:
             raise ValueError(f"labels {labels} of {self.network.output_size} classes")
         if self.norm not in (0, 1, 2, math.inf):
             raise ValueError(f"no minimal perturbation is measured in the {self.norm}-norm")
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The numbers that inputs can be."""
+        return Grid.of(self.network.inputs)
+
+    def witness_at(self, x: np.ndarray) -> np.ndarray:
+        """The nearest point inside the box that the network takes as an input, float32, shape (input_size,)."""
+        low, high = self.grid.at_least(self.box.inner_lower), self.grid.at_most(self.box.inner_upper)
+        return np.clip(self.grid.nearest(x), low, high)
+
+    def takes(self, point: np.ndarray) -> bool:
+        """Whether a float32 point has numbers of the inputs' types throughout."""
+        return not self.grid.short or bool((self.grid.nearest(point) == point).all())
 
     @property
     def lower(self) -> np.ndarray:

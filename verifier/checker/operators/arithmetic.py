@@ -14,7 +14,17 @@ import numpy as np
 import onnx
 
 from verifier.checker.linear import Array, Dense
-from verifier.checker.operators.call import HALF_UNIT, Call, Operator, Tensor, Value, positions, real, rearranged
+from verifier.checker.operators.call import (
+    FLOATS,
+    HALF_UNIT,
+    Call,
+    Operator,
+    Tensor,
+    Value,
+    positions,
+    real,
+    rearranged,
+)
 
 MOST = 1 << 24
 """Products of a matrix product of two tensors at most."""
@@ -30,7 +40,7 @@ def folded(act: Callable[..., Any], *values: Array) -> Array:
         exact = np.asarray(act(*(v.astype(object) for v in values)))
         if not np.array_equal(found.astype(object), exact):
             raise ValueError("whole numbers that do not fit")
-    elif values[0].dtype not in (np.float32, np.float64):
+    elif values[0].dtype not in FLOATS:
         raise ValueError(f"arithmetic of {values[0].dtype}")
     return found
 
@@ -96,7 +106,7 @@ def _div(call: Call) -> Value:
         return folded(_quotient, *call.constants)
     if isinstance(b, Tensor):
         return times(call, a, call.function("reciprocal", b, "divisor"))
-    if b.dtype not in (np.float32, np.float64) or not b.all():
+    if b.dtype not in FLOATS or not b.all():
         raise ValueError("a divisor that is 0, or of another type")
     return call.build.moved(call.tensor(0), 1.0 / b.astype(float), None, HALF_UNIT)
 
@@ -135,7 +145,7 @@ def _cast(call: Call) -> Value:
     kind = onnx.helper.tensor_dtype_to_np_dtype(to)
     if not isinstance(value, Tensor):
         cast = value.astype(kind)
-        rounds = value.dtype in (np.float32, np.float64) and kind in (np.float32, np.float64)
+        rounds = value.dtype in FLOATS and kind in FLOATS
         if not rounds and not np.array_equal(cast.astype(object), value.astype(object)):
             raise ValueError("a constant that does not fit")
         return cast

@@ -11,6 +11,8 @@ import numpy as np
 from verifier.checker.graph import Function, Graph, Linear, Product
 from verifier.checker.linear import Array, Dense, Map, Move
 
+FLOATS = (np.float16, np.float32, np.float64)
+"""Floating-point types that NumPy computes in as IEEE 754 says."""
 HALF_UNIT = 2.0**-52
 """More than one rounding of a weight."""
 
@@ -179,8 +181,8 @@ Operator = Callable[[Call], Any]
 
 
 def real(value: Array) -> Array:
-    """A constant beside the input, as doubles."""
-    if value.dtype not in (np.float32, np.float64) or not np.isfinite(value).all():
+    """A constant beside the input, as doubles, which hold the numbers of all floating-point types."""
+    if not (value.dtype in FLOATS or value.dtype.name == "bfloat16") or not np.isfinite(value).all():
         raise ValueError(f"a constant of type {value.dtype}, or not finite")
     return value.astype(np.float64)
 

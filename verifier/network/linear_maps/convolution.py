@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
@@ -44,9 +44,6 @@ SMALLEST_IMAGE = 64
 
 FEWEST_VECTORS = 64
 """Vectors from which on they are looked at so: it takes 0.1 ms, as long as a small convolution of a few vectors."""
-
-FEWEST_CHANNELS = 8
-"""Channels from which on torch is quicker than matrix products in float64, by the adjoint of the mirrored kernel."""
 
 Reached: TypeAlias = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Takes the parts of the input that vectors occupy to parts of the output, both as first and past last positions."""
@@ -188,16 +185,11 @@ class Convolution(LinearMap):
         """`apply`, without a look at what is 0."""
         if self._dense is not None:
             return self._dense.apply(x)
-        if not self._by_torch(x):
-            return self._in_chunks(x, self._apply, self.out_size)
         xp = namespace(x)
-        images = xp.reshape(x, (-1, *self.in_shape[1:]))
-        if x.dtype == xp.float32:
-            found = torch_kernels.convolved(images, self.kernel, self.window)
-        elif self._mirrored is not None and self._group_in >= FEWEST_CHANNELS:
-            found = torch_kernels.transposed(images, self._mirrored.kernel, self._mirrored.window, self.out_shape[2:])
-        else:
+        if x.dtype != xp.float32 or not self._by_torch(x):
             return self._in_chunks(x, self._apply, self.out_size)
+        images = xp.reshape(x, (-1, *self.in_shape[1:]))
+        found = torch_kernels.convolved(images, self.kernel, self.window)
         return xp.reshape(found, (*x.shape[:-1], self.out_size))
 
     def whole_adjoint(self, y: Array) -> Array:
@@ -235,7 +227,7 @@ class Convolution(LinearMap):
         patches = xp.matmul(xp.matrix_transpose(self._matrix), y)
         patches = xp.reshape(patches, (count, self.in_shape[1], math.prod(self._size), *self.out_shape[2:]))
         image = zeros(y, (count, self.in_shape[1], *self._padded_spatial))
-        for k, where in enumerate(self._offsets()):
+        for k, where in enumerate(self._offsets):
             image[where] += patches[:, :, k, ...]
         return xp.reshape(image[self._interior], (count // self.in_shape[0], self.in_size))
 
@@ -249,13 +241,15 @@ class Convolution(LinearMap):
         inner = (slice(p, p + n) for p, n in zip(self.window.pads_begin, self.in_shape[2:], strict=True))
         return (slice(None), slice(None), *inner)
 
-    def _offsets(self) -> Iterator[tuple[slice, ...]]:
+    @cached_property
+    def _offsets(self) -> list[tuple[slice, ...]]:
         """For each kernel position, the strided slice of the padded image that it meets."""
-        w, out = self.window, self.out_shape[2:]
+        w, out, found = self.window, self.out_shape[2:], []
         for offset in itertools.product(*(range(k) for k in self._size)):
             starts = [o * d for o, d in zip(offset, w.dilations, strict=True)]
             spans = (slice(a, a + s * (n - 1) + 1, s) for a, s, n in zip(starts, w.strides, out, strict=True))
-            yield (slice(None), slice(None), *spans)
+            found.append((slice(None), slice(None), *spans))
+        return found
 
     def _padded(self, images: Array) -> Array:
         if not any(self.window.pads_begin) and not any(self.window.pads_end):
@@ -267,7 +261,7 @@ class Convolution(LinearMap):
     def _patches(self, padded: Array) -> Array:
         """(images, groups, in channels of a group x kernel positions, output positions)."""
         xp = namespace(padded)
-        stacked = xp.stack([padded[where] for where in self._offsets()], axis=2)
+        stacked = xp.stack([padded[where] for where in self._offsets], axis=2)
         return xp.reshape(stacked, (padded.shape[0], self.window.groups, self.terms, math.prod(self.out_shape[2:])))
 
     def absolute(self) -> Convolution:

@@ -1,8 +1,8 @@
 """Convolutions by torch's own kernels, for its arrays and, without a copy, for NumPy's.
 
 Measured on one core: oneDNN's float32 reaches the rate of a matrix product from 16 channels on, which gathering patches
-in NumPy does not come near. In float64 torch gathers patches too, forward at a third of the speed of its own adjoint,
-so that `Convolution.whole` asks for the adjoint of the mirrored kernel there.
+in NumPy does not come near. In float64 torch gathers patches too: its adjoints are one to two times as fast as ours,
+its convolutions half as fast, so that these are left to `Convolution` itself.
 
 A proof's float64 may only be a sum of products in some order, so a device other than the CPU, where torch may choose a
 transform of its own, is left to plain matrix products (`patches`).

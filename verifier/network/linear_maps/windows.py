@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 EIGHTHS = 8
 """Windows are as many eighths of an image wide, in all dimensions, so that few shapes occur."""
@@ -84,6 +85,8 @@ def narrow(groups: Iterable[Group], spatial: tuple[int, ...]) -> bool:
 
 def cut(images: np.ndarray, group: Group) -> np.ndarray:
     """The group's windows of images, shape (R, channels, *sizes); what lies outside of an image is 0."""
+    if _inside(group, images.shape[2:]):
+        return all_windows(images, group.sizes)[(group.rows, *group.starts.T)]
     windows = np.zeros((len(group.rows), images.shape[1], *group.sizes), images.dtype)
     for window, (row, inside, outside) in zip(windows, _slices(group, images.shape[2:]), strict=True):
         window[inside] = images[row][outside]
@@ -92,8 +95,22 @@ def cut(images: np.ndarray, group: Group) -> np.ndarray:
 
 def put(images: np.ndarray, windows: np.ndarray, group: Group) -> None:
     """Writes the group's windows into images; what lies outside of an image is dropped."""
+    if _inside(group, images.shape[2:]):
+        all_windows(images, group.sizes, writeable=True)[(group.rows, *group.starts.T)] = windows
+        return
     for window, (row, inside, outside) in zip(windows, _slices(group, images.shape[2:]), strict=True):
         images[row][outside] = window[inside]
+
+
+def _inside(group: Group, spatial: tuple[int, ...]) -> bool:
+    """Whether no window sticks out of its image."""
+    return bool((group.starts >= 0).all() and (group.starts + np.array(group.sizes) <= np.array(spatial)).all())
+
+
+def all_windows(images: np.ndarray, sizes: tuple[int, ...], writeable: bool = False) -> np.ndarray:
+    """All windows of images, as a view, shape (N, *places, channels, *sizes)."""
+    views = sliding_window_view(images, sizes, axis=tuple(range(2, 2 + len(sizes))), writeable=writeable)
+    return np.moveaxis(views, 1, 1 + len(sizes))
 
 
 def _slices(group: Group, spatial: tuple[int, ...]) -> Iterator[tuple[int, tuple[slice, ...], tuple[slice, ...]]]:

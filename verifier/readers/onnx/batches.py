@@ -78,4 +78,13 @@ def _of_row(network: Network, batch: int, row: int, outputs: np.ndarray) -> Netw
     picked = Affine((last,), (Selection(outputs, network.output_size),), np.zeros(len(outputs)))
     wide = tuple(replace(p, shape=(1, *p.shape[1:]), batch=batch, row=row) for p in network.outputs)
     nodes = (Input(size), spread, *moved, picked)
-    return Network(nodes, narrow, wide, network.name, network.model, note=network.note)
+    return Network(
+        nodes,
+        narrow,
+        wide,
+        network.name,
+        network.model,
+        network.may_overflow,
+        note=network.note,
+        rounds_to=network.rounds_to,
+    )

@@ -40,6 +40,8 @@ class GraphBuilder:
         self.nodes: list[Node] = [Input(input_size)]
         self.whole: dict[int, bool] = {0: False}
         """What is known so far of which nodes take whole numbers only (`whole`)."""
+        self.ranges: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        """What is known so far of which values nodes may have (`wrapping`)."""
 
     def affine(
         self,

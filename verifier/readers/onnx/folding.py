@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-from onnx import helper
+from onnx import TensorProto, helper
 
 from verifier.errors import ModelError
 from verifier.readers.onnx.tensors import Tensor
-from verifier.runtime import run, session_of
+from verifier.readers.onnx.types import type_named
+from verifier.runtime import run, session_of, widened, with_float32_ports
 
 RANDOM = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"}
@@ -40,10 +41,32 @@ def fold(node: onnx.NodeProto, operands: tuple[Tensor | None, ...], opset: int) 
     graph = helper.make_graph([node], "fold", inputs, outputs)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
     try:
-        values = iter(run(session_of(model.SerializeToString(), "it"), wanted, given, "it"))
+        if _has_bfloat16(node, given):
+            values = _with_bfloat16(model, given)
+        else:
+            made = run(session_of(model.SerializeToString(), "it"), wanted, given, "it")
+            values = dict(zip(wanted, made, strict=True))
     except ModelError as error:
         raise ValueError(error.cause) from None
-    return [np.asarray(next(values)) if name else np.zeros(0) for name in node.output]
+    return [np.asarray(values[name]) if name else np.zeros(0) for name in node.output]
+
+
+def _has_bfloat16(node: onnx.NodeProto, given: dict[str, np.ndarray]) -> bool:
+    """Whether a node may take or make numbers of a type for which the runtime has no arrays."""
+    made = any(a.name in ("to", "dtype") and a.i == TensorProto.BFLOAT16 for a in node.attribute)
+    return made or any(value.dtype.name == "bfloat16" for value in given.values())
+
+
+def _with_bfloat16(model: onnx.ModelProto, given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What a model of one node makes of constants, by the outputs' names, with float32 in the runtime's arrays."""
+    inferred = onnx.shape_inference.infer_shapes(model)
+    short = {v.name for v in inferred.graph.output if v.type.tensor_type.elem_type == TensorProto.BFLOAT16}
+    wanted = {v.name: widened(v.name) if v.name in short else v.name for v in inferred.graph.output}
+    feed = {name: value for name, value in given.items() if value.dtype.name != "bfloat16"}
+    feed |= {widened(name): value.astype(np.float32) for name, value in given.items() if name not in feed}
+    session = session_of(with_float32_ports(inferred.SerializeToString()), "it")
+    values = dict(zip(wanted, run(session, list(wanted.values()), feed, "it"), strict=True))
+    return {name: value.astype(type_named("bfloat16")) if name in short else value for name, value in values.items()}
 
 
 def _without_trailing_gaps(node: onnx.NodeProto) -> onnx.NodeProto:

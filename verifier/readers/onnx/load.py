@@ -16,6 +16,7 @@ from verifier.network.graph import Network, Port
 from verifier.network.linear_maps import Identity
 from verifier.network.simplify import simplify as simplified
 from verifier.network.softmax import softmax_by_differences
+from verifier.property.grid import SHORT
 from verifier.readers.onnx import lowerings  # noqa: F401 - registers the lowerings
 from verifier.readers.onnx.batches import one_row
 from verifier.readers.onnx.bodies import function_body
@@ -32,9 +33,12 @@ from verifier.readers.onnx.registry import find_lowering
 from verifier.readers.onnx.repeated import Repeated
 from verifier.readers.onnx.schema import attribute_value, schema_of
 from verifier.readers.onnx.standard import MANY, TABLES, Schema
-from verifier.readers.onnx.tensors import Tensor, Variable
-from verifier.readers.onnx.types import typed
+from verifier.readers.onnx.tensors import Tensor, Variable, is_float
+from verifier.readers.onnx.types import rounded_to, type_named, typed
+from verifier.readers.onnx.wrapping import of_types, within_type
 
+COARSENESS = ("", *SHORT).index
+"""The order of `Network.rounds_to`."""
 TAKE_MASKS = frozenset({"Softmax", "Add", "Where"})
 """Operators that take tensors with entries of minus infinity (`Variable.masked`)."""
 
@@ -77,6 +81,7 @@ class GraphReader:
         self.builder = GraphBuilder(sum(p.size for p in self.ports))
         self.not_lowered: dict[str, str] = {}
         self.repeated = Repeated()
+        self.rounds_to = ""
         self.outputs = _chosen(self.graph, wanted, name)
 
     def network(self, data: bytes) -> Network:
@@ -85,19 +90,21 @@ class GraphReader:
         outputs = [self._output(value) for value in self.outputs]
         self._finish([tensor for _, tensor in outputs])
         ports = tuple(port for port, _ in outputs)
-        return Network(tuple(self.builder.nodes), self.ports, ports, self.name, data)
+        nodes, overflows = tuple(self.builder.nodes), self.rounds_to == "float16"
+        return Network(nodes, self.ports, ports, self.name, data, overflows, rounds_to=self.rounds_to)
 
     def read_nodes(self) -> None:
         """Lowers the nodes that the outputs need."""
         start = 0
         numbers = Variable(0, (self.builder.nodes[0].size,))
+        self.builder.ranges[0] = of_types(self.ports)
         for port in self.ports:
             part = slice(start, start + port.size)
             tensor = self.builder.move([numbers], lambda a, s=part, p=port: a[s].reshape(p.shape))
             assert isinstance(tensor, Variable)
-            if np.dtype(port.dtype).kind in "iu":  # the network takes real numbers: it looks at the nearest whole one
+            if port.integral:  # the network takes real numbers: it looks at the nearest whole one
                 tensor = self.builder.elementwise(tensor, Round())
-            self.tensors[port.name] = replace(tensor, dtype=np.dtype(port.dtype))
+            self.tensors[port.name] = replace(tensor, dtype=type_named(port.dtype))
             start += port.size
         for node in in_order(self.graph, {v.name for v in self.outputs}, set(self.tensors), self.name):
             self.lower(node)
@@ -105,7 +112,7 @@ class GraphReader:
     def _output(self, value: onnx.ValueInfoProto) -> tuple[Port, Variable]:
         tensor = self.tensor(value.name, f"the outputs of {self.name}")
         if not isinstance(tensor, Variable):
-            if tensor.dtype.kind not in "fiub" or not np.isfinite(tensor).all():
+            if not (tensor.dtype.kind in "iub" or is_float(tensor.dtype)) or not np.isfinite(tensor).all():
                 raise ModelError(f"output '{value.name}' is constant and not a finite number", self.name)
             tensor = self.builder.constant(tensor.astype(np.float64))
         if tensor.masked is not None:
@@ -144,6 +151,7 @@ class GraphReader:
         made = zip_longest(node.output, results[: len(node.output)])
         known = {name: result for name, result in made if name and result is not None}
         self.tensors.update(known)
+        self.rounds_to = max([self.rounds_to, *(rounded_to(node.op_type, r) for r in results)], key=COARSENESS)
         self.not_lowered.update((name, label) for name in node.output if name not in known)
 
     def _outputs(
@@ -178,7 +186,8 @@ class GraphReader:
             raise ModelError("minus infinity as an entry is read before Softmax only", place, "use a finite number")
         call = Call(self.builder, node.op_type, schema.since, operands, attributes, len(node.output), place)
         result = lowering.lower(call)
-        return typed(node.op_type, attributes, operands, result if isinstance(result, tuple) else (result,))
+        results = typed(node.op_type, attributes, operands, result if isinstance(result, tuple) else (result,))
+        return tuple(within_type(self.builder, node.op_type, made) for made in results)
 
     def _defined(
         self, node: onnx.NodeProto, version: int, operands: tuple[Tensor | None, ...], place: str
@@ -256,6 +265,6 @@ def _unsupported(node: onnx.NodeProto, version: int, place: str) -> ModelError:
 
 def _blame(node: onnx.NodeProto, operands: tuple[Tensor | None, ...], cause: str) -> str:
     for name, operand in zip(node.input, operands, strict=True):
-        if isinstance(operand, np.ndarray) and operand.dtype.kind == "f" and not np.isfinite(operand).all():
+        if isinstance(operand, np.ndarray) and is_float(operand.dtype) and not np.isfinite(operand).all():
             return f"tensor '{name}' holds NaN or infinity"
     return cause

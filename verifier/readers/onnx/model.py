@@ -21,7 +21,12 @@ from verifier.readers.onnx.maps import with_tensors_for_maps
 OLDEST_OPSET = 7
 LARGEST_INPUT = 1 << 28
 """Entries of an input; a model that says more is taken for a corrupt one, before memory runs out."""
-FLOATS: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.DOUBLE: "float64"}
+FLOATS: dict[int, str] = {
+    TensorProto.FLOAT: "float32",
+    TensorProto.DOUBLE: "float64",
+    TensorProto.FLOAT16: "float16",
+    TensorProto.BFLOAT16: "bfloat16",
+}
 INTEGERS: dict[int, str] = {
     TensorProto.INT8: "int8",
     TensorProto.INT16: "int16",

@@ -42,11 +42,16 @@ class Variable:
         return len(self.shape)
 
 
+def is_float(dtype: np.dtype) -> bool:
+    """Whether a type is one of the floats that networks compute in; bfloat16 is one that NumPy itself does not know."""
+    return dtype.kind == "f" or dtype.name == "bfloat16"
+
+
 def unmasked(tensor: Tensor) -> tuple[Tensor, np.ndarray]:
     """The tensor with 0 in the place of a constant's entries of minus infinity, and where those are."""
     if isinstance(tensor, Variable):
         return tensor, np.zeros(tensor.shape, bool) if tensor.masked is None else tensor.masked
-    mask = np.isneginf(tensor) if tensor.dtype.kind == "f" else np.zeros(tensor.shape, bool)
+    mask = np.isneginf(tensor) if is_float(tensor.dtype) else np.zeros(tensor.shape, bool)
     return np.where(mask, np.zeros((), tensor.dtype), tensor) if mask.any() else tensor, mask
 
 

@@ -22,6 +22,16 @@ INTEGER = frozenset({"ArgMax", "ArgMin", "NonZero", "Shape", "Size"})
 FOLLOWED = {"Where": 1, "OneHot": 2, "CastLike": 1}
 """Operators whose outputs have the type of another operand than the first."""
 
+EXACT = frozenset(
+    {
+        "Abs", "Clip", "Concat", "DepthToSpace", "Dropout", "Expand", "Flatten", "Gather", "GatherElements", "GatherND",
+        "GlobalMaxPool", "Identity", "If", "Loop", "Max", "MaxPool", "Min", "Neg", "Pad", "Relu", "Reshape", "Scan",
+        "ScatterElements", "ScatterND", "Sign", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose",
+        "Unsqueeze", "Where",
+    }
+)  # fmt: skip
+"""Operators that round nothing of their own: they pick, move or negate entries, or hold others that round."""
+
 LIMITS: dict[int, tuple[float, float]] = {
     kind: (float(np.iinfo(dtype).min), float(np.iinfo(dtype).max))
     for kind, dtype in (
@@ -36,6 +46,18 @@ LIMITS: dict[int, tuple[float, float]] = {
     )
 }
 """The least and the greatest number of each integer type."""
+
+
+def type_named(name: str) -> np.dtype:
+    """The type that a port names, as onnx's own arrays have it."""
+    return np.dtype(helper.tensor_dtype_to_np_dtype(TensorProto.BFLOAT16) if name == "bfloat16" else name)
+
+
+def rounded_to(op: str, result: Tensor | None) -> str:
+    """Float16 or bfloat16 where an operator rounds a result that depends on the input to it, else nothing."""
+    if op in EXACT or not isinstance(result, Variable) or result.dtype is None:
+        return ""
+    return result.dtype.name if result.dtype.name in ("float16", "bfloat16") else ""
 
 
 def typed(

@@ -28,6 +28,7 @@ def greater(call: Call) -> Tensor:
 
 @lowers("GreaterOrEqual", 12, 16)
 def greater_or_equal(call: Call) -> Tensor:
+    _require_known(call)
     return exceeds(call.graph, call.tensor(0), call.tensor(1), or_equals=True)
 
 
@@ -38,6 +39,7 @@ def less(call: Call) -> Tensor:
 
 @lowers("LessOrEqual", 12, 16)
 def less_or_equal(call: Call) -> Tensor:
+    _require_known(call)
     return exceeds(call.graph, call.tensor(1), call.tensor(0), or_equals=True)
 
 
@@ -52,6 +54,7 @@ def exceeds(graph: GraphBuilder, a: Tensor, b: Tensor, or_equals: bool) -> Varia
 @lowers("Equal", 7, 11, 13, 19)
 def equal(call: Call) -> Tensor:
     a, b = call.tensor(0), call.tensor(1)
+    _require_known(call)
     if a.dtype == bool and b.dtype == bool:
         return negation(call.graph, _differ(call.graph, a, b))
     return equals(call.graph, a, b)
@@ -162,6 +165,13 @@ def is_inf(call: Call) -> Tensor:
     return np.zeros(call.tensor(0).shape, bool)
 
 
+def _require_known(call: Call) -> None:
+    """Makes sure that a tensor that is compared with itself, as one looks for NaN, is never NaN."""
+    a, b = call.tensor(0), call.tensor(1)
+    if isinstance(a, Variable) and isinstance(b, Variable) and a == b:
+        _require_total(call)
+
+
 def _require_total(call: Call) -> None:
     """Makes sure that nothing on the way from the input can come to NaN or infinity."""
     graph, waiting, seen = call.graph, [call.variable(0).node], set()
@@ -171,10 +181,15 @@ def _require_total(call: Call) -> None:
             continue
         seen.add(k)
         node = graph.nodes[k]
-        if isinstance(node, Elementwise) and node.function.name in PARTIAL:
+        if isinstance(node, Elementwise) and node.function.name not in TOTAL:
             raise call.error(f"what it looks at comes from {node.function.name}, which may leave the finite numbers")
         waiting += node.operands
 
 
-PARTIAL = frozenset({"exp", "log", "power", "reciprocal", "reciprocal or one", "sqrt"})
-"""Functions that are not finite everywhere, or overflow within usual numbers."""
+TOTAL = frozenset(
+    {
+        "asinh", "atan", "clip", "cos", "elu", "erf", "floor", "gelu", "hard swish", "near", "relu", "round", "selu",
+        "sigmoid", "sign", "sin", "softplus", "softsign", "step", "swish", "tanh", "truncation",
+    }
+)  # fmt: skip
+"""Functions that are finite everywhere, and do not overflow within usual numbers."""

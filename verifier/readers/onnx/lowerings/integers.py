@@ -8,6 +8,7 @@ from verifier.network.functions import Floor, Near, Round, Truncation
 from verifier.readers.onnx.builder import GraphBuilder
 from verifier.readers.onnx.call import Call
 from verifier.readers.onnx.lowerings.comparisons import negation
+from verifier.readers.onnx.model import FLOATS
 from verifier.readers.onnx.registry import lowers
 from verifier.readers.onnx.tensors import Tensor, Variable
 from verifier.readers.onnx.types import LIMITS
@@ -34,7 +35,7 @@ def cast_to(call: Call, x: Variable, target: int) -> Variable:
     from onnx import TensorProto, helper
 
     graph = call.graph
-    if target in (TensorProto.FLOAT, TensorProto.DOUBLE):
+    if target in FLOATS:  # the same real number; rounding is the runtime's own
         return Variable(x.node, x.shape, np.dtype(helper.tensor_dtype_to_np_dtype(target)), x.masked)
     if target == TensorProto.BOOL:
         if x.dtype == bool:

@@ -17,7 +17,7 @@ from verifier.readers.onnx.lowerings.convolution import convolve
 from verifier.readers.onnx.lowerings.extrema import clip, extremum_of_entries
 from verifier.readers.onnx.lowerings.matrices import product_of_matrices
 from verifier.readers.onnx.registry import lowers
-from verifier.readers.onnx.tensors import Tensor, Variable
+from verifier.readers.onnx.tensors import Tensor, Variable, is_float
 
 NARROW = {"int2": (-2, 1), "uint2": (0, 3), "int4": (-8, 7), "uint4": (0, 15)}
 """The ends of integer types that NumPy lacks, by name."""
@@ -54,7 +54,7 @@ def quantize_linear(call: Call) -> Tensor:
 def dequantize_linear(call: Call) -> Tensor:
     x = call.variable(0)
     scale, zero = call.constant(1), call.optional_constant(2)
-    kind = np.dtype(np.float32 if scale.dtype.kind == "V" else scale.dtype)
+    kind = np.dtype(scale.dtype if is_float(scale.dtype) else np.float32)
     made = dequantised(call, x, _along(call, x, call.weights(scale)), _along(call, x, _zero(call, zero)))
     return replace(made, dtype=kind)
 

@@ -30,7 +30,9 @@ def top_k(call: Call) -> tuple[Tensor, ...]:
         raise call.error("an order that is not said", "set sorted to 1")
     if size > MOST_SORTED or not 0 < count <= size:
         raise call.error(f"the first {count} of {size} entries; at most {MOST_SORTED} are sorted")
-    sign = 1.0 if call.attribute("largest", 1) else -1.0
+    if (largest := call.attribute("largest", 1)) not in (0, 1):  # the runtime does not read all else as true
+        raise call.error(f"largest is {largest}", "set it to 0 or 1")
+    sign = 1.0 if largest else -1.0
     line = moved(graph, x, lambda a: np.moveaxis(a, axis, -1))
     line = line if sign > 0 else graph.combine([(-1.0, line)])
     values = graph.combine([(sign, moved(graph, _sorted(call, line), lambda a: a[..., :count]))])
