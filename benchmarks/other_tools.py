@@ -6,8 +6,8 @@
 
 Each of the others lives in an environment of its own (`pip install bound-propagation`, `vibecheck-nn`, `neuralsat`); a
 tool that is not given, or not there, is left out with a message. Bounds: of a network's outputs over the first box of a
-property, the same weights for both (`benchmarks.other_bounds`), CPU time, best of `--repeat`. Theirs are
-in float32, its default, and in float64, which ours are in, with their rounding covered.
+property, the same weights for both (`benchmarks.other_bounds`), CPU time, best of `--repeat`. Theirs are in float32,
+its default, and in float64; ours are in float64, with their rounding covered.
 Verdicts: each tool's process from start to end, one at a time, in turn, called as in VNN-COMP; wall and CPU time.
 INSTANCES.jsonl has a line an instance: {"onnx", "vnnlib", "truth"}, paths relative to it. Start it pinned to one core
 (`taskset -c 0`). The exit status is 1 where a verdict contradicts the truth or two tools each other.
@@ -225,8 +225,10 @@ def rows_of(network: Network, box: Any, python: str, repeat: int) -> Iterator[di
         asked: dict[str, Callable[[str], Bounds]] = {"ours": partial(our_bounds, network, ends)}
         for dtype in DTYPES:
             command = [python, "-P", str(ROOT / "benchmarks" / "other_bounds.py"), str(folder / "plan.npz"), dtype]
-            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-            worker = stack.enter_context(subprocess.Popen(command, text=True, env=os.environ | ONE_THREAD, **pipes))
+            environment = os.environ | ONE_THREAD
+            pipe = subprocess.PIPE
+            worker = subprocess.Popen(command, text=True, env=environment, stdin=pipe, stdout=pipe)
+            stack.enter_context(worker)
             asked[dtype] = partial(their_bounds, worker)
         for method, turns in (("interval", MORE * repeat), ("crown", repeat)):
             found = [{name: ask(method) for name, ask in asked.items()} for _ in range(1 + turns)][1:]  # warm
@@ -241,8 +243,9 @@ def finished(command: list[str], timeout: float, result: Path, environment: dict
     started = time.perf_counter()
     quiet = subprocess.DEVNULL
     with open(result.with_suffix(".log"), "w") as log:
-        own = {"cwd": result.parent, "env": environment, "start_new_session": True}
-        process = subprocess.Popen(command, stdin=quiet, stdout=log, stderr=log, **own)
+        process = subprocess.Popen(
+            command, stdin=quiet, stdout=log, stderr=log, cwd=result.parent, env=environment, start_new_session=True
+        )
     before = os.times()
     while process.poll() is None:
         if time.perf_counter() - started > timeout + GRACE:
