@@ -31,7 +31,8 @@ def test_height_covers_its_rounding(function, mirrored):
     x, slope = 10.0 ** rng.uniform(-3, 2, size=80), rng.normal(size=80) * 10.0 ** rng.uniform(0, 12, size=80)
     height = Side(function, mirrored).height(x, slope)
     for point, s, bound in zip(x.tolist(), slope.tolist(), height.tolist(), strict=True):
-        assert bound >= rise(function, mirrored, point, s)
+        if defined(function, point, point):
+            assert bound >= rise(function, mirrored, point, s)
 
 
 @settings(max_examples=200, deadline=None)
