@@ -8,8 +8,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from tests.readers.onnx_models import f32, i64, load, model_of, run
+from verifier import load_property, verify
 from verifier.bounds.interval import interval_bounds
-from verifier.errors import ModelError
+from verifier.errors import ModelError, PropertyError
 from verifier.network.graph import Elementwise
 from verifier.network.whole import with_types_kept
 
@@ -272,3 +273,25 @@ def test_ends_of_types_go_where_nothing_leaves_them(tmp_path):
             sum(isinstance(n, Elementwise) and np.isfinite(getattr(n.function, "greatest", np.inf)) for n in made.nodes)
             == kept
         )
+
+
+@pytest.mark.parametrize("op", ["Mul", "Add"])
+def test_nothing_is_known_of_long_integers_beyond_float64(tmp_path, op):
+    """A cast to int64 of what may be 1e17, and then 100 times as much or more, wraps around in the runtime."""
+    nodes = [NODE("Cast", ["a"], ["i"], to=TensorProto.INT64), NODE(op, ["i", "k"], ["c"]), as_float("c")]
+    network = load(model_of(nodes, {"a": (1,)}, ["y"], {"k": np.array([100], np.int64)}, 16), tmp_path)
+    lower, upper = np.array([[0.0]]), np.array([[1e17]])
+    assert interval_bounds(network, lower, upper)[-1].upper[0, 0] == np.inf
+    assert interval_bounds(network, lower, np.array([[1e6]]))[-1].upper[0, 0] < 2e8
+    bounds = [(b.lower[0], b.upper[0]) for b in interval_bounds(network, lower, upper)]
+    assert interval_bounds(with_types_kept(network, bounds), lower, upper)[-1].upper[0, 0] == np.inf
+
+
+def test_long_integer_inputs_have_bounds_that_float64_holds(tmp_path):
+    model = model_of([NODE("Mul", ["a", "k"], ["c"]), as_float("c")], {"a": (1,)}, ["y"], {"k": np.array([4])}, 16)
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.INT64
+    network, path = load(model, tmp_path), tmp_path / "p.vnnlib"
+    within = "(assert (>= X_0 0))(assert (<= X_0 1e17))"
+    path.write_text(f"(declare-const X_0 Real)(declare-const Y_0 Real){within}(assert (<= Y_0 -1))")
+    with pytest.raises(PropertyError, match="beyond 2\\^53"):
+        verify(network, load_property(path, network))

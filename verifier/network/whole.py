@@ -14,7 +14,7 @@ import numpy as np
 from verifier.network.functions.clip import Clip
 from verifier.network.functions.near import Near
 from verifier.network.functions.relu import Relu
-from verifier.network.functions.steps import Floor, Round, Step, StepFunction, Whole
+from verifier.network.functions.steps import LONG, Floor, Round, Step, StepFunction, Whole
 from verifier.network.graph import Affine, Elementwise, Network, Node, Product
 from verifier.network.linear_maps import Composition, Dense, Identity, LinearMap, Scaling, Selection, Sparse
 from verifier.network.simplify import renamed
@@ -145,5 +145,5 @@ def _stays(
     if not isinstance(function, Round) or np.isinf(function.greatest):
         return False
     low, high = bounds[node.operands[0]]
-    within = (low > function.least - 1.0).all() and (high < function.greatest + 1.0).all()
+    within = (low > max(function.least - 1.0, -LONG)).all() and (high < min(function.greatest + 1.0, LONG)).all()
     return bool(within) and node_is_whole(nodes, known, node.operands[0])

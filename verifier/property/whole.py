@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from verifier.errors import PropertyError
+from verifier.network.functions.steps import LONG
 from verifier.network.graph import Port
 from verifier.property.query import Box, Disjunct, Query
 
@@ -22,15 +24,35 @@ def with_whole_ends(query: Query, ports: Sequence[Port]) -> Query:
     Args:
         query: boxes that end so are kept, as objects.
         ports: the network's inputs, whose sizes add up to the query's.
+
+    Raises:
+        PropertyError: an input of 64 bits may be a number that float64 does not hold.
     """
     integral = integral_entries(ports)
     if not integral.any():
         return query
     boxes = {id(d.box): d.box for d in query.disjuncts}
+    for box in boxes.values():
+        _require_held(box, ports)
     whole = {key: _with_whole_ends(box, integral) for key, box in boxes.items()}
     if all(whole[key] is box for key, box in boxes.items()):
         return query
     return replace(query, disjuncts=tuple(Disjunct(whole[id(d.box)], d.rows) for d in query.disjuncts))
+
+
+def _require_held(box: Box, ports: Sequence[Port]) -> None:
+    """Makes sure that what is computed from the inputs stays far from the ends of 64-bit types."""
+    first = 0
+    for port in ports:
+        part = slice(first, first := first + port.size)
+        if port.integral and np.iinfo(port.dtype).max > LONG and not _within(box, part):
+            cause = f"the input '{port.name}', of {port.dtype}, may be beyond 2^53, where it is not followed"
+            raise PropertyError(cause, fix="give it bounds in the property that are within")
+
+
+def _within(box: Box, part: slice) -> bool:
+    """Whether a part of a box is between -`LONG` and `LONG`."""
+    return bool((box.lower[part] >= -LONG).all() and (box.upper[part] <= LONG).all())
 
 
 def _with_whole_ends(box: Box, integral: np.ndarray) -> Box:

@@ -103,11 +103,16 @@ class Floor(StepFunction):
         return namespace(lower).ones_like(lower)
 
 
+LONG = 2.0**53
+"""Whole numbers up to here are float64 numbers."""
+
+
 class Whole(StepFunction):
     """A whole number near x, of a type that may have ends.
 
     What a cast makes of a number beyond its type is not defined, and differs from one machine to the next: anything
-    that the type holds is taken to be possible.
+    that the type holds is taken to be possible. Of types of 64 bits nothing is known beyond `LONG`, so that whatever is
+    computed from what is known stays far from their ends.
 
     Attributes:
         least, greatest: the ends of the type, infinite where it has none.
@@ -133,19 +138,26 @@ class Whole(StepFunction):
         bounded = self.greatest < math.inf
         return ((lower <= self.least - 1.0) | (upper >= self.greatest + 1.0)) if bounded else lower > upper
 
+    def _held(self, lower: Array, upper: Array) -> Array:
+        """Where float64 holds all whole numbers of the interval, if the type has ends that it does not hold."""
+        if not LONG < self.greatest < math.inf:
+            return known(lower, upper)
+        return (lower >= -LONG) & (upper <= LONG)
+
     def image(self, lower: Array, upper: Array) -> tuple[Array, Array]:
         xp = namespace(lower, upper)
         low, high = super().image(lower, upper)
         beyond = self._beyond(lower, upper)
         low, high = xp.where(beyond, self.least, low), xp.where(beyond, self.greatest, high)
-        return vacuous_unless(known(lower, upper), low, high)
+        return vacuous_unless(known(lower, upper) & self._held(lower, upper), low, high)
 
     def slope_range(self, lower: Array, upper: Array) -> tuple[Array, Array]:
-        return vacuous_unless(~self._beyond(lower, upper), *super().slope_range(lower, upper))
+        clear = ~self._beyond(lower, upper) & self._held(lower, upper)
+        return vacuous_unless(clear, *super().slope_range(lower, upper))
 
     def jumps(self, lower: Array, upper: Array) -> tuple[Array, Array]:
         xp = namespace(lower, upper)
-        beyond = self._beyond(lower, upper)
+        beyond = self._beyond(lower, upper) | ~self._held(lower, upper)
         first, last = self._places(lower, upper)
         return xp.where(beyond, xp.inf, first), xp.where(beyond, -xp.inf, last)
 

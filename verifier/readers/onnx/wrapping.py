@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from verifier.network.functions.steps import Round, Whole
+from verifier.network.functions.steps import LONG, Round, Whole
 from verifier.network.graph import Affine, Elementwise, Node, Port, Product
 from verifier.readers.onnx.builder import GraphBuilder
 from verifier.readers.onnx.tensors import Tensor, Variable
@@ -27,9 +27,6 @@ WRAPS = frozenset(
 
 Ends: TypeAlias = tuple[np.ndarray, np.ndarray]
 """The least and the greatest value of each entry of a node."""
-
-LONG = 2.0**53
-"""Inputs and casts of 64 bits are taken to stay within this, beyond which the network's float64 does not hold them."""
 
 
 def of_types(ports: Sequence[Port]) -> Ends:
@@ -98,6 +95,6 @@ def _made_of(node: Node, operands: list[Ends]) -> Ends:
 def _image(node: Elementwise, low: np.ndarray, high: np.ndarray) -> Ends:
     with np.errstate(all="ignore"):
         low, high = node.function.image(low, high)
-    if isinstance(node.function, Whole):
+    if isinstance(node.function, Whole):  # nothing is known beyond: of casts by their image, of inputs by their box
         return np.maximum(low, -LONG), np.minimum(high, LONG)
     return low, high
