@@ -157,6 +157,16 @@ def test_qlinear_conv(tmp_path, attributes):
         assert_agrees(chain([quantize("x", "s", "zx", out="p"), node], (1, 2, 5, 4), constants), tmp_path)
 
 
+def test_a_bias_that_may_wrap_around_is_refused(tmp_path):
+    constants = {
+        "s": np.float32(0.03), "zx": np.uint8(0), "W": whole(1, 1, 1, 1, dtype=np.int8), "sw": np.float32(0.1),
+        "zw": np.int8(0), "sy": np.float32(1.0), "zy": np.uint8(0), "B": np.array([2**31 - 5], np.int32),
+    }  # fmt: skip
+    node = helper.make_node("QLinearConv", ["p", "s", "zx", "W", "sw", "zw", "sy", "zy", "B"], ["q"])
+    with pytest.raises(ModelError, match="wrap around"):
+        load(chain([quantize("x", "s", "zx", out="p"), node], (1, 1, 2, 2), constants), tmp_path)
+
+
 @pytest.mark.parametrize("attributes", CONVOLUTIONS)
 def test_conv_integer(tmp_path, attributes):
     channels = 2 // attributes.get("group", 1)

@@ -99,9 +99,10 @@ def qlinear_conv(call: Call) -> Tensor:
     x, w_scale, w_zero = call.variable(0), call.weights(call.constant(4)), _zero(call, call.constant(5))
     scale = call.weights(call.constant(1)).reshape(())
     kernel = _by_channel(call, call.weights(call.constant(3)), w_zero)
-    require_int32(call, kernel[0].size, (x, call.constant(3)))
+    bias = call.optional_constant(8)
+    require_int32(call, kernel[0].size, (x, call.constant(3)), bias)
     moved = dequantised(call, x, np.ones(()), _zero(call, call.constant(2)).reshape(()))
-    sums = convolve(call, moved, kernel, call.optional_constant(8))
+    sums = convolve(call, moved, kernel, bias)
     factor = (scale * w_scale).reshape((-1,) + (1,) * (x.ndim - 2) if w_scale.size > 1 else ())
     y = call.graph.scale(sums, factor)
     return quantised(call, y, grid_of(call, y, call.constant(6), call.constant(7)))
@@ -250,10 +251,12 @@ def _by_channel(call: Call, kernel: np.ndarray, zero: np.ndarray) -> np.ndarray:
     return kernel - zero.reshape((-1,) + (1,) * (kernel.ndim - 1) if zero.size > 1 else ())
 
 
-def require_int32(call: Call, terms: int, operands: tuple[Tensor, ...]) -> None:
-    """Makes sure that no sum wraps around."""
+def require_int32(call: Call, terms: int, operands: tuple[Tensor, ...], bias: np.ndarray | None = None) -> None:
+    """Makes sure that no sum, with the bias it begins with, wraps around."""
     size = float(terms)
     for operand in operands:
         size *= 2.0 ** (8 * operand.dtype.itemsize) if operand.dtype is not None else 2.0**8
+    if bias is not None:
+        size += float(np.abs(call.weights(bias)).max(initial=0.0))
     if size > LARGEST_SUM:
         raise call.error(f"sums of {terms} products of integers may wrap around in int32")
