@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 
 from tests.readers.onnx_models import draw, i64, model_of, run
 from verifier.bounds.interval import interval_bounds
+from verifier.deadline import Deadline
 from verifier.evidence.replay import Replay
 from verifier.methods.cells import spans_of, with_cells
 from verifier.methods.options import Options
@@ -78,9 +79,12 @@ def test_positions_are_enumerated(tmp_path, integer):
         if verdict.witness is not None:
             assert float(Replay(network).run(verdict.witness.x)[0]) >= greatest + shift
             assert not integer or (verdict.witness.x[-2:] % 1 == 0).all()
-    split, margins = with_cells(query, network)
+    split, margins = with_cells(query, network, Deadline())
     assert len(split.disjuncts) == 9 == len(margins)
     assert (np.diff(margins) >= 0).all()
+    whole, none = with_cells(query, network, Deadline(0.0))
+    assert whole is query
+    assert none is None
 
 
 def test_spans_hold_every_float_on_one_side_of_each_jump():

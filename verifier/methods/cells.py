@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.bounds.interval import interval_bounds
+from verifier.deadline import Deadline
 from verifier.network.graph import Network
 from verifier.network.stepped import first_jumps, has_jumps, stepped_entries
 from verifier.property.forms import with_forms
@@ -32,13 +33,16 @@ MOST_CELLS = 20_000
 PROMISING = 1e-6
 """Cells whose middle comes within this of a violation, as computed, are replayed."""
 
+BATCH = 64
+"""Cells whose middles are evaluated together, between two looks at the clock."""
+
 REPLAYS = 32
 """Cells that are replayed at most."""
 
 Span = tuple[float, float]
 
 
-def with_cells(query: Query, network: Network) -> tuple[Query, np.ndarray | None]:
+def with_cells(query: Query, network: Network, deadline: Deadline) -> tuple[Query, np.ndarray | None]:
     """The query with a disjunct for each cell of its boxes, the nearest to a violation first; itself without any.
 
     With the former, the margin of each disjunct in the middle of its cell as computed, ascending, shape (D,).
@@ -46,6 +50,7 @@ def with_cells(query: Query, network: Network) -> tuple[Query, np.ndarray | None
     Args:
         query: about `network`.
         network: its weights NumPy arrays.
+        deadline: when it expires, boxes that are not cut stay whole, and cells without a margin come last.
     """
     if not query.disjuncts or not has_jumps(network):
         return query, None
@@ -53,11 +58,11 @@ def with_cells(query: Query, network: Network) -> tuple[Query, np.ndarray | None
     stepped = stepped_entries(forms)[0]
     boxes = {id(d.box): d.box for d in query.disjuncts}
     whole = integral_entries(network.inputs)
-    cells = {key: _cells(box, forms, stepped, whole) for key, box in boxes.items()}
+    cells = {key: [box] if deadline.expired else _cells(box, forms, stepped, whole) for key, box in boxes.items()}
     if all(found == [box] for found, box in zip(cells.values(), boxes.values(), strict=True)):
         return query, None
     split = [(disjunct, cell, d) for d, disjunct in enumerate(query.disjuncts) for cell in cells[id(disjunct.box)]]
-    values = _values(forms, query, split)
+    values = _values(forms, query, split, deadline)
     order = np.argsort(values, kind="stable")
     cut = replace(query, disjuncts=tuple(Disjunct(split[k][1], split[k][0].rows) for k in order))
     return cut, values[order]
@@ -75,13 +80,17 @@ def centres(task: Task) -> None:
             return
 
 
-def _values(forms: Network, query: Query, split: Sequence[tuple[Disjunct, Box, int]]) -> np.ndarray:
-    """The margin of each disjunct in the middle of each cell, as computed."""
-    middles = np.stack([np.nan_to_num(cell.middle) for _, cell, _ in split])
-    with np.errstate(all="ignore"):
-        outputs = np.concatenate([forms.forward(middles[k : k + 256]) for k in range(0, len(middles), 256)])
-    margins = [query.patterns.margin(d, y) for (_, _, d), y in zip(split, outputs, strict=True)]
-    return np.nan_to_num(np.array(margins), nan=math.inf)
+def _values(forms: Network, query: Query, split: Sequence[tuple[Disjunct, Box, int]], deadline: Deadline) -> np.ndarray:
+    """The margin of each disjunct in the middle of each cell, as computed; infinite where there was no time."""
+    margins = np.full(len(split), math.inf)
+    for start in range(0, len(split), BATCH):
+        if deadline.expired:
+            break
+        part = split[start : start + BATCH]
+        with np.errstate(all="ignore"):
+            outputs = forms.forward(np.stack([np.nan_to_num(cell.middle) for _, cell, _ in part]))
+        margins[start : start + BATCH] = [query.patterns.margin(d, y) for (*_, d), y in zip(part, outputs, strict=True)]
+    return np.nan_to_num(margins, nan=math.inf, posinf=math.inf)
 
 
 def _cells(box: Box, forms: Network, stepped: np.ndarray, whole: np.ndarray) -> list[Box]:

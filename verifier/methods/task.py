@@ -62,15 +62,15 @@ class Task:
     options: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
+        self.deadline = Deadline(self.options.timeout)
         self.query = with_nearest(with_whole_ends(self.query, self.network.inputs), self.network.inputs)
         self._jumps = has_jumps(self.network)
         self.cell_margins: np.ndarray | None = None
         if self._jumps:
             from verifier.methods.cells import with_cells
 
-            self.query, self.cell_margins = with_cells(self.query, self.network)
+            self.query, self.cell_margins = with_cells(self.query, self.network, self.deadline)
         count = len(self.query.disjuncts)
-        self.deadline = Deadline(self.options.timeout)
         self.margins = np.full(count, -math.inf)
         self.open = np.ones(count, bool)
         self.witness: Witness | None = None
