@@ -176,7 +176,7 @@ def _through_lines(lines: Enclosure, operands: Sequence[_Forms], ranges: Sequenc
     half = xp.where(known, half, 0.0)
     forms = _with_symbols(_Forms(centre, columns, slack), half, room)
     if len(operands) == 1 or forms.columns.depth:  # else it is worth adding up what cancels in a product
-        reach = half
+        reach = half - _rest(half, room)[1]
         for mean, operand in zip(means, operands, strict=True):
             reach = reach + xp.where(mean != 0, xp.abs(mean) * operand.reach, 0.0)
         forms.__dict__["reach"] = reach * (1 + gamma(4))
@@ -198,13 +198,22 @@ def _half_distance(lines: Enclosure, ranges: Sequence[Interval]) -> Array:
     return xp.where(exact, 0.0, half)
 
 
-def _with_symbols(forms: _Forms, half: Array, room: int) -> _Forms:
-    """Adds `half` as a symbol of its own for the `room` entries where it is largest, and as slack for the others."""
+def _rest(half: Array, room: int) -> tuple[np.ndarray, Array]:
+    """The `room` entries where `half` is largest, and `half` without them, shape (N, size)."""
     xp = namespace(half)
     most = to_numpy(xp.max(half, axis=0))
     chosen = np.flatnonzero(most > 0)
     if len(chosen) > room:
         chosen = np.sort(np.argsort(-most, kind="stable")[:room])
+    rest = xp.asarray(half, copy=True)
+    rest[:, convert_like(half)(chosen)] = 0.0
+    return chosen, rest
+
+
+def _with_symbols(forms: _Forms, half: Array, room: int) -> _Forms:
+    """Adds `half` as a symbol of its own for the `room` entries where it is largest, and as slack for the others."""
+    xp = namespace(half)
+    chosen, rest = _rest(half, room)
     boxes, known, size = forms.columns.shape
     convert = convert_like(half)
 
@@ -217,8 +226,6 @@ def _with_symbols(forms: _Forms, half: Array, room: int) -> _Forms:
         fresh[:, convert(np.arange(len(which))), entries] = half[:, entries]
         return xp.concat([*old, fresh], axis=1)
 
-    rest = xp.asarray(half, copy=True)
-    rest[:, convert(chosen)] = 0.0
     slack = (forms.slack + rest) * (1 + gamma(1))
     shape = boxes, known + len(chosen), size
     return _Forms(forms.centre, Columns.lazily(make, shape, forms.columns.depth, half), slack)
