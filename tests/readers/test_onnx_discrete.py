@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from tests.readers.onnx_models import f32, i64, load, model_of, run
-from verifier import load_property, verify
+from verifier import Options, Status, load_property, verify
 from verifier.bounds.interval import interval_bounds
 from verifier.errors import ModelError, PropertyError
 from verifier.network.graph import Elementwise
@@ -295,3 +295,18 @@ def test_long_integer_inputs_have_bounds_that_float64_holds(tmp_path):
     path.write_text(f"(declare-const X_0 Real)(declare-const Y_0 Real){within}(assert (<= Y_0 -1))")
     with pytest.raises(PropertyError, match="beyond 2\\^53"):
         verify(network, load_property(path, network))
+
+
+@pytest.mark.parametrize("method", ["milp", "lp", "neurons"])
+def test_what_wraps_around_is_found(tmp_path, method):
+    """43 times 3 is -127 in int8."""
+    model = model_of(
+        [NODE("Mul", ["a", "k"], ["c"]), as_float("c")], {"a": (1,)}, ["y"], {"k": np.array([3], np.int8)}, 18
+    )
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.INT8
+    network, path = load(model, tmp_path), tmp_path / "p.vnnlib"
+    declared = "(declare-const X_0 Real)(declare-const Y_0 Real)"
+    for least, status in ((40, Status.SAT), (10, Status.UNSAT)):
+        box = f"(assert (>= X_0 {least}))(assert (<= X_0 {least + 20}))"
+        path.write_text(f"{declared}{box}(assert (<= Y_0 -80))")
+        assert verify(network, load_property(path, network), method, Options(timeout=20)).status is status

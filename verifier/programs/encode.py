@@ -280,13 +280,17 @@ class NetworkWriter:
     def _steps(self, k: int, node: Elementwise, function: Step | Floor | Round, live: np.ndarray) -> None:
         """Whole numbers y: of a step x <= u y and x >= l (1 - y), of floor y <= x <= y + 1, of round |x - y| <= 1/2.
 
-        At a jump these hold on both sides, so that the program knows a little less than the network.
+        At a jump these hold on both sides, so that the program knows a little less than the network. What rounds to a
+        type that its operand may leave is anything that the type holds, and keeps to its interval alone.
         """
         self._new_columns(k, live, integral=True)
         self.relaxed = self.relaxed or bool(len(live))
         self._lines(k, node, live)
         live = live[self.entries[node.operands[0]].column[live] >= 0]
-        x, (lower, upper) = self.entries[node.operands[0]][live], self.bounds[node.operands[0]]
+        lower, upper = self.bounds[node.operands[0]]
+        if isinstance(function, Round):
+            live = live[function.keeps_within(lower[live], upper[live])]
+        x = self.entries[node.operands[0]][live]
         y, one, add = self.entries[k][live], np.ones(len(live)), self.builder.rows_of_terms
         if isinstance(function, Step):
             low, high = np.minimum(lower[live], 0.0), np.maximum(upper[live], 0.0)

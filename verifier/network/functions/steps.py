@@ -138,6 +138,10 @@ class Whole(StepFunction):
         bounded = self.greatest < math.inf
         return ((lower <= self.least - 1.0) | (upper >= self.greatest + 1.0)) if bounded else lower > upper
 
+    def keeps_within(self, lower: Array, upper: Array) -> Array:
+        """Where everything in [lower, upper] has its own whole number in the type, which is therefore known."""
+        return ~self._beyond(lower, upper) & self._held(lower, upper)
+
     def _held(self, lower: Array, upper: Array) -> Array:
         """Where float64 holds all whole numbers of the interval, if the type has ends that it does not hold."""
         if not LONG < self.greatest < math.inf:
@@ -152,12 +156,11 @@ class Whole(StepFunction):
         return vacuous_unless(known(lower, upper) & self._held(lower, upper), low, high)
 
     def slope_range(self, lower: Array, upper: Array) -> tuple[Array, Array]:
-        clear = ~self._beyond(lower, upper) & self._held(lower, upper)
-        return vacuous_unless(clear, *super().slope_range(lower, upper))
+        return vacuous_unless(self.keeps_within(lower, upper), *super().slope_range(lower, upper))
 
     def jumps(self, lower: Array, upper: Array) -> tuple[Array, Array]:
         xp = namespace(lower, upper)
-        beyond = self._beyond(lower, upper) | ~self._held(lower, upper)
+        beyond = ~self.keeps_within(lower, upper)
         first, last = self._places(lower, upper)
         return xp.where(beyond, xp.inf, first), xp.where(beyond, -xp.inf, last)
 
