@@ -297,7 +297,7 @@ def test_long_integer_inputs_have_bounds_that_float64_holds(tmp_path):
         verify(network, load_property(path, network))
 
 
-@pytest.mark.parametrize("method", ["milp", "lp", "neurons"])
+@pytest.mark.parametrize("method", ["milp", "lp", "neurons", "auto"])
 def test_what_wraps_around_is_found(tmp_path, method):
     """43 times 3 is -127 in int8."""
     model = model_of(

@@ -20,6 +20,7 @@ from verifier.bounds.interval import interval_bounds
 from verifier.deadline import Deadline
 from verifier.network.graph import Network
 from verifier.network.stepped import first_jumps, has_jumps, stepped_entries
+from verifier.network.whole import has_types
 from verifier.property.forms import with_forms
 from verifier.property.query import Box, Disjunct, Query
 from verifier.property.whole import integral_entries
@@ -69,12 +70,16 @@ def with_cells(query: Query, network: Network, deadline: Deadline) -> tuple[Quer
 
 
 def centres(task: Task) -> None:
-    """Replays the middles of the cells that come nearest to a violation, as computed, or are one."""
+    """Replays the middles of the cells that come nearest to a violation, as computed, or are one.
+
+    Where integers may wrap around, which is not computed, being nearest is all that counts.
+    """
     margins = task.cell_margins
     if margins is None:
         return
     task.explain(f"inputs that matter through jumps alone take {len(margins)} cells, the nearest to a violation first")
-    for d in range(min(int((margins <= PROMISING).sum()), REPLAYS)):
+    promising = len(margins) if has_types(task.forms) else int((margins <= PROMISING).sum())
+    for d in range(min(promising, REPLAYS)):
         box = task.query.disjuncts[d].box
         if box.has_float32_point and task.accepts(d, box.middle):
             return
