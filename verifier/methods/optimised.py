@@ -54,7 +54,7 @@ def alpha(task: Task, share: float = 0.3) -> None:
 def alpha_by_cost(task: Task) -> None:
     """Optimised bounds of every disjunct, and between them of the pre-activations whose relaxation costs these most.
 
-    For networks with products, whose intermediate bounds are too many to be optimised all, and of which few matter.
+    For networks with products and large ones, whose intermediate bounds are too many to be optimised all.
     """
     boxes = task.open_conjunctions()
     for count, (box, disjuncts) in enumerate(boxes):
