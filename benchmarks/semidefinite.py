@@ -20,10 +20,11 @@ from itertools import pairwise
 import numpy as np
 
 from verifier.bounds.enclosure import Interval
-from verifier.bounds.lagrangian import Lagrangian, Relaxation, Rows, first_choice
+from verifier.bounds.lagrangian import Lagrangian, Rows, first_choice
 from verifier.bounds.layout import layout
 from verifier.bounds.linear import linear_bounds, rows_minimum
 from verifier.bounds.optimise import Ascent, AscentOptions, proven
+from verifier.bounds.relaxation import Relaxation
 from verifier.deadline import Deadline
 from verifier.network.functions import Relu
 from verifier.network.graph import Affine, Elementwise, Input, Network, Node

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from tests.networks import random_box, random_dag, random_relu_network, samples
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.intermediate import Engines, Tightening
-from verifier.bounds.lagrangian import Choice, Lagrangian, Relaxation, Rows, first_choice
+from verifier.bounds.lagrangian import Choice, Lagrangian, Rows, first_choice
 from verifier.bounds.layout import Layout, layout
 from verifier.bounds.linear import linear_bounds, rows_minimum
 from verifier.bounds.optimise import Ascent, AscentOptions, proven
+from verifier.bounds.relaxation import Relaxation
 from verifier.deadline import Deadline
 from verifier.network.functions import Relu
 from verifier.network.graph import Affine, Elementwise, Input, Network

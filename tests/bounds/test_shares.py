@@ -14,9 +14,10 @@ from verifier.bounds.alike import Alike
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.intermediate import Engines, Tightening
 from verifier.bounds.interval import interval_bounds
-from verifier.bounds.lagrangian import Lagrangian, Relaxation, Rows, first_choice
+from verifier.bounds.lagrangian import Lagrangian, Rows, first_choice
 from verifier.bounds.layout import layout
 from verifier.bounds.optimise import Ascent, AscentOptions, proven
+from verifier.bounds.relaxation import Relaxation
 from verifier.deadline import Deadline
 from verifier.network.graph import Affine, Network
 from verifier.network.linear_maps import Composition, LinearMap, Scaling, Selection

@@ -17,10 +17,11 @@ from tests.readers.onnx_models import load, model_of
 from verifier.bounds.dual_network import DualNetwork
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.interval import interval_bounds
-from verifier.bounds.lagrangian import Lagrangian, Relaxation, Rows, first_choice
+from verifier.bounds.lagrangian import Lagrangian, Rows, first_choice
 from verifier.bounds.layout import layout
 from verifier.bounds.linear import bounds_within, intervals_within, linear_bounds, outputs_minimum, rows_minimum
 from verifier.bounds.optimise import Ascent, AscentOptions, proven
+from verifier.bounds.relaxation import Relaxation
 from verifier.deadline import Deadline
 from verifier.evidence.replay import own_class
 from verifier.methods.task import host

@@ -17,9 +17,10 @@ from verifier.arrays import Array, convert_like, namespace, to_numpy
 from verifier.bounds.alike import Alike
 from verifier.bounds.enclosure import Interval, intersected
 from verifier.bounds.interval import node_interval
-from verifier.bounds.lagrangian import Lagrangian, Relaxation, Rows, ancestors, first_choice
+from verifier.bounds.lagrangian import Lagrangian, Rows, ancestors, first_choice
 from verifier.bounds.layout import Layout, layout, open_entries
 from verifier.bounds.optimise import Ascent, AscentOptions, proven
+from verifier.bounds.relaxation import Relaxation
 from verifier.deadline import Deadline
 from verifier.network.graph import Affine, Elementwise, Network, Product
 from verifier.network.linear_maps import Selection

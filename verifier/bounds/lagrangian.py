@@ -18,24 +18,16 @@ Nothing here covers rounding (it may well run in float32): what it finds is a ch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from verifier.arrays import Array, convert_like, namespace, zeros
+from verifier.bounds.choosers import Chooser, Line
 from verifier.bounds.enclosure import Interval, minimiser
-from verifier.bounds.layout import Layout, Slot
+from verifier.bounds.relaxation import Relaxation
 from verifier.network.graph import Affine, Elementwise, Network, Product, evaluate
 from verifier.network.shares import Taken
-from verifier.relaxations.families import (
-    Family,
-    Mix,
-    at_known_values,
-    function_families,
-    has_jumps,
-    product_families,
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,22 +88,6 @@ class Pressed:
 
 
 @dataclass(frozen=True, eq=False)
-class Line:
-    """The line that a row chose for each entry of a function or product: slopes for each operand, shape (N, size)."""
-
-    row: Array
-    slopes: tuple[Array, ...]
-    intercept: Array
-
-    def at(self, operands: Sequence[Array]) -> Array:
-        """Its value at the operands', shape (N, size) each."""
-        value = self.intercept
-        for slope, operand in zip(self.slopes, operands, strict=True):
-            value = value + slope * operand
-        return value
-
-
-@dataclass(frozen=True, eq=False)
 class Evaluation:
     """A bound and how it came about.
 
@@ -128,95 +104,6 @@ class Evaluation:
     lines: dict[int, Line]
     rows: dict[int, Array]
     taken: dict[int, Taken]
-
-
-class Side:
-    """The lines on one side of one node; those of the slot's entries move with their places.
-
-    Args:
-        family: the lines, shape (N, size) or (1, size).
-        slot: of places.
-        example: an array of the library and dtype to compute in.
-        count: N.
-    """
-
-    def __init__(self, family: Family, slot: Slot | None, example: Array, count: int) -> None:
-        xp = namespace(example)
-
-        def full(a: Array) -> Array:
-            return xp.astype(xp.broadcast_to(a, (count, a.shape[-1])), example.dtype, copy=True)
-
-        self.slopes = tuple(full(a) for a in family.slopes[0])
-        self.intercept = full(family.intercepts[0])
-        self.moving = None if slot is None or family.count == 1 else Moving(family, slot, example)
-
-    def place(self, places: Array) -> None:
-        """Moves the lines to their places in the flat vector."""
-        if self.moving is None:
-            return
-        mix = self.moving.mix(places)
-        for full, part in zip(self.slopes, mix.slopes, strict=True):
-            full[:, self.moving.columns] = part
-        if not self.moving.family.exact:
-            self.intercept[:, self.moving.columns] = mix.intercept
-
-
-class Moving:
-    """The family of lines of a slot's entries."""
-
-    def __init__(self, family: Family, slot: Slot, example: Array) -> None:
-        xp = namespace(example)
-        self.part, self.columns = slot.part, convert_like(example)(slot.columns)
-
-        def compact(a: Array) -> Array:
-            return xp.astype(xp.take(a, self.columns, axis=1), example.dtype)
-
-        slopes = tuple(tuple(compact(a) for a in line) for line in family.slopes)
-        intercepts = tuple(compact(a) for a in family.intercepts)
-        self.family = Family(slopes, intercepts, compact(family.start), family.exact)
-
-    def mix(self, places: Array) -> Mix:
-        """The lines at their places in the flat vector."""
-        self.now = self.family.mixed(places[:, self.part])
-        return self.now
-
-    def rate(self, row: Array, operands: list[Array], positive: bool) -> Array:
-        """The derivative of the bound by the places: only coefficients of one sign take these lines."""
-        xp = namespace(row)
-        total = self.now.intercept_rate
-        assert self.now.slope_rates is not None
-        for rate, value in zip(self.now.slope_rates, operands, strict=True):
-            total = total + rate * xp.take(value, self.columns, axis=1)
-        part, zero = xp.take(row, self.columns, axis=1), zeros(row, (1,))
-        return (xp.maximum(part, zero) if positive else xp.minimum(part, zero)) * total
-
-
-class Relaxation:
-    """All lines that may stand for each function and product over N subproblems; made when they are asked for.
-
-    Args:
-        network: in float64.
-        intervals: sound intervals of the nodes, shape (N, size) or (1, size) each, up to the highest asked about.
-        shape: the layout.
-    """
-
-    def __init__(self, network: Network, intervals: Sequence[Interval], shape: Layout) -> None:
-        self.network, self.intervals, self.shape = network, intervals, shape
-        self._families: dict[int, tuple[Family, Family]] = {}
-
-    def families(self, k: int) -> tuple[Family, Family]:
-        """The lines below and above node k."""
-        if k not in self._families:
-            node = self.network.nodes[k]
-            operands = [self.intervals[i] for i in node.operands]
-            if isinstance(node, Elementwise):
-                families = function_families(node.function, operands[0].lower, operands[0].upper)
-                known = self.intervals[k] if k < len(self.intervals) and has_jumps(node.function) else None
-                self._families[k] = families if known is None else at_known_values(families, known.lower, known.upper)
-            else:
-                (x, y) = operands
-                self._families[k] = product_families(x.lower, x.upper, y.lower, y.upper)
-        return self._families[k]
 
 
 class Lagrangian:
@@ -239,7 +126,7 @@ class Lagrangian:
         self.count = int(rows.coefficients.shape[0])
         lower, upper = (xp.astype(a, self.example.dtype) for a in (intervals[0].lower, intervals[0].upper))
         self.inputs = Interval(lower, upper, intervals[0].ball)
-        self.sides: dict[int, tuple[Side, Side]] = {}
+        self.choosers: dict[int, Chooser] = {}
         self.shares = {k: (relaxation.network.shares[k], slot.part) for k, slot in shape.shared_places.items()}
         self.pressed = {
             k: self._cut_entries(k, intervals[k], *where)
@@ -250,11 +137,7 @@ class Lagrangian:
         for k in sorted(needed):
             node = network.nodes[k]
             if isinstance(node, (Elementwise, Product)):
-                below, above = relaxation.families(k)
-                self.sides[k] = (
-                    Side(below, shape.lower_places.get(k), self.example, self.count),
-                    Side(above, shape.upper_places.get(k), self.example, self.count),
-                )
+                self.choosers[k] = Chooser(relaxation, k, self.example, self.count)
         self._thresholds = xp.where(xp.isfinite(rows.thresholds), rows.thresholds, 0.0)
 
     def _cut_entries(self, k: int, interval: Interval, n: np.ndarray, c: np.ndarray, entry: np.ndarray) -> Pressed:
@@ -267,9 +150,8 @@ class Lagrangian:
     def evaluate(self, choice: Choice) -> Evaluation:
         """The bound that a choice gives."""
         xp = namespace(self.example)
-        for below, above in self.sides.values():
-            below.place(choice.places)
-            above.place(choice.places)
+        for chooser in self.choosers.values():
+            chooser.place(choice.places)
         top = self.rows.node
         row = self.rows.combined(choice.weights)
         total = -xp.sum(choice.weights * self._thresholds, axis=1)
@@ -294,9 +176,9 @@ class Lagrangian:
                 total = total + row @ node.bias
                 moved = [m.adjoint(row) for m in node.maps]
             else:
-                lines[k] = self._chosen(k, row)
-                total = total + xp.vecdot(row, lines[k].intercept)
-                moved = [row * slope for slope in lines[k].slopes]
+                lines[k] = line = self.choosers[k].chosen(row)
+                total = total + line.constant()
+                moved = line.moved()
             for operand, part in zip(node.operands, moved, strict=True):
                 pending[operand] = pending[operand] + part if operand in pending else part
         row = pending.get(0)
@@ -312,13 +194,6 @@ class Lagrangian:
         sides = pressure * xp.where(pressure > 0, pressed.upper, pressed.lower)
         row = row + _flat_put(zeros(row, row.shape), pressed.entries, pressure)
         return row, -xp.sum(_flat_put(zeros(multipliers, multipliers.shape), pressed.cuts, sides), axis=1)
-
-    def _chosen(self, k: int, row: Array) -> Line:
-        xp = namespace(row)
-        below, above = self.sides[k]
-        positive = row > 0
-        slopes = tuple(xp.where(positive, a, b) for a, b in zip(below.slopes, above.slopes, strict=True))
-        return Line(row, slopes, xp.where(positive, below.intercept, above.intercept))
 
     def values(self, evaluation: Evaluation) -> dict[int, Array]:
         """The value of every node reached of the linearised network at the minimiser, shape (N, size).
@@ -346,9 +221,8 @@ class Lagrangian:
         places, multipliers = xp.zeros_like(choice.places), zeros(choice.multipliers, choice.multipliers.shape)
         for k, line in evaluation.lines.items():
             operands = [values[i] for i in self.network.nodes[k].operands]
-            for side, positive in zip(self.sides[k], (True, False), strict=True):
-                if side.moving is not None:
-                    places[:, side.moving.part] = side.moving.rate(line.row, operands, positive)
+            for part, rate in self.choosers[k].rates(line, operands):
+                places[:, part] = rate
             if k in self.shares:
                 shares, part = self.shares[k]
                 places[:, part] = -evaluation.taken[k].rate * shares.excess(line.at(operands))
@@ -392,10 +266,9 @@ def first_choice(lagrangian: Lagrangian) -> Choice:
     places = xp.zeros_like(zeros(example, (lagrangian.count, shape.place_count)))
     for _, part in lagrangian.shares.values():
         places[:, part] = 0.5
-    for below, above in lagrangian.sides.values():
-        for side in (below, above):
-            if side.moving is not None:
-                places[:, side.moving.part] = side.moving.family.start
+    for chooser in lagrangian.choosers.values():
+        for part, start in chooser.starts():
+            places[:, part] = start
     exists = xp.astype(xp.isfinite(lagrangian.rows.thresholds), example.dtype)
     weights = exists / xp.sum(exists, axis=1, keepdims=True)
     return Choice(places, zeros(example, lagrangian.rows.cuts.shape), weights)

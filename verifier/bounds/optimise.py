@@ -15,9 +15,11 @@ import numpy as np
 
 from verifier.arrays import Array, convert_like, namespace, zeros
 from verifier.bounds.backward import BackwardPass, Enclosure, Pressure
+from verifier.bounds.choosers import Columns
 from verifier.bounds.enclosure import Interval
-from verifier.bounds.lagrangian import Choice, Evaluation, Lagrangian, Relaxation, Rows
+from verifier.bounds.lagrangian import Choice, Evaluation, Lagrangian, Rows
 from verifier.bounds.layout import Slot
+from verifier.bounds.relaxation import Relaxation
 from verifier.network.graph import Network
 from verifier.property.support import Minimum
 from verifier.relaxations.families import Family
@@ -164,11 +166,17 @@ def proven(relaxation: Relaxation, rows: Rows, choice: Choice) -> Minimum:
     weights = weights / xp.sum(weights, axis=1, keepdims=True)  # so that the bound is in the units of a margin
 
     def enclose(k: int) -> Enclosure:
-        below, above = relaxation.families(k)
         magnitudes = tuple(intervals[i].magnitude for i in network.nodes[k].operands)
-        low_slopes, low = _placed(below, shape.lower_places.get(k), places, magnitudes, -1.0)
-        high_slopes, high = _placed(above, shape.upper_places.get(k), places, magnitudes, 1.0)
-        return Enclosure(low_slopes, high_slopes, low, high)
+        columns = Columns(relaxation.columns(k), (len(places), network.nodes[k].size), places)
+        slots = shape.lower_places.get(k), shape.upper_places.get(k)
+        sides = []
+        families = zip(relaxation.families(k), relaxation.closed(k), slots, (-1.0, 1.0), strict=True)
+        for family, closed, slot, outwards in families:
+            slopes, intercept = _placed(family, slot, places, tuple(map(columns.of, magnitudes)), outwards)
+            pairs = [*zip(closed.slopes[0], slopes, strict=True), (closed.intercepts[0], intercept)]
+            sides.append([columns.put_into(whole, part) for whole, part in pairs])
+        (*low_slopes, low), (*high_slopes, high) = sides
+        return Enclosure(tuple(low_slopes), tuple(high_slopes), low, high)
 
     pressures = _pressures(network, intervals, shape.located(rows.cuts), choice.multipliers)
     combined = rows.combined(weights)
@@ -190,16 +198,11 @@ def proven(relaxation: Relaxation, rows: Rows, choice: Choice) -> Minimum:
 def _placed(
     family: Family, slot: Slot | None, places: Array, magnitudes: tuple[Array, ...], outwards: float
 ) -> tuple[tuple[Array, ...], Array]:
-    """The lines at their places, moved outwards by the rounding of the mix."""
-    xp = namespace(places)
+    """The lines of open entries at their places, moved outwards by the rounding of the mix."""
     if slot is None or family.count == 1:
         return family.slopes[0], family.intercepts[0]
-    place = xp.zeros_like(xp.broadcast_to(family.intercepts[0], (places.shape[0], family.intercepts[0].shape[1])))
-    place = xp.asarray(place, copy=True)
-    place[:, convert_like(places)(slot.columns)] = places[:, slot.part]
-    mix = family.mixed(place)
-    margin = outwards * family.margin(magnitudes)
-    return mix.slopes, mix.intercept if family.exact else mix.intercept + margin
+    mix = family.mixed(places[:, slot.part])
+    return mix.slopes, mix.intercept if family.exact else mix.intercept + outwards * family.margin(magnitudes)
 
 
 def _pressures(

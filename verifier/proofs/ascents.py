@@ -9,9 +9,10 @@ import numpy as np
 from verifier.arrays import to_numpy
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.intermediate import Engines
-from verifier.bounds.lagrangian import Lagrangian, Relaxation, Rows, first_choice
+from verifier.bounds.lagrangian import Lagrangian, Rows, first_choice
 from verifier.bounds.layout import Layout, layout
 from verifier.bounds.optimise import Ascent, AscentOptions
+from verifier.bounds.relaxation import Relaxation
 from verifier.checker.bounds import State
 from verifier.checker.graph import Graph
 from verifier.network.graph import Affine, Network

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from verifier.arrays import to_numpy
-from verifier.bounds.lagrangian import Line
+from verifier.bounds.choosers import Line
 from verifier.checker.bounds import Hints
 from verifier.checker.check import slots_of
 from verifier.checker.graph import Function, Graph
@@ -28,7 +28,7 @@ class Choices:
             if k in lines:
                 row = to_numpy(lines[k].row)
                 used = row > 0 if k in self._relus else row != 0  # the line above a relu cannot be chosen
-                for part, slope in zip(self.slots[k], lines[k].slopes, strict=True):
+                for part, slope in zip(self.slots[k], lines[k].whole_slopes(), strict=True):
                     slopes[:, part] = np.where(used, to_numpy(slope), 0)
         return trimmed(np.nan_to_num(slopes, posinf=0.0, neginf=0.0))
 

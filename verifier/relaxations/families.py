@@ -9,6 +9,8 @@ function through tangents (Shi et al., arXiv 2405.21063: GenBaB); for a product 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
 
 from verifier.arrays import Array, namespace
 from verifier.network.functions.base import ScalarFunction
@@ -66,6 +68,8 @@ class Family:
         """The lines at `place`, shape (N, size) or broadcastable, entries in [0, 1]; rounding is not covered."""
         if self.count == 1:
             return Mix(self.slopes[0], self.intercepts[0])
+        if self.count == 2:
+            return self._segment(0, place)
         xp = namespace(place)
         at = place * (self.count - 1)
         segment = xp.clip(xp.floor(at), 0, self.count - 2)
@@ -77,10 +81,17 @@ class Family:
         return mix
 
     def _segment(self, k: int, share: Array) -> Mix:
-        steps = [b - a for a, b in zip(self.slopes[k], self.slopes[k + 1], strict=True)]
-        rise, scale = self.intercepts[k + 1] - self.intercepts[k], self.count - 1
+        steps, rise = self._steps[k]
+        scale = self.count - 1
         slopes = tuple(a + share * step for a, step in zip(self.slopes[k], steps, strict=True))
-        return Mix(slopes, self.intercepts[k] + share * rise, tuple(scale * step for step in steps), scale * rise)
+        rates = steps if scale == 1 else tuple(scale * step for step in steps)
+        return Mix(slopes, self.intercepts[k] + share * rise, rates, rise if scale == 1 else scale * rise)
+
+    @cached_property
+    def _steps(self) -> list[tuple[tuple[Array, ...], Array]]:
+        """From each line to the next: by how much the slopes grow, and the intercept."""
+        slopes = [tuple(b - a for a, b in zip(*pair, strict=True)) for pair in pairwise(self.slopes)]
+        return list(zip(slopes, (b - a for a, b in pairwise(self.intercepts)), strict=True))
 
     def margin(self, magnitudes: tuple[Array, ...]) -> Array:
         """What rounding can move a mixed line by, within operands of these magnitudes, shape (N, size).

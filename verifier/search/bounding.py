@@ -13,11 +13,13 @@ from functools import cached_property
 import numpy as np
 
 from verifier.arrays import Array, Convert, convert_like, namespace, to_numpy
+from verifier.bounds.choosers import Line
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.intermediate import Engines
-from verifier.bounds.lagrangian import Choice, Lagrangian, Line, Relaxation, Rows
+from verifier.bounds.lagrangian import Choice, Lagrangian, Rows
 from verifier.bounds.layout import Layout, layout
 from verifier.bounds.optimise import Ascent, AscentOptions, proven
+from verifier.bounds.relaxation import Relaxation
 from verifier.network.functions.relu import Relu
 from verifier.network.functions.steps import JumpAtZero, Step
 from verifier.network.graph import Affine, Elementwise, Product
@@ -236,7 +238,7 @@ class Bounder:
         for k, line in evaluation.lines.items():
             node = lagrangian.network.nodes[k]
             assert isinstance(node, (Elementwise, Product))
-            costs = to_numpy(self._cost(lagrangian, node, line, values))
+            costs = to_numpy(self._cost(node, line, values))
             for operand in node.operands:
                 if operand in shape.operands:
                     slot = shape.operands[operand]
@@ -330,14 +332,11 @@ class Bounder:
         return kinks
 
     @staticmethod
-    def _cost(lagrangian: Lagrangian, node: Elementwise | Product, line: Line, values: dict[int, Array]) -> Array:
-        xp = namespace(values[0])
-        operands = [values[i] for i in node.operands]
-        relaxed = line.intercept
-        for slope, value in zip(line.slopes, operands, strict=True):
-            relaxed = relaxed + slope * value
+    def _cost(node: Elementwise | Product, line: Line, values: dict[int, Array]) -> Array:
+        """What the chosen line of each entry loses of the bound, shape (N, size)."""
+        xp, operands = namespace(line.row), [values[i] for i in node.operands]
         true = node.function.value(operands[0]) if isinstance(node, Elementwise) else operands[0] * operands[1]
-        return xp.abs(line.row * (true - relaxed))
+        return xp.abs(line.row * (true - line.at(operands)))
 
 
 def _kinks_of(node: Elementwise | Product) -> list[float] | None:

@@ -59,8 +59,8 @@ class NeuronOptions:
     tightening: AscentOptions = field(default_factory=lambda: AscentOptions(steps=10, multiplier_rate=0.5))
     candidates: int = 3
     batch: int = 512
-    batch_values: int = 1 << 21
-    batch_seconds: float = 0.7
+    batch_values: int = 3 << 18
+    batch_seconds: float = 1.0
     memory: float = 4e9
     threads: int = 2
     solver: Backend | None = None

@@ -18,12 +18,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from array_api_compat import is_numpy_array
 
 from verifier.arrays import Array, Convert, convert_like, namespace, to_numpy, zeros
 from verifier.network.linear_maps import torch_kernels
 from verifier.network.linear_maps.base import LinearMap
 from verifier.network.linear_maps.dense import Dense
+from verifier.network.linear_maps.phases import FEWEST_IMAGES, MOST_CHANNELS, Phases
 from verifier.network.linear_maps.windows import PROBES, Group, all_wide, cut, grouped, narrow, occupied, put
 
 if TYPE_CHECKING:
@@ -131,15 +131,24 @@ class Convolution(LinearMap):
             xp.permute_dims(kernel, (1, 0, *range(2, 2 + len(size)))), self.out_shape, window, self.torch
         )
 
+    @cached_property
+    def _phases(self) -> Phases | None:
+        """The adjoint without strides, where that is quicker by torch's kernels."""
+        w = self.window
+        plain = w.groups == 1 and all(d == 1 for d in w.dilations) and min((*w.pads_begin, *w.pads_end), default=0) >= 0
+        if not plain or max(w.strides, default=1) == 1 or self._group_in > MOST_CHANNELS:
+            return None
+        return Phases(self.kernel, w, self.in_shape[2:], self.out_shape[2:])
+
     def _by_torch(self, x: Array) -> bool:
         """Whether torch's kernels convolve such operands."""
-        return (self.torch or not is_numpy_array(x)) and torch_kernels.usable(x, self.kernel)
+        return (self.torch or not isinstance(x, np.ndarray)) and torch_kernels.usable(x, self.kernel)
 
     def _groups(self, x: Array, shape: tuple[int, ...], reached: Reached) -> list[Group] | None:
         """The vectors by the windows of the output that they have a part in; None where there is nothing to gain."""
         spatial, count = self.out_shape[2:], math.prod(x.shape[:-1])
         small = math.prod(spatial) < SMALLEST_IMAGE or count < FEWEST_VECTORS or self._dense is not None
-        if small or not is_numpy_array(x) or shape[0] != 1:
+        if small or not isinstance(x, np.ndarray) or shape[0] != 1:
             return None
         images = np.reshape(x, (count, *shape[1:]))
         few = images[:: max(1, count // PROBES)]
@@ -200,7 +209,10 @@ class Convolution(LinearMap):
             return self._in_chunks(y, self._adjoint, self.in_size)
         xp = namespace(y)
         images = xp.reshape(y, (-1, *self.out_shape[1:]))
-        found = torch_kernels.transposed(images, self.kernel, self.window, self.in_shape[2:])
+        if self._phases is not None and images.shape[0] >= FEWEST_IMAGES and y.dtype == xp.float32:
+            found = self._phases.adjoint(images, torch_kernels.plainly_convolved)
+        else:
+            found = torch_kernels.transposed(images, self.kernel, self.window, self.in_shape[2:])
         return xp.reshape(found, (*y.shape[:-1], self.in_size))
 
     def _in_chunks(self, x: Array, rule: Callable[[Array], Array], out_size: int) -> Array:
