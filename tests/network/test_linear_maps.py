@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -24,6 +25,8 @@ from verifier.network.linear_maps import (
     Sparse,
 )
 from verifier.network.linear_maps.convolution import Window
+from verifier.network.linear_maps.phases import Phases
+from verifier.network.linear_maps.torch_kernels import plainly_convolved
 from verifier.tolerances import gamma
 
 sizes = st.integers(1, 4)
@@ -194,6 +197,20 @@ def test_convolution_is_torchs(linear_map: Convolution, rng):
     )
     assert tuple(expected.shape) == linear_map.out_shape
     np.testing.assert_array_equal(linear_map.apply(x.reshape(1, -1)).ravel(), expected.numpy().ravel())
+
+
+@settings(max_examples=100, deadline=None)
+@given(convolution(), generators, st.integers(1, 4))
+def test_phases_are_the_adjoint(linear_map: Convolution, rng, stride: int):
+    dimensions = len(linear_map.in_shape) - 2
+    ones = (1,) * dimensions
+    window = replace(linear_map.window, strides=(stride, *ones[1:]), dilations=ones, groups=1)
+    kernel, shape = linear_map.kernel.astype(np.float32), (1, *linear_map.in_shape[1:])
+    plain = Convolution(np.concatenate([kernel] * linear_map.window.groups, axis=1), shape, window)
+    phases = Phases(plain.kernel, window, shape[2:], plain.out_shape[2:])
+    y = vectors(rng, plain.out_size, (5,)).astype(np.float32)
+    found = phases.adjoint(y.reshape(5, *plain.out_shape[1:]), plainly_convolved)
+    np.testing.assert_array_equal(found.reshape(5, -1), y @ plain.to_sparse().toarray())
 
 
 def test_a_convolution_in_chunks_gives_the_same(monkeypatch: pytest.MonkeyPatch):
