@@ -166,7 +166,8 @@ def model(op: str, rng: np.random.Generator) -> onnx.ModelProto | None:
             value = attribute(name, int(declared.type.value), rank, rng)
             if value is not None:
                 attributes.append(helper.make_attribute(name, value, attr_type=int(declared.type.value)))
-    least, most = schema.min_input, min(schema.max_input, 6)
+    least = schema.min_input
+    most = max(least, min(schema.max_input, 6))
     count = int(rng.integers(least, most + 1)) if rng.random() < 0.5 else min(max(least, 2), most)
     variable = 1 if op == "Where" else 0
     names, constants = [], []
