@@ -7,7 +7,7 @@ ends.
 |f''| <= M there (the error of linear interpolation); and at most max(g(a), g(b)) + the same. So f is enclosed on the
 whole interval from its values on a grid, whatever it looks like.
 
-*Steps* rise, and are between their values at the ends.
+*Steps* rise, and are between their values at the ends; of their lines see `steps`.
 
 *Products.* x y - a x - b y is bilinear, so its extremes over a box are at the corners.
 """
@@ -21,12 +21,12 @@ import numpy as np
 
 from verifier.checker.elementary import VALUE, curvature
 from verifier.checker.linear import Array
+from verifier.checker.steps import STEPS, intercepts
 
 GRID = 32
 """Parts of an interval that a smooth function is looked at on."""
 TINY = 1e-150
 """More than any underflow costs."""
-STEPS = {"floor": np.floor, "sign": np.sign}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +54,16 @@ def relu_lines(lower: Array, upper: Array, slopes: tuple[Array, ...] | None, uni
     return Lines((low_slope,), (high_slope,), zero, high)
 
 
-def step_lines(kind: str, lower: Array, upper: Array, unit: float) -> Lines:
-    """Below and above without a slope."""
-    zero = np.zeros_like(lower)
-    return Lines((zero,), (zero,), *interval(kind, lower, upper, unit))
+def step_lines(
+    kind: str, x: tuple[Array, Array], values: tuple[Array, Array], slopes: tuple[Array, ...] | None, unit: float
+) -> Lines:
+    """Below and above with the given slope, or constant; so where the value is known."""
+    low, high = values
+    zero, is_open = np.zeros_like(low), low < high
+    slope = zero if slopes is None else np.where(is_open, np.maximum(slopes[0], zero), zero)
+    below, above, size = intercepts(kind, x, values, slope)
+    error = np.where(slope > 0, 8 * unit * size + (TINY if unit else 0), zero)
+    return Lines((slope,), (slope,), np.where(is_open, below - error, low), np.where(is_open, above + error, high))
 
 
 def smooth_lines(kind: str, lower: Array, upper: Array, slopes: tuple[Array, ...] | None, unit: float) -> Lines:

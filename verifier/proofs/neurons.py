@@ -32,6 +32,9 @@ from verifier.search.record import Record
 
 ROOT = AscentOptions(steps=40, decay=0.95)
 STEP = AscentOptions(steps=12, place_rate=0.05, multiplier_rate=0.2)
+LAST = AscentOptions(steps=100, place_rate=0.05, multiplier_rate=0.2, decay=0.98)
+CLIMBS = 5
+"""Ascents where nothing is left to cut, each from where the one before ended."""
 BATCH = 128
 FACTS = 0.3
 """Of the time left, for facts."""
@@ -56,7 +59,7 @@ class Neurons:
     def __init__(self, work: Work) -> None:
         self.work = work
         self.graph, self.disjuncts, self.draft, self.ascents = work.graph, work.disjuncts, work.draft, work.ascents
-        self.names = {node: name for name, node in work.graph.quantities.items()}
+        self.cuts, self.names = work.cuts, work.cuts.names
         self.batch = max(2, min(BATCH, (1 << 21) // sum(node.size for node in work.graph.nodes)))
 
     def prove(self, root: int, state: State, which: Sequence[int]) -> None:
@@ -70,7 +73,7 @@ class Neurons:
         if not len(waiting):
             return
         facts = FactWriter(
-            self.ascents, self.names, self.work.bounder, self.draft, Deadline(FACTS * self.work.deadline.remaining)
+            self.ascents, self.cuts, self.work.bounder, self.draft, Deadline(FACTS * self.work.deadline.remaining)
         )
         root = self.draft.root(self.which[0])  # what was closed so far knows of no facts
         self.which = sorted({self.which[d] for d in waiting.disjunct.tolist()})
@@ -140,6 +143,7 @@ class Neurons:
         pairs = []
         for leaf, position, cut in zip(parents.leaf.tolist(), positions.tolist(), cuts.tolist(), strict=True):
             k, entry = question.shape.entry(position)
+            k, cut = self.cuts.written(k, cut)
             pairs.append(self.draft.split(leaf, self.names[k], entry, cut))
         return np.array([below for below, _ in pairs] + [above for _, above in pairs])
 
@@ -158,9 +162,24 @@ class Neurons:
                 self.work.in_time()
                 bounded.append(bounder.bound(part).domains)
             left = Domains.joined(bounded)
-        if not (left.candidates[:, 0] >= 0).all():
+        stuck = left.candidates[:, 0] < 0
+        self._climb(bounder, left.take(stuck))
+        return left.take(~stuck)
+
+    def _climb(self, bounder: bounding.Bounder, domains: Domains) -> None:
+        """Closes domains in which nothing is left to cut: their linear programs' optima are neared by longer ascents."""
+        longer = bounding.Bounder(bounder.question, LAST, 1)
+        for _ in range(CLIMBS):
+            if not len(domains):
+                return
+            closed = []
+            for part in domains.parts(-(-len(domains) // self.batch)):
+                self.work.in_time()
+                better = longer.bound(part).domains
+                closed.append(better.take(~self._close(longer, better)))
+            domains = Domains.joined(closed)
+        if len(domains):
             raise GivenUp("nothing is left to cut where a bound does not suffice")
-        return left
 
     def _close(self, bounder: bounding.Bounder, domains: Domains) -> np.ndarray:
         """Adds leaves for the domains that the checker's bounds close; which they are."""
@@ -170,7 +189,7 @@ class Neurons:
             for ends, values in ((lower, domains.lower), (upper, domains.upper)):
                 ends[k] = np.repeat(ends[k], len(domains), 0)
                 ends[k][:, slot.columns] = values[:, slot.part]
-        part = State(lower, upper)
+        part = self._with_steps(State(lower, upper), domains)
         weights = translated.weights
         rows = (np.einsum("nr,nrf->nf", weights, question.rows[domains.disjunct]) @ self.forms)[:, None]
         thresholds = np.where(np.isinf(question.thresholds), 0.0, question.thresholds)[domains.disjunct]
@@ -183,6 +202,22 @@ class Neurons:
             leaf = Leaf(int(domains.leaf[n]), d, own, translated.pressures[n], translated.slopes[n])
             self.draft.leaves.append(leaf)
         return closed
+
+    def _with_steps(self, part: State, domains: Domains) -> State:
+        """The same with what cuts on the way say of the values of steps."""
+        graph, count = self.graph, len(domains)
+        ends = {False: part.upper, True: part.lower}
+        for k in (k for steps in self.cuts.steps.values() for k in steps):
+            for side in ends.values():
+                side[k] = np.array(np.broadcast_to(side[k], (count, graph.nodes[k].size)))
+        for n, node in enumerate(domains.leaf.tolist()):
+            for name, entry, cut, above in self.draft.way(node):
+                k = graph.quantities[name]
+                for i, end in self.work.bounder.ends(k, cut, above) if name in self.cuts.presses else []:
+                    if i == k:
+                        better = max if above else min
+                        ends[above][k][n, entry] = better(ends[above][k][n, entry], end)
+        return part
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,7 +239,7 @@ class Translated:
         given: list[dict[tuple[str, int], float]] = [{} for _ in range(count)]
         for n, c in zip(*np.nonzero(domains.cuts >= 0), strict=True):
             k, entry = question.shape.entry(int(domains.cuts[n, c]))
-            if k > 0:
+            if search.cuts.press(k):
                 given[n][search.names[k], entry] = multiplier = float(domains.multipliers[n, c])
                 hints.pressures.setdefault(k, np.zeros((count, search.graph.nodes[k].size)))[n, entry] = multiplier
         pressures = [tuple(search.draft.on_way(int(leaf), given[n])) for n, leaf in enumerate(domains.leaf)]
