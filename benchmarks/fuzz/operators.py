@@ -141,6 +141,11 @@ def operand(op: str, k: int, shape: tuple[int, ...], rng: np.random.Generator) -
     return rng.choice(VALUES, shape if rng.random() < 0.6 else shape[-1:]) + (rng.normal() if rng.random() < 0.5 else 0)
 
 
+NO_FLOAT = {
+    "Cast", "Shape", "Size", "QuantizeLinear", "ArgMax", "ArgMin", "Equal", "Less", "LessOrEqual", "Greater",
+    "GreaterOrEqual", "IsNaN", "IsInf",
+}  # fmt: skip
+"""Operators whose values are brought back to float."""
 HIDDEN = {"RNN": 1, "GRU": 3, "LSTM": 4}
 """Gates of the recurrent operators."""
 
@@ -196,7 +201,7 @@ def model(op: str, rng: np.random.Generator) -> onnx.ModelProto | None:
 
 def _float_output(op: str, node: onnx.NodeProto, attributes: list) -> tuple[onnx.NodeProto, list[onnx.NodeProto]]:
     """Brings what is no float back to it."""
-    if op not in ("Cast", "Shape", "Size", "QuantizeLinear"):
+    if op not in NO_FLOAT:
         return node, []
     node.output[0] = "z"
     return node, [helper.make_node("Cast", ["z"], ["y0"], to=TensorProto.FLOAT)]

@@ -22,6 +22,7 @@ import numpy as np
 from verifier.checker.elementary import VALUE, curvature
 from verifier.checker.linear import Array
 from verifier.checker.steps import STEPS, intercepts
+from verifier.checker.steps import value as value_of_step
 
 GRID = 32
 """Parts of an interval that a smooth function is looked at on."""
@@ -121,10 +122,9 @@ def interval(kind: str, lower: Array, upper: Array, unit: float) -> tuple[Array,
     if kind == "relu":
         zero = np.zeros_like(lower)
         return np.maximum(lower, zero), np.maximum(upper, zero)
-    a, b = _outward(lower, upper)
     if kind in STEPS:
-        low, high = STEPS[kind](a), STEPS[kind](b)
-        return (low, high) if unit else (exactly(low), exactly(high))
+        return value_of_step(kind, lower), value_of_step(kind, upper)
+    a, b = _outward(lower, upper)
     (fa, ea), (fb, eb) = VALUE[kind](a), VALUE[kind](b)
     low, high = np.minimum(fa - ea, fb - eb), np.maximum(fa + ea, fb + eb)
     low, high = np.nextafter(low, -np.inf), np.nextafter(high, np.inf)

@@ -27,9 +27,24 @@ STEPS: dict[str, Callable[[Array], Array]] = {
     "step": lambda x: np.heaviside(x, 0.0),
 }
 """By kind; a step is 1 above 0, else 0; what is halfway is rounded to the even one."""
+EXACTLY: dict[str, Callable[[Any], Any]] = {
+    "floor": lambda v: math.floor(v) if isinstance(v, Fraction) else v,
+    "round": lambda v: round(v) if isinstance(v, Fraction) else v,
+    "sign": lambda v: (v > 0) - (v < 0),
+    "step": lambda v: int(v > 0),
+}
+"""The same of a rational number, or of an infinite one."""
 FAR = 1 << 50
 """Cuts at larger values say nothing of the operand."""
 LEAST, GREATEST = {"sign": -1, "step": 0}, {"sign": 1, "step": 1}
+
+
+def value(kind: str, x: Array) -> Array:
+    """A step's value, of doubles or of rational numbers."""
+    if x.dtype != object:
+        return STEPS[kind](x)
+    found = [EXACTLY[kind](v) for v in x.ravel()]
+    return np.array([v if isinstance(v, float) else Fraction(v) for v in found], object).reshape(x.shape)
 
 
 def place(kind: str, value: Any, half: Any) -> Any:

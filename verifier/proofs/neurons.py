@@ -21,6 +21,7 @@ from verifier.deadline import Deadline
 from verifier.proofs.ascents import intervals_of
 from verifier.proofs.draft import GivenUp, Leaf
 from verifier.proofs.facts import FactWriter
+from verifier.proofs.leaves import Question, duals
 from verifier.proofs.replay import Replay
 from verifier.proofs.work import Work, exceeds
 from verifier.property.query import Box
@@ -32,9 +33,6 @@ from verifier.search.record import Record
 
 ROOT = AscentOptions(steps=40, decay=0.95)
 STEP = AscentOptions(steps=12, place_rate=0.05, multiplier_rate=0.2)
-LAST = AscentOptions(steps=100, place_rate=0.05, multiplier_rate=0.2, decay=0.98)
-CLIMBS = 5
-"""Ascents where nothing is left to cut, each from where the one before ended."""
 BATCH = 128
 FACTS = 0.3
 """Of the time left, for facts."""
@@ -163,45 +161,67 @@ class Neurons:
                 bounded.append(bounder.bound(part).domains)
             left = Domains.joined(bounded)
         stuck = left.candidates[:, 0] < 0
-        self._climb(bounder, left.take(stuck))
+        self._solve(bounder, left.take(stuck))
         return left.take(~stuck)
 
-    def _climb(self, bounder: bounding.Bounder, domains: Domains) -> None:
-        """Closes domains in which nothing is left to cut: their linear programs' optima are neared by longer ascents."""
-        longer = bounding.Bounder(bounder.question, LAST, 1)
-        for _ in range(CLIMBS):
-            if not len(domains):
-                return
-            closed = []
-            for part in domains.parts(-(-len(domains) // self.batch)):
-                self.work.in_time()
-                better = longer.bound(part).domains
-                closed.append(better.take(~self._close(longer, better)))
-            domains = Domains.joined(closed)
-        if len(domains):
-            raise GivenUp("nothing is left to cut where a bound does not suffice")
+    def _solve(self, bounder: bounding.Bounder, domains: Domains) -> None:
+        """Closes domains in which nothing is left to cut, by the duals of their linear programs.
+
+        Raises:
+            GivenUp: that does not suffice.
+        """
+        for n in range(len(domains)):
+            self.work.in_time()
+            domain, question = domains.take(slice(n, n + 1)), bounder.question
+            thresholds = question.thresholds[domain.disjunct[0]]
+            exists = np.isfinite(thresholds)
+            rows = (question.rows[domain.disjunct[0]] @ self.forms)[exists]
+            places = [question.shape.entry(int(c)) for c in domain.cuts[0] if c >= 0]
+            presses = [self.cuts.press(k) for k, _ in places]
+            cuts = [place for place, does in zip(places, presses, strict=True) if does]
+            hints = Translated.of(self, bounder, domain).hints
+            asked = Question(self.graph.output, rows, thresholds[exists], cuts, hints)
+            found = duals(self.work.bounder, self._part(question, domain), asked)
+            if found is not None:
+                domain.weights[0, exists] = found[0]
+                domain.multipliers[0, np.flatnonzero(domain.cuts[0] >= 0)[presses]] = found[1]
+            if found is None or not self._close(bounder, domain).all():
+                raise GivenUp("nothing is left to cut where a bound does not suffice")
 
     def _close(self, bounder: bounding.Bounder, domains: Domains) -> np.ndarray:
-        """Adds leaves for the domains that the checker's bounds close; which they are."""
+        """Adds leaves for the domains that are empty or that the checker's bounds close; which they are."""
+        closed = empty(self._part(bounder.question, domains))
+        for n in np.flatnonzero(closed).tolist():
+            d = self.which[domains.disjunct[n]]
+            weights = np.eye(1, len(self.disjuncts[d].rows))[0]
+            self.draft.leaves.append(Leaf(int(domains.leaf[n]), d, tuple(weights.tolist())))
+        left = np.flatnonzero(~closed)
+        if len(left):
+            closed[left] = self._close_by_bounds(bounder, domains.take(left))
+        return closed
+
+    def _close_by_bounds(self, bounder: bounding.Bounder, domains: Domains) -> np.ndarray:
         question, translated = bounder.question, Translated.of(self, bounder, domains)
-        lower, upper = list(self.state.lower), list(self.state.upper)
-        for k, slot in question.shape.operands.items():
-            for ends, values in ((lower, domains.lower), (upper, domains.upper)):
-                ends[k] = np.repeat(ends[k], len(domains), 0)
-                ends[k][:, slot.columns] = values[:, slot.part]
-        part = self._with_steps(State(lower, upper), domains)
-        weights = translated.weights
+        part, weights = self._part(question, domains), translated.weights
         rows = (np.einsum("nr,nrf->nf", weights, question.rows[domains.disjunct]) @ self.forms)[:, None]
         thresholds = np.where(np.isinf(question.thresholds), 0.0, question.thresholds)[domains.disjunct]
         limit = (weights * thresholds).sum(1)
-        least = self.work.bounder.least(part, self.graph.output, rows, translated.hints)[:, 0]
-        closed = exceeds(least, limit) | empty(part)
+        closed = exceeds(self.work.bounder.least(part, self.graph.output, rows, translated.hints)[:, 0], limit)
         for n in np.flatnonzero(closed):
             d = self.which[domains.disjunct[n]]
             own = tuple(weights[n, : len(self.disjuncts[d].rows)].tolist())
             leaf = Leaf(int(domains.leaf[n]), d, own, translated.pressures[n], translated.slopes[n])
             self.draft.leaves.append(leaf)
         return closed
+
+    def _part(self, question: bounding.Question, domains: Domains) -> State:
+        """What the checker knows of domains."""
+        lower, upper = list(self.state.lower), list(self.state.upper)
+        for k, slot in question.shape.operands.items():
+            for ends, values in ((lower, domains.lower), (upper, domains.upper)):
+                ends[k] = np.repeat(ends[k], len(domains), 0)
+                ends[k][:, slot.columns] = values[:, slot.part]
+        return self._with_steps(State(lower, upper), domains)
 
     def _with_steps(self, part: State, domains: Domains) -> State:
         """The same with what cuts on the way say of the values of steps."""
