@@ -81,7 +81,7 @@ class Reader:
         self.graph.output = self.build.whole(self.build.joined(flat, 0))
 
     def _read(self, node: onnx.NodeProto) -> None:
-        name = node.output[0]
+        name = next(filter(None, node.output), "")
         where = f"node '{name}' ({node.op_type})"
         most = _operands(node.op_type, self.version) if node.domain in ("", "ai.onnx") else None
         if most is None or node.op_type not in OPERATORS:
