@@ -58,11 +58,11 @@ def relu_lines(lower: Array, upper: Array, slopes: tuple[Array, ...] | None, uni
 def step_lines(
     kind: str, x: tuple[Array, Array], values: tuple[Array, Array], slopes: tuple[Array, ...] | None, unit: float
 ) -> Lines:
-    """Below and above with the given slope, or constant; so where the value is known."""
-    low, high = values
+    """Below and above with the given slope, or constant; so where one whole number alone is in the values' interval."""
+    low, high = -value_of_step("floor", -values[0]), value_of_step("floor", values[1])
     zero, is_open = np.zeros_like(low), low < high
     slope = zero if slopes is None else np.where(is_open, np.maximum(slopes[0], zero), zero)
-    below, above, size = intercepts(kind, x, values, slope)
+    below, above, size = intercepts(kind, x, (low, high), slope)
     error = np.where(slope > 0, 8 * unit * size + (TINY if unit else 0), zero)
     return Lines((slope,), (slope,), np.where(is_open, below - error, low), np.where(is_open, above + error, high))
 

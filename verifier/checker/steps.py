@@ -5,8 +5,8 @@ is at the place itself plays no part here: where it is v, x <= p(v); where it is
 
 *Cuts.* Values at most c are at most floor(c), for they are whole, and x is at most p(floor(c)); so from below.
 
-*Lines.* With values from m to n and a slope s >= 0, f(x) - s x is, where f is v < n, at least v - s p(v), which is
-linear in v, so least at v = m or n - 1, and where f is n at least n - s upper. From above likewise.
+*Lines.* With values from m to n, whole numbers, and a slope s >= 0, f(x) - s x is, where f is v < n, at least
+v - s p(v), which is linear in v, so least at v = m or n - 1, and where f is n at least n - s upper. So from above.
 """
 
 from __future__ import annotations
