@@ -21,8 +21,8 @@ from verifier.checker.claim import read_property
 from verifier.checker.elementary import VALUE
 from verifier.checker.files import MODEL, contents
 from verifier.checker.graph import Function, Graph, Linear, Product, Unreadable
-from verifier.checker.lines import STEPS
 from verifier.checker.model import read_model
+from verifier.checker.steps import STEPS
 
 MOST = 1e-4
 """The largest relative difference that single precision explains."""

@@ -141,6 +141,11 @@ def operand(op: str, k: int, shape: tuple[int, ...], rng: np.random.Generator) -
     return rng.choice(VALUES, shape if rng.random() < 0.6 else shape[-1:]) + (rng.normal() if rng.random() < 0.5 else 0)
 
 
+NO_FLOAT = {
+    "Cast", "Shape", "Size", "QuantizeLinear", "ArgMax", "ArgMin", "Equal", "Less", "LessOrEqual", "Greater",
+    "GreaterOrEqual", "IsNaN", "IsInf",
+}  # fmt: skip
+"""Operators whose values are brought back to float."""
 HIDDEN = {"RNN": 1, "GRU": 3, "LSTM": 4}
 """Gates of the recurrent operators."""
 
@@ -166,7 +171,8 @@ def model(op: str, rng: np.random.Generator) -> onnx.ModelProto | None:
             value = attribute(name, int(declared.type.value), rank, rng)
             if value is not None:
                 attributes.append(helper.make_attribute(name, value, attr_type=int(declared.type.value)))
-    least, most = schema.min_input, min(schema.max_input, 6)
+    least = schema.min_input
+    most = max(least, min(schema.max_input, 6))
     count = int(rng.integers(least, most + 1)) if rng.random() < 0.5 else min(max(least, 2), most)
     variable = 1 if op == "Where" else 0
     names, constants = [], []
@@ -195,7 +201,7 @@ def model(op: str, rng: np.random.Generator) -> onnx.ModelProto | None:
 
 def _float_output(op: str, node: onnx.NodeProto, attributes: list) -> tuple[onnx.NodeProto, list[onnx.NodeProto]]:
     """Brings what is no float back to it."""
-    if op not in ("Cast", "Shape", "Size", "QuantizeLinear"):
+    if op not in NO_FLOAT:
         return node, []
     node.output[0] = "z"
     return node, [helper.make_node("Cast", ["z"], ["y0"], to=TensorProto.FLOAT)]

@@ -47,7 +47,10 @@ SECONDS = 2.0
 COST = 15_000
 """Values of all nodes times leaves, and times values of sharpened nodes, up to which rational numbers are asked."""
 SPECS = Path(__file__).parents[2] / "vnnlib_specs"
-FUNCTIONS = ("Relu", "Relu", "Relu", "LeakyRelu", "Abs", "Sigmoid", "Tanh", "Exp", "Sin", "Cos", "Mul", "Softmax")
+FUNCTIONS = (
+    "Relu", "Relu", "Relu", "LeakyRelu", "Abs", "Sigmoid", "Tanh", "Exp", "Sin", "Cos", "Mul", "Softmax", "Floor",
+    "Round", "Sign", "Ceil", "Greater", "LessOrEqual", "Equal", "Where", "Xor", "ArgMax", "QuantizeLinear",
+)  # fmt: skip
 
 
 def work(case: Case) -> None:
@@ -148,10 +151,11 @@ def tiny(case: Case) -> tuple[Path, Path]:
         nodes.append(helper.make_node("MatMul", [current, f"w{layer}"], [f"m{layer}"]))
         nodes.append(helper.make_node("Add", [f"m{layer}", f"b{layer}"], [f"a{layer}"]))
         function = str(rng.choice(FUNCTIONS))
-        operands = [f"a{layer}", f"m{layer}"] if function == "Mul" else [f"a{layer}"]
-        nodes.append(helper.make_node(function, operands, [f"f{layer}"]))
-        width, current = wider, f"f{layer}"
+        nodes += function_nodes(function, str(layer))
+        width, current = 1 if function == "ArgMax" else wider, f"f{layer}"
     constants.append(numpy_helper.from_array(rng.normal(size=(width, 1)).astype(np.float32), "out"))
+    constants.append(numpy_helper.from_array(np.float32(rng.uniform(0.1, 0.7)), "scale"))
+    constants.append(numpy_helper.from_array(np.uint8(rng.integers(0, 6)), "zero"))
     nodes.append(helper.make_node("MatMul", [current, "out"], ["y"]))
     ends = (helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, s]) for n, s in (("x", inputs), ("y", 1)))
     graph = helper.make_graph(nodes, "g", *([end] for end in ends), constants)
@@ -169,6 +173,31 @@ def tiny(case: Case) -> tuple[Path, Path]:
     declared = [f"(declare-const X_{k} Real)" for k in range(inputs)] + ["(declare-const Y_0 Real)"]
     prop.write_text("\n".join([*declared, *box, f"(assert (<= Y_0 {threshold:.6f}))"]) + "\n")
     return network, prop
+
+
+def function_nodes(function: str, layer: str) -> list[onnx.NodeProto]:
+    """A function of a, the sum of a product m and a bias, as nodes that end in f."""
+    a, m, t, f = f"a{layer}", f"m{layer}", f"t{layer}", f"f{layer}"
+
+    def node(name: str, operands: list[str], result: str, **attributes: int) -> onnx.NodeProto:
+        return helper.make_node(name, operands, [result], **attributes)
+
+    as_float = node("Cast", [t], f, to=TensorProto.FLOAT)
+    if function in ("Greater", "LessOrEqual"):
+        return [node(function, [a, m], t), as_float]
+    if function == "Equal":
+        return [node("Round", [a], f"rounded{layer}"), node("Floor", [m], f"floored{layer}"),
+                node("Equal", [f"rounded{layer}", f"floored{layer}"], t), as_float]  # fmt: skip
+    if function == "Where":
+        return [node("Greater", [a, m], t), node("Where", [t, a, m], f)]
+    if function == "Xor":
+        return [node("Less", [a, m], f"less{layer}"), node("Cast", [a], f"nonzero{layer}", to=TensorProto.BOOL),
+                node("Xor", [f"less{layer}", f"nonzero{layer}"], t), as_float]  # fmt: skip
+    if function == "ArgMax":
+        return [node("ArgMax", [a], t, axis=1), as_float]
+    if function == "QuantizeLinear":
+        return [node(function, [a, "scale", "zero"], t), node("DequantizeLinear", [t, "scale", "zero"], f)]
+    return [node(function, [a, m] if function == "Mul" else [a], f)]
 
 
 def violated(graph: Graph, asked: Claim, rng: np.random.Generator) -> Claim | None:

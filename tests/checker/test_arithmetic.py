@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from tests.checker.claims import NAMES, claim
 from verifier.checker.bounds import Bounder
 from verifier.checker.elementary import VALUE
-from verifier.checker.lines import STEPS, exactly, interval, product_lines, relu_lines, smooth_lines, step_lines
+from verifier.checker.lines import exactly, interval, product_lines, relu_lines, smooth_lines, step_lines
 from verifier.checker.rational import rational
+from verifier.checker.steps import STEPS
 
 TRUE: dict[str, Any] = {
     "exp": mpmath.exp,
@@ -29,7 +30,12 @@ TRUE: dict[str, Any] = {
     "softplus": lambda x: mpmath.log1p(mpmath.exp(x)),
     "erf": mpmath.erf,
 }
-STEPPED: dict[str, Any] = {"floor": mpmath.floor, "sign": mpmath.sign}
+STEPPED: dict[str, Any] = {
+    "floor": mpmath.floor,
+    "round": mpmath.nint,
+    "sign": mpmath.sign,
+    "step": lambda x: int(x > 0),
+}
 POSITIVE = ("sqrt", "reciprocal", "log")
 
 
@@ -48,6 +54,7 @@ def test_every_function_has_an_oracle() -> None:
     assert set(STEPS) == set(STEPPED)
 
 
+place = st.floats(-3, 3) | st.sampled_from([k / 2 for k in range(-6, 7)])
 number = st.floats(-20, 20, allow_nan=False)
 
 
@@ -69,14 +76,20 @@ def test_lines_and_intervals_hold_smooth_functions(
         assert mpmath.mpf(float(found.above[0][0, 0])) * z + float(found.high[0, 0]) >= true
 
 
-@given(st.sampled_from(sorted(STEPPED)), st.floats(-3, 3) | st.integers(-2, 2), st.floats(0, 3), st.floats(0, 1))
+@given(
+    st.sampled_from(sorted(STEPPED)),
+    st.floats(-3, 3) | st.sampled_from([k / 2 for k in range(-6, 7)]),
+    st.floats(0, 3),
+    st.floats(0, 1),
+)
 def test_lines_and_intervals_hold_steps(kind: str, start: float, width: float, at: float) -> None:
     lower = np.array([[float(start)]])
     upper = lower + width
     z = float(np.clip(lower[0, 0] + at * width, lower[0, 0], upper[0, 0]))
-    for unit in (2.0**-53, 0.0):
+    for unit in (2.0**-53, 0):
         ends = (lower, upper) if unit else (exactly(lower), exactly(upper))
-        found, (low, high) = step_lines(kind, *ends, unit), interval(kind, *ends, unit)
+        low, high = interval(kind, *ends, unit)
+        found = step_lines(kind, ends, (low, high), None, unit)
         assert low[0, 0] <= float(STEPPED[kind](z)) <= high[0, 0]
         assert not found.below[0].any()
         assert (found.low, found.high) == (low, high)

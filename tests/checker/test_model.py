@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,12 +19,42 @@ from verifier.checker.model import COMMON, NEWEST, OLDEST, OPERATORS, read_model
 from verifier.checker.rational import rational
 
 RNG = np.random.default_rng(0)
+FLOAT = onnx.TensorProto.FLOAT
+
+
+def as_float(op: str, *operands: Any, opset: int = 21, **attributes: Any) -> onnx.ModelProto:
+    """A model of one operator whose value is no float, and a cast."""
+    model = operator(op, *operands, opset=opset, **attributes)
+    model.graph.node[0].output[0] = "made"
+    model.graph.node.append(helper.make_node("Cast", ["made"], ["out0"], to=FLOAT))
+    return model
+
+
+def of_truths(*nodes: onnx.NodeProto) -> onnx.ModelProto:
+    """Nodes that make t of p, whether x > 0.2, of q, whether x < y, and of x and y, shape (2, 3) each."""
+    before = [helper.make_node("Greater", ["x", "c"], ["p"]), helper.make_node("Less", ["x", "y"], ["q"])]
+    behind = helper.make_node("Cast", ["t"], ["z"], to=FLOAT)
+    constants = {"c": np.float32(0.2), "whole": i64(1, 0, 2), "one": i64(1), "shape": i64(3, 2)}
+    constants |= {"scale": np.float32(0.13), "zero": np.int8(-5)}
+    return model_of([*before, *nodes, behind], {"x": (2, 3), "y": (2, 3)}, ["z"], constants, opset=21)
+
+
+def node(op: str, *names: str, **attributes: Any) -> onnx.NodeProto:
+    return helper.make_node(op, names[:-1], names[-1:], **attributes)
+
+
+BYTES = np.array([[0, 7, 255], [30, 31, 200]], np.uint8)
 KERNEL, IMAGE = draw(3, 2, 3, 2), (1, 2, 7, 6)
 TWO = f32(2.0, -3.0, 0.7)
 MODELS = {
     "Abs": operator("Abs", (2, 3)),
     "Add": operator("Add", (2, 3), draw(3)),
     "Add two": operator("Add", (2, 3), (4, 1, 3)),
+    "And": of_truths(node("And", "p", "q", "t")),
+    "ArgMax": as_float("ArgMax", (2, 3, 4), axis=1),
+    "ArgMax last": as_float("ArgMax", (4, 3), axis=-2, keepdims=0, select_last_index=1),
+    "ArgMax and Equal": of_truths(node("ArgMax", "x", "a", axis=0, keepdims=0), node("Equal", "a", "whole", "t")),
+    "ArgMin": as_float("ArgMin", (2, 3), axis=1),
     "AveragePool": operator("AveragePool", IMAGE, kernel_shape=[3, 2], strides=[2, 1]),
     "AveragePool padded": operator("AveragePool", IMAGE, kernel_shape=[3, 2], strides=[2, 1], pads=[1, 0, 2, 1]),
     "AveragePool of several": operator("AveragePool", (3, *IMAGE[1:]), kernel_shape=[3, 2], pads=[1, 0, 2, 1]),
@@ -33,6 +64,8 @@ MODELS = {
     "AveragePool same": operator("AveragePool", IMAGE, kernel_shape=[2, 3], auto_pad="SAME_LOWER", strides=[2, 2]),
     "BatchNormalization": operator("BatchNormalization", IMAGE, draw(2), draw(2), draw(2), f32(0.5, 2.0), epsilon=0.1),
     "Ceil": operator("Ceil", (2, 3)),
+    "Cast to truth": of_truths(node("Cast", "x", "t", to=9)),
+    "Cast truth": of_truths(node("Cast", "p", "a", to=7), node("Cast", "a", "t", to=9)),
     "Celu": operator("Celu", (2, 3), alpha=0.4),
     "Clip": operator("Clip", (2, 3), np.float32(-0.5), np.float32(0.7)),
     "Clip above": operator("Clip", (2, 3), None, np.float32(-0.2)),
@@ -53,9 +86,18 @@ MODELS = {
     "ConvTranspose of several": operator("ConvTranspose", (2, 3, 4, 5), KERNEL, strides=[2, 1]),
     "ConvTranspose in groups": operator("ConvTranspose", (1, 4, 3, 3), draw(4, 2, 2, 2), group=2, dilations=[2, 1]),
     "Cos": operator("Cos", (2, 3)),
+    "Concat truths": of_truths(node("Concat", "p", "q", "a", axis=0), node("Not", "a", "t")),
+    "DequantizeLinear": of_truths(
+        node("QuantizeLinear", "x", "scale", "zero", "a"), node("DequantizeLinear", "a", "scale", "zero", "t")
+    ),
+    "CumSum": operator("CumSum", (2, 3, 4), np.int64(-2), exclusive=1, reverse=1),
+    "CumSum plain": operator("CumSum", (2, 3), np.int64(1)),
     "Div": operator("Div", (2, 3), TWO),
     "Div into": operator("Div", TWO, (2, 3)),
     "Div two": operator("Div", (2, 3), (3,)),
+    "Einsum": operator("Einsum", (2, 3), draw(3, 4), equation="ij,jk->ki"),
+    "Einsum of one": operator("Einsum", (2, 3, 4), equation="ijk->ki"),
+    "Einsum of two": operator("Einsum", (2, 3), (2, 3, 4), equation="bi, bij"),
     "Elu": operator("Elu", (2, 3), alpha=0.6),
     "Erf": operator("Erf", (2, 3)),
     "Exp": operator("Exp", (2, 3)),
@@ -66,6 +108,21 @@ MODELS = {
     "Gather": operator("Gather", (2, 3), i64(2, -3), axis=1),
     "Gather one": operator("Gather", (2, 3), np.int64(1)),
     "Gelu": operator("Gelu", (2, 3), opset=20),
+    "GRU": operator(
+        "GRU",
+        (3, 2, 2),
+        draw(2, 9, 2),
+        draw(2, 9, 3),
+        draw(2, 18),
+        None,
+        (2, 2, 3),
+        hidden_size=3,
+        direction="bidirectional",
+        outputs=2,
+    ),
+    "GRU reset late": operator(
+        "GRU", (3, 1, 2), draw(1, 9, 2), draw(1, 9, 3), draw(1, 18), hidden_size=3, linear_before_reset=1
+    ),
     "Gemm": operator("Gemm", (2, 3), draw(4, 3), draw(4), transB=1),
     "Gemm scaled": operator("Gemm", (3, 2), draw(4, 3), draw(2, 1), transA=1, transB=1, alpha=0.3, beta=-0.7),
     "Gemm without": operator("Gemm", (2, 3), draw(3, 4), draw(4), beta=0.0),
@@ -131,6 +188,8 @@ MODELS = {
     "ReduceSum": operator("ReduceSum", (2, 3, 4), i64(0, 2)),
     "ReduceSum all": operator("ReduceSum", (2, 3, 4), keepdims=0),
     "ReduceSumSquare": operator("ReduceSumSquare", (2, 3, 4), axes=[1]),
+    "QuantizeLinear": as_float("QuantizeLinear", (2, 3), np.float32(0.13), np.int8(-5)),
+    "QuantizeLinear axis": as_float("QuantizeLinear", (2, 3), f32(0.1, 0.7), np.uint8([3, 3]), axis=0),
     "Relu": operator("Relu", (2, 3)),
     "Reshape": operator("Reshape", (2, 3), i64(0, -1, 1)),
     "Selu": operator("Selu", (2, 3), alpha=1.5, gamma=0.8),
@@ -160,6 +219,31 @@ MODELS = {
     "Tile": operator("Tile", (2, 3), i64(1, 2)),
     "Transpose": operator("Transpose", (2, 3, 4), perm=[2, 0, 1]),
     "Unsqueeze": operator("Unsqueeze", (2, 3), i64(1, -1)),
+    "Equal": of_truths(node("Round", "x", "a"), node("Floor", "y", "b"), node("Equal", "a", "b", "t")),
+    "GreaterOrEqual": as_float("GreaterOrEqual", (2, 3), draw(3)),
+    "LSTM": operator(
+        "LSTM",
+        (3, 2, 2),
+        draw(2, 12, 2),
+        draw(2, 12, 3),
+        draw(2, 24),
+        None,
+        draw(2, 2, 3),
+        (2, 2, 3),
+        hidden_size=3,
+        direction="bidirectional",
+        outputs=3,
+    ),
+    "LSTM without": operator("LSTM", (3, 1, 2), draw(1, 12, 2), draw(1, 12, 3), hidden_size=3, direction="reverse"),
+    "Less": as_float("Less", draw(3), (2, 3)),
+    "LessOrEqual": as_float("LessOrEqual", (2, 3), (2, 1)),
+    "Not": of_truths(node("Reshape", "p", "shape", "a"), node("Not", "a", "t")),
+    "Or": of_truths(node("Or", "p", "q", "t")),
+    "RNN": operator("RNN", (3, 2, 2), draw(1, 3, 2), draw(1, 3, 3), draw(1, 6), hidden_size=3, outputs=2),
+    "Round": operator("Round", (2, 3)),
+    "Xor": of_truths(node("Xor", "p", "q", "t")),
+    "Where computed": of_truths(node("Where", "p", "x", "y", "a"), node("Identity", "a", "t")),
+    "Where of constants": of_truths(node("Where", "p", "whole", "one", "t")),
     "Where": operator("Where", np.array([True, False, True]), (2, 3), draw(2, 1)),
     "Where one": operator("Where", np.array([[True], [False]]), (2, 3), (3,)),
 }
@@ -223,6 +307,7 @@ CONSTANTS = {
     "Constant": ([], {"value_floats": [0.1, 0.2]}),
     "Constant of whole numbers": ([], {"value_ints": [1, 2]}),
     "ConstantOfShape": ([i64(2, 3)], {"value": numpy_helper.from_array(f32(0.1))}),
+    "DequantizeLinear": ([BYTES, f32(0.1, 0.2, 0.4), BYTES[0]], {"axis": 1}),
     "Div": ([draw(2, 3), draw(3, seed=1)], {}),
     "Div whole": ([i64(7, 6), i64(2, 3)], {}),
     "Dropout": ([draw(2, 3), np.float32(0.3)], {"seed": 3}),
@@ -297,7 +382,15 @@ def test_every_operator_is_looked_at() -> None:
         (operator("Gelu", (2, 3), opset=13), "version 13"),
         (operator("Relu", (2, 3), draw(3)), "operands"),
         (operator("Clip", (2, 3), np.float32(1.0), opset=9), "operands"),
-        (operator("Round", (2, 3)), "depends on the input"),
+        (operator("Einsum", (3, 3), equation="ii->i"), "equation"),
+        (operator("RNN", (3, 1, 2), draw(1, 3, 2), draw(1, 3, 3), hidden_size=3, activations=["Relu"]), "activations"),
+        (operator("LSTM", (3, 1, 2), draw(1, 12, 2), draw(1, 12, 3), hidden_size=3, clip=2.0), "clip"),
+        (of_truths(node("ArgMax", "x", "a", axis=0), node("Add", "a", "whole", "t")), "whole numbers that depend"),
+        (of_truths(node("And", "p", "whole", "t")), "several types"),
+        (of_truths(node("Where", "x", "x", "y", "t")), "condition"),
+        (of_truths(node("Cast", "x", "t", to=7)), "rounding"),
+        (of_truths(node("ArgMax", "x", "a"), node("Cast", "a", "t", to=10)), "does not hold"),
+        (operator("DequantizeLinear", BYTES, f32(0.1), opset=23, output_dtype=1), "output_dtype"),
         (operator("Pow", (2, 3), np.float32(2.5)), "exponent"),
         (operator("Pow", (2, 3), f32(2.0, 3.0, 2.0)), "exponents"),
         (operator("Relu", (2, 3), unheard=1), "unheard"),

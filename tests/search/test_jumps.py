@@ -9,14 +9,17 @@ import pytest
 from scipy.optimize import linprog
 
 from tests.search.test_neurons import query_of, search
+from verifier.bounds.enclosure import Interval
+from verifier.bounds.layout import layout
 from verifier.bounds.linear import linear_bounds
 from verifier.deadline import Deadline
-from verifier.network.functions import Step
+from verifier.network.functions import Floor, Near, Round, ScalarFunction, Step, Truncation
 from verifier.network.graph import Affine, Elementwise, Input, Network
 from verifier.network.linear_maps import Dense, Identity
 from verifier.programs.margins import exact_margin
 from verifier.property.forms import with_forms
 from verifier.property.query import Box
+from verifier.search.jumps import Jumps
 
 
 def stepped(rng: np.random.Generator, at_zero: bool, inputs: int = 4, steps: int = 5) -> Network:
@@ -65,6 +68,61 @@ def test_cuts_at_jumps_reach_the_exact_minimum(seed: int) -> None:
         else:
             assert recorder.margins.get(0, 0.0) <= 0  # a minimiser on the right side of each jump may not be found
             assert not done.found or recorder.witness is not None
+
+
+def levels(function: ScalarFunction) -> list[tuple[float, float, float]]:
+    """What the function is between its jumps: value, and the closed interval around it."""
+    if isinstance(function, Near):
+        r = function.radius
+        return [(0.0, -9.0, -r), (1.0, -r, r), (0.0, r, 9.0)]
+    if isinstance(function, Truncation):
+        return [(k, k - (k <= 0), k + (k >= 0)) for k in range(-9, 10)]
+    start = 0.5 if isinstance(function, Round) else 0.0
+    return [(float(k), k - start, k + 1.0 - start) for k in range(-9, 9)]
+
+
+@pytest.mark.parametrize("function", [Floor(), Round(), Round(-1.0, 1.0), Truncation(), Near(0.5)], ids=repr)
+def test_cuts_at_several_jumps_reach_the_exact_minimum(function: ScalarFunction) -> None:
+    """With y = c f(W x + b) + d x, two f of two inputs each, the infimum is a linear program on each pair of levels."""
+    if isinstance(function, Round) and function.greatest == 1:
+        scale, allowed = 0.6, [k for k in levels(function) if abs(k[0]) <= 1]
+    else:
+        scale, allowed = 1.5, levels(function)
+    rng = np.random.default_rng(7)
+    weight, bias = scale * rng.uniform(-1, 1, (2, 2)), 0.2 * rng.uniform(-1, 1, 2)
+    forward, across = rng.normal(size=(1, 2)), 0.3 * rng.normal(size=(1, 2))
+    inner = Affine((0,), (Dense(weight),), bias)
+    last = Affine((2, 0), (Dense(forward), Dense(across)), np.zeros(1))
+    network = Network((Input(2), inner, Elementwise((1,), function, 2), last))
+    true = np.inf
+    for pair in product(allowed, repeat=2):
+        ends = [np.array([level[k] for level in pair]) - bias for k in (1, 2)]
+        rows, limits = np.concatenate([weight, -weight]), np.concatenate([ends[1], -ends[0]])
+        done = linprog(across[0], rows, limits, bounds=[(-1.0, 1.0)] * 2)
+        if done.status == 0:
+            true = min(true, done.fun + float(forward[0] @ np.array([level[0] for level in pair])))
+    box = Box.exact(-np.ones(2), np.ones(2))
+    query = query_of(network, box, [(np.zeros(1, np.int64), np.array([true - 1e-3]))])
+    _, recorder = search(network, query)
+    assert 0 < recorder.margins[0] <= 1e-3 + 1e-6
+    query = query_of(network, box, [(np.zeros(1, np.int64), np.array([true + 1e-3]))])
+    assert search(network, query, seconds=2.0)[1].margins.get(0, 0.0) <= 0
+
+
+def test_an_end_that_a_search_may_rest_on_comes_from_a_cut() -> None:
+    """The half without a jump's own value ends before it; the root's end there, and a tightened one, do not."""
+    nodes = (Input(1), Affine((0,), (Dense(np.array([[1.0]])),), np.zeros(1)), Elementwise((1,), Floor(), 1))
+    network = Network(nodes)
+    whole = [Interval(np.array([[0.5]]), np.array([[3.0]]))] * 2 + [Interval(np.array([[0.0]]), np.array([[3.0]]))]
+    jumps = Jumps(network, layout(network, whole))
+    lower, upper = np.array([[0.5], [2.0], [2.5]]), np.array([[2.0], [3.0], [2.75]])
+    found = jumps.values([whole[0], Interval(lower, upper)], whole)[2]
+    assert found.lower.ravel().tolist() == [0, 2, 2]
+    assert found.upper.ravel().tolist() == [1, 3, 2]
+    roomy = jumps.clear_of(lower, upper)
+    assert roomy[1].ravel().tolist() == [np.nextafter(2, 3), np.nextafter(3, 4), 2.75]
+    assert jumps.nearest(lower, upper)[0, 0] == 1.0
+    assert np.isnan(jumps.nearest(lower, upper)[1:]).all()
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -15,7 +15,8 @@ import numpy as np
 
 from verifier.checker.graph import Function, Graph, Input, Linear, Product
 from verifier.checker.linear import Array, Map
-from verifier.checker.lines import STEPS, TINY, Lines, interval, product_lines, relu_lines, smooth_lines, step_lines
+from verifier.checker.lines import TINY, Lines, interval, product_lines, relu_lines, smooth_lines, step_lines
+from verifier.checker.steps import STEPS, ends
 
 UNIT = 2.0**-53
 LARGEST = 1e150
@@ -55,14 +56,6 @@ class State:
         lower, upper = ([a if len(a) == 1 else a[which] for a in ends] for ends in (self.lower, self.upper))
         return State(lower, upper)
 
-    def narrowed(self, k: int, entry: int, cut: float, above: bool) -> State:
-        """The part of a single part in which an entry of node k is at least (above) or at most a number."""
-        lower, upper = list(self.lower), list(self.upper)
-        ends, better = (lower, max) if above else (upper, min)
-        ends[k] = ends[k].copy()
-        ends[k][0, entry] = better(ends[k][0, entry], cut)
-        return State(lower, upper)
-
 
 @dataclass(eq=False)
 class Hints:
@@ -92,7 +85,7 @@ class Bounder:
         self.graph = graph
         self.unit: float = 0 if exact else UNIT
         self.tiny: float = 0 if exact else TINY
-        self._number: Callable[[float], Any] = Fraction if exact else float
+        self._number: Callable[[Any], Any] = Fraction if exact else float
         self.between: Callable[[], None] = lambda: None
         self._absolute: dict[int, tuple[Map, ...]] = {
             k: tuple(m.absolute for m in node.maps) for k, node in enumerate(graph.nodes) if isinstance(node, Linear)
@@ -101,6 +94,29 @@ class Bounder:
     def gamma(self, terms: int, slack: float = 0.0) -> Any:
         """The relative error of a sum of products of rounded weights."""
         return self._number(2 * (terms + 4) * self.unit + 2 * slack)
+
+    def pressed(self, k: int) -> int:
+        """Where the multipliers of cuts at node k press: of a step's value at its operand, if that is not the input."""
+        node = self.graph.nodes[k]
+        return (node.operands[0] or k) if isinstance(node, Function) and node.kind in STEPS else k
+
+    def ends(self, k: int, cut: float, above: bool) -> list[tuple[int, Any]]:
+        """What follows where an entry of node k is at least (above) or at most a number: such ends, by node."""
+        node = self.graph.nodes[k]
+        if not isinstance(node, Function) or node.kind not in STEPS:
+            return [(k, self._number(cut))]
+        value, place = ends(node.kind, cut, above)
+        of_operand = [] if place is None else [(node.operands[0], self._number(place))]
+        return [(k, self._number(value)), *of_operand]
+
+    def narrowed(self, state: State, k: int, entry: int, cut: float, above: bool) -> State:
+        """The part of a single part in which an entry of node k is at least (above) or at most a number."""
+        lower, upper = list(state.lower), list(state.upper)
+        sides, better = (lower, max) if above else (upper, min)
+        for i, end in self.ends(k, cut, above):
+            sides[i] = sides[i].copy()
+            sides[i][0, entry] = better(sides[i][0, entry], end)
+        return State(lower, upper)
 
     # Forward: intervals.
 
@@ -122,11 +138,11 @@ class Bounder:
 
     def _computed(self, k: int, state: State) -> tuple[Array, Array]:
         node = self.graph.nodes[k]
-        ends = [(state.lower[i], state.upper[i]) for i in node.operands]
+        operands = [(state.lower[i], state.upper[i]) for i in node.operands]
         if isinstance(node, Function):
-            return interval(node.kind, *ends[0], self.unit)
+            return interval(node.kind, *operands[0], self.unit)
         if isinstance(node, Product):
-            corners = [x * y for x in ends[0] for y in ends[1]]
+            corners = [x * y for x in operands[0] for y in operands[1]]
             low = np.minimum(np.minimum(*corners[:2]), np.minimum(*corners[2:]))
             high = np.maximum(np.maximum(*corners[:2]), np.maximum(*corners[2:]))
             error = 2 * self.unit * np.maximum(abs(low), abs(high)) + self.tiny
@@ -135,7 +151,7 @@ class Bounder:
         half = self._number(0.5)
         middle, reach, size = node.bias[None], np.zeros_like(node.bias)[None], abs(node.bias)[None]
         slack, terms = node.slack, 1
-        for m, absolute, (low, high) in zip(node.maps, self._absolute[k], ends, strict=True):
+        for m, absolute, (low, high) in zip(node.maps, self._absolute[k], operands, strict=True):
             self._check(low, high, k)
             centre = low * half + high * half
             radius = np.maximum(high - centre, centre - low)
@@ -162,17 +178,19 @@ class Bounder:
 
     def _lines(self, k: int, state: State, slopes: tuple[Array, ...] | None) -> Lines:
         node = self.graph.nodes[k]
-        ends = [(state.lower[i], state.upper[i]) for i in node.operands]
-        for low, high in ends:
+        operands = [(state.lower[i], state.upper[i]) for i in node.operands]
+        for low, high in operands:
             self._check(low, high, k)
         if isinstance(node, Product):
-            return product_lines(ends[0], ends[1], slopes, self.unit)
+            return product_lines(operands[0], operands[1], slopes, self.unit)
         assert isinstance(node, Function)
         if node.kind == "relu":
-            return relu_lines(*ends[0], slopes, self.unit)
+            return relu_lines(*operands[0], slopes, self.unit)
         if node.kind in STEPS:
-            return step_lines(node.kind, *ends[0], self.unit)
-        return smooth_lines(node.kind, *ends[0], slopes, self.unit)
+            low, high = self._interval(k, state)
+            values = np.maximum(low, state.lower[k]), np.minimum(high, state.upper[k])
+            return step_lines(node.kind, operands[0], values, slopes, self.unit)
+        return smooth_lines(node.kind, *operands[0], slopes, self.unit)
 
     def least(self, state: State, node: int, rows: Array, hints: Hints | None = None) -> Array:
         """Lower bounds of rows on a node's value, shape (N, R): the better one of backward and by its interval."""

@@ -201,17 +201,14 @@ class Check:
         proof, own = self.proof, set()
         for n, path in enumerate(paths):
             for node in path:
-                k, entry = self.cut_node[node], int(proof["tree_entry"][node])
-                if k not in own:
-                    own.add(k)
-                    shape = len(paths), lower[k].shape[1]
-                    lower[k], upper[k] = (np.array(np.broadcast_to(a, shape)) for a in (lower[k], upper[k]))
-                cut = float(proof["tree_cut"][node])
-                value: Any = Fraction(cut) if self.exact else cut
-                if proof["tree_above"][node]:
-                    lower[k][n, entry] = max(lower[k][n, entry], value)
-                else:
-                    upper[k][n, entry] = min(upper[k][n, entry], value)
+                entry, above = int(proof["tree_entry"][node]), bool(proof["tree_above"][node])
+                for k, end in self.bounder.ends(self.cut_node[node], float(proof["tree_cut"][node]), above):
+                    if k not in own:
+                        own.add(k)
+                        shape = len(paths), lower[k].shape[1]
+                        lower[k], upper[k] = (np.array(np.broadcast_to(a, shape)) for a in (lower[k], upper[k]))
+                    sides, better = (lower, max) if above else (upper, min)
+                    sides[k][n, entry] = better(sides[k][n, entry], end)
         return State(lower, upper)
 
     def _begin(self, roots: list[int]) -> list[Piece]:
@@ -343,7 +340,8 @@ class Check:
         way = np.concatenate(cuts)
         row = np.repeat(pressed, [len(own) for own in cuts])
         value = self._number(np.concatenate([pressures[n] for n in pressed]).astype(float))
-        of_node, entry = np.array(self.cut_node)[way], proof["tree_entry"][way]
+        of_node = np.array([self.bounder.pressed(self.cut_node[node]) for node in way.tolist()])
+        entry = proof["tree_entry"][way]
         for k in set(of_node.tolist()):
             here = of_node == k
             total = self._number(np.zeros((len(numbers), self.graph.nodes[k].size)))

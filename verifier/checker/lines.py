@@ -7,7 +7,7 @@ ends.
 |f''| <= M there (the error of linear interpolation); and at most max(g(a), g(b)) + the same. So f is enclosed on the
 whole interval from its values on a grid, whatever it looks like.
 
-*Steps* rise, and are between their values at the ends.
+*Steps* rise, and are between their values at the ends; of their lines see `steps`.
 
 *Products.* x y - a x - b y is bilinear, so its extremes over a box are at the corners.
 """
@@ -21,12 +21,13 @@ import numpy as np
 
 from verifier.checker.elementary import VALUE, curvature
 from verifier.checker.linear import Array
+from verifier.checker.steps import STEPS, intercepts
+from verifier.checker.steps import value as value_of_step
 
 GRID = 32
 """Parts of an interval that a smooth function is looked at on."""
 TINY = 1e-150
 """More than any underflow costs."""
-STEPS = {"floor": np.floor, "sign": np.sign}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +55,16 @@ def relu_lines(lower: Array, upper: Array, slopes: tuple[Array, ...] | None, uni
     return Lines((low_slope,), (high_slope,), zero, high)
 
 
-def step_lines(kind: str, lower: Array, upper: Array, unit: float) -> Lines:
-    """Below and above without a slope."""
-    zero = np.zeros_like(lower)
-    return Lines((zero,), (zero,), *interval(kind, lower, upper, unit))
+def step_lines(
+    kind: str, x: tuple[Array, Array], values: tuple[Array, Array], slopes: tuple[Array, ...] | None, unit: float
+) -> Lines:
+    """Below and above with the given slope, or constant; so where one whole number alone is in the values' interval."""
+    low, high = -value_of_step("floor", -values[0]), value_of_step("floor", values[1])
+    zero, is_open = np.zeros_like(low), low < high
+    slope = zero if slopes is None else np.where(is_open, np.maximum(slopes[0], zero), zero)
+    below, above, size = intercepts(kind, x, (low, high), slope)
+    error = np.where(slope > 0, 8 * unit * size + (TINY if unit else 0), zero)
+    return Lines((slope,), (slope,), np.where(is_open, below - error, low), np.where(is_open, above + error, high))
 
 
 def smooth_lines(kind: str, lower: Array, upper: Array, slopes: tuple[Array, ...] | None, unit: float) -> Lines:
@@ -115,10 +122,9 @@ def interval(kind: str, lower: Array, upper: Array, unit: float) -> tuple[Array,
     if kind == "relu":
         zero = np.zeros_like(lower)
         return np.maximum(lower, zero), np.maximum(upper, zero)
-    a, b = _outward(lower, upper)
     if kind in STEPS:
-        low, high = STEPS[kind](a), STEPS[kind](b)
-        return (low, high) if unit else (exactly(low), exactly(high))
+        return value_of_step(kind, lower), value_of_step(kind, upper)
+    a, b = _outward(lower, upper)
     (fa, ea), (fb, eb) = VALUE[kind](a), VALUE[kind](b)
     low, high = np.minimum(fa - ea, fb - eb), np.maximum(fa + ea, fb + eb)
     low, high = np.nextafter(low, -np.inf), np.nextafter(high, np.inf)

@@ -16,6 +16,7 @@ from verifier.checker.files import MODEL, contents, decoded
 from verifier.checker.graph import Graph, Input, Unreadable
 from verifier.checker.operators import OPERATORS
 from verifier.checker.operators.call import Builder, Call, Tensor, Value
+from verifier.checker.operators.logic import TYPED
 from verifier.checker.quotients import centred
 from verifier.checker.tidy import tidied
 
@@ -80,7 +81,7 @@ class Reader:
         self.graph.output = self.build.whole(self.build.joined(flat, 0))
 
     def _read(self, node: onnx.NodeProto) -> None:
-        name = node.output[0]
+        name = next(filter(None, node.output), "")
         where = f"node '{name}' ({node.op_type})"
         most = _operands(node.op_type, self.version) if node.domain in ("", "ai.onnx") else None
         if most is None or node.op_type not in OPERATORS:
@@ -90,6 +91,8 @@ class Reader:
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         try:
             operands = [self.values[name] if name else None for name in node.input]
+            if node.op_type not in TYPED and any(isinstance(v, Tensor) and v.kind != "float" for v in operands):
+                raise ValueError("of truth values or whole numbers that depend on the input")
             call = Call(self.build, self.version, name, len(node.output), operands, attributes)
             results = OPERATORS[node.op_type](call)
             if attributes:

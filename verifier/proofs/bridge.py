@@ -12,7 +12,7 @@ from verifier.network.functions.periodic import Cos, Sin
 from verifier.network.functions.powers import Power, Reciprocal, Sqrt
 from verifier.network.functions.relu import Relu
 from verifier.network.functions.sigmoidal import Erf, Sigmoid, Tanh
-from verifier.network.functions.steps import Floor, Sign
+from verifier.network.functions.steps import Floor, Round, Sign, Step
 from verifier.network.graph import Affine, Elementwise, Input, Network, Node
 from verifier.network.graph import Product as NetworkProduct
 from verifier.network.linear_maps import (
@@ -35,11 +35,13 @@ FUNCTIONS: dict[str, ScalarFunction] = {
     "log": Log(),
     "reciprocal": Reciprocal(),
     "relu": Relu(),
+    "round": Round(),
     "sigmoid": Sigmoid(),
     "sign": Sign(),
     "sin": Sin(),
     "softplus": Softplus(),
     "sqrt": Sqrt(),
+    "step": Step(at_zero=False),
     "square": Power(2.0),
     "tanh": Tanh(),
 }

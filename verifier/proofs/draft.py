@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -60,6 +60,7 @@ class Draft:
         roots: of each root, a disjunct whose box it is.
         leaves: what is closed.
         facts: what is proved of intervals.
+        presses: of some quantities the name of another one, on which multipliers of their cuts press.
     """
 
     parent: list[int] = field(default_factory=list)
@@ -71,6 +72,7 @@ class Draft:
     roots: list[int] = field(default_factory=list)
     leaves: list[Leaf] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
+    presses: Mapping[str, str] = field(default_factory=dict)
 
     def root(self, disjunct: int) -> int:
         """A new root, the box of a disjunct; its number."""
@@ -89,9 +91,16 @@ class Draft:
         path, left = [], dict(given)
         while self.parent[node] >= 0:
             if self.quantity[node]:
-                path.append(left.pop((self.quantity[node], self.entry[node]), 0.0))
+                name = self.presses.get(self.quantity[node], self.quantity[node])
+                path.append(left.pop((name, self.entry[node]), 0.0))
             node = self.parent[node]
         return path[::-1]
+
+    def way(self, node: int) -> Iterator[tuple[str, int, float, bool]]:
+        """The cuts from a node up to its root, each as quantity, entry, cut, and whether the node is above it."""
+        while self.parent[node] >= 0:
+            yield self.quantity[node], self.entry[node], self.cut[node], self.above[node]
+            node = self.parent[node]
 
     def _node(self, parent: int, quantity: str, entry: int, cut: float, above: bool) -> int:
         self.parent.append(parent)

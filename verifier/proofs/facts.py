@@ -14,6 +14,7 @@ from verifier.checker.bounds import Bounder, State
 from verifier.checker.narrowing import About, narrow, proven
 from verifier.deadline import Deadline
 from verifier.proofs.ascents import Ascents, Choice, Sought, intervals_of
+from verifier.proofs.cuts import Cuts
 from verifier.proofs.draft import Draft, Fact
 
 CHUNK = 1 << 20
@@ -30,7 +31,7 @@ class FactWriter:
 
     Attributes:
         ascents: that look for lines.
-        names: of quantities, by node.
+        cuts: how a proof says what is cut.
         bounder: the checker's.
         draft: to write to.
         deadline: after which no more are written.
@@ -38,7 +39,7 @@ class FactWriter:
     """
 
     ascents: Ascents
-    names: dict[int, str]
+    cuts: Cuts
     bounder: Bounder
     draft: Draft
     deadline: Deadline
@@ -88,18 +89,19 @@ class FactWriter:
         kept = np.flatnonzero(gained > WORTHWHILE * (upper - lower))
         narrow(state, replace(about, entries=entries[kept], above=about.above[kept]), least[kept])
         self.room -= len(kept) * (choice.slopes.shape[1] + len(sought.cuts))
-        by_name = {(self.names[p], entry): several for (p, entry), several in pressed.items()}
+        by_name = {(self.cuts.names[p], entry): several for (p, entry), several in pressed.items()}
         pressures = np.zeros((count, 0))
         if pressed:
             pressures = np.stack([np.broadcast_to(p, count) for p in self.draft.on_way(node, by_name)], 1)
         for n in kept.tolist():
-            about_it = self.names[k], int(entries[n]), bool(about.above[n])
+            about_it = self.cuts.names[k], int(entries[n]), bool(about.above[n])
             self.draft.facts.append(Fact(node, *about_it, pressures[n], choice.slopes[n]))
 
-    @staticmethod
-    def _pressed(choice: Choice, sought: Sought) -> dict[tuple[int, int], np.ndarray]:
+    def _pressed(self, choice: Choice, sought: Sought) -> dict[tuple[int, int], np.ndarray]:
         """The multipliers of each entry that was cut before node k or on it."""
         if sought.shape is None:
             return {}
         where = [sought.shape.entry(position) for position in sought.cuts]
-        return {at: choice.multipliers[:, c] for c, at in enumerate(where) if 0 < at[0] <= sought.k}
+        return {
+            at: choice.multipliers[:, c] for c, at in enumerate(where) if at[0] <= sought.k and self.cuts.press(at[0])
+        }

@@ -21,6 +21,7 @@ from verifier.deadline import Deadline
 from verifier.proofs.ascents import intervals_of
 from verifier.proofs.draft import GivenUp, Leaf
 from verifier.proofs.facts import FactWriter
+from verifier.proofs.leaves import Question, duals
 from verifier.proofs.replay import Replay
 from verifier.proofs.work import Work, exceeds
 from verifier.property.query import Box
@@ -56,7 +57,7 @@ class Neurons:
     def __init__(self, work: Work) -> None:
         self.work = work
         self.graph, self.disjuncts, self.draft, self.ascents = work.graph, work.disjuncts, work.draft, work.ascents
-        self.names = {node: name for name, node in work.graph.quantities.items()}
+        self.cuts, self.names = work.cuts, work.cuts.names
         self.batch = max(2, min(BATCH, (1 << 21) // sum(node.size for node in work.graph.nodes)))
 
     def prove(self, root: int, state: State, which: Sequence[int]) -> None:
@@ -70,7 +71,7 @@ class Neurons:
         if not len(waiting):
             return
         facts = FactWriter(
-            self.ascents, self.names, self.work.bounder, self.draft, Deadline(FACTS * self.work.deadline.remaining)
+            self.ascents, self.cuts, self.work.bounder, self.draft, Deadline(FACTS * self.work.deadline.remaining)
         )
         root = self.draft.root(self.which[0])  # what was closed so far knows of no facts
         self.which = sorted({self.which[d] for d in waiting.disjunct.tolist()})
@@ -140,6 +141,7 @@ class Neurons:
         pairs = []
         for leaf, position, cut in zip(parents.leaf.tolist(), positions.tolist(), cuts.tolist(), strict=True):
             k, entry = question.shape.entry(position)
+            k, cut = self.cuts.written(k, cut)
             pairs.append(self.draft.split(leaf, self.names[k], entry, cut))
         return np.array([below for below, _ in pairs] + [above for _, above in pairs])
 
@@ -158,31 +160,84 @@ class Neurons:
                 self.work.in_time()
                 bounded.append(bounder.bound(part).domains)
             left = Domains.joined(bounded)
-        if not (left.candidates[:, 0] >= 0).all():
-            raise GivenUp("nothing is left to cut where a bound does not suffice")
-        return left
+        stuck = left.candidates[:, 0] < 0
+        self._solve(bounder, left.take(stuck))
+        return left.take(~stuck)
+
+    def _solve(self, bounder: bounding.Bounder, domains: Domains) -> None:
+        """Closes domains in which nothing is left to cut, by the duals of their linear programs.
+
+        Raises:
+            GivenUp: that does not suffice.
+        """
+        for n in range(len(domains)):
+            self.work.in_time()
+            domain, question = domains.take(slice(n, n + 1)), bounder.question
+            thresholds = question.thresholds[domain.disjunct[0]]
+            exists = np.isfinite(thresholds)
+            rows = (question.rows[domain.disjunct[0]] @ self.forms)[exists]
+            places = [question.shape.entry(int(c)) for c in domain.cuts[0] if c >= 0]
+            presses = [self.cuts.press(k) for k, _ in places]
+            cuts = [place for place, does in zip(places, presses, strict=True) if does]
+            hints = Translated.of(self, bounder, domain).hints
+            asked = Question(self.graph.output, rows, thresholds[exists], cuts, hints)
+            found = duals(self.work.bounder, self._part(question, domain), asked)
+            if found is not None:
+                domain.weights[0, exists] = found[0]
+                domain.multipliers[0, np.flatnonzero(domain.cuts[0] >= 0)[presses]] = found[1]
+            if found is None or not self._close(bounder, domain).all():
+                raise GivenUp("nothing is left to cut where a bound does not suffice")
 
     def _close(self, bounder: bounding.Bounder, domains: Domains) -> np.ndarray:
-        """Adds leaves for the domains that the checker's bounds close; which they are."""
+        """Adds leaves for the domains that are empty or that the checker's bounds close; which they are."""
+        closed = empty(self._part(bounder.question, domains))
+        for n in np.flatnonzero(closed).tolist():
+            d = self.which[domains.disjunct[n]]
+            weights = np.eye(1, len(self.disjuncts[d].rows))[0]
+            self.draft.leaves.append(Leaf(int(domains.leaf[n]), d, tuple(weights.tolist())))
+        left = np.flatnonzero(~closed)
+        if len(left):
+            closed[left] = self._close_by_bounds(bounder, domains.take(left))
+        return closed
+
+    def _close_by_bounds(self, bounder: bounding.Bounder, domains: Domains) -> np.ndarray:
         question, translated = bounder.question, Translated.of(self, bounder, domains)
-        lower, upper = list(self.state.lower), list(self.state.upper)
-        for k, slot in question.shape.operands.items():
-            for ends, values in ((lower, domains.lower), (upper, domains.upper)):
-                ends[k] = np.repeat(ends[k], len(domains), 0)
-                ends[k][:, slot.columns] = values[:, slot.part]
-        part = State(lower, upper)
-        weights = translated.weights
+        part, weights = self._part(question, domains), translated.weights
         rows = (np.einsum("nr,nrf->nf", weights, question.rows[domains.disjunct]) @ self.forms)[:, None]
         thresholds = np.where(np.isinf(question.thresholds), 0.0, question.thresholds)[domains.disjunct]
         limit = (weights * thresholds).sum(1)
-        least = self.work.bounder.least(part, self.graph.output, rows, translated.hints)[:, 0]
-        closed = exceeds(least, limit) | empty(part)
+        closed = exceeds(self.work.bounder.least(part, self.graph.output, rows, translated.hints)[:, 0], limit)
         for n in np.flatnonzero(closed):
             d = self.which[domains.disjunct[n]]
             own = tuple(weights[n, : len(self.disjuncts[d].rows)].tolist())
             leaf = Leaf(int(domains.leaf[n]), d, own, translated.pressures[n], translated.slopes[n])
             self.draft.leaves.append(leaf)
         return closed
+
+    def _part(self, question: bounding.Question, domains: Domains) -> State:
+        """What the checker knows of domains."""
+        lower, upper = list(self.state.lower), list(self.state.upper)
+        for k, slot in question.shape.operands.items():
+            for ends, values in ((lower, domains.lower), (upper, domains.upper)):
+                ends[k] = np.repeat(ends[k], len(domains), 0)
+                ends[k][:, slot.columns] = values[:, slot.part]
+        return self._with_steps(State(lower, upper), domains)
+
+    def _with_steps(self, part: State, domains: Domains) -> State:
+        """The same with what cuts on the way say of the values of steps."""
+        graph, count = self.graph, len(domains)
+        ends = {False: part.upper, True: part.lower}
+        for k in (k for steps in self.cuts.steps.values() for k in steps):
+            for side in ends.values():
+                side[k] = np.array(np.broadcast_to(side[k], (count, graph.nodes[k].size)))
+        for n, node in enumerate(domains.leaf.tolist()):
+            for name, entry, cut, above in self.draft.way(node):
+                k = graph.quantities[name]
+                for i, end in self.work.bounder.ends(k, cut, above) if name in self.cuts.presses else []:
+                    if i == k:
+                        better = max if above else min
+                        ends[above][k][n, entry] = better(ends[above][k][n, entry], end)
+        return part
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,7 +259,7 @@ class Translated:
         given: list[dict[tuple[str, int], float]] = [{} for _ in range(count)]
         for n, c in zip(*np.nonzero(domains.cuts >= 0), strict=True):
             k, entry = question.shape.entry(int(domains.cuts[n, c]))
-            if k > 0:
+            if search.cuts.press(k):
                 given[n][search.names[k], entry] = multiplier = float(domains.multipliers[n, c])
                 hints.pressures.setdefault(k, np.zeros((count, search.graph.nodes[k].size)))[n, entry] = multiplier
         pressures = [tuple(search.draft.on_way(int(leaf), given[n])) for n, leaf in enumerate(domains.leaf)]

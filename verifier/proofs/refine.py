@@ -139,7 +139,7 @@ class Refiner:
             if trail is not None:
                 stack += self._followed(trail, root, own, those)
                 left[n] = set()
-            elif self._many_vary(own):
+            elif self._many_vary(own) or self.work.cuts.steps:
                 from verifier.proofs.neurons import Neurons
 
                 Neurons(self.work).prove(root, own, sorted(those))
@@ -167,7 +167,7 @@ class Refiner:
                 continue
             halves = self.draft.split(here, "", entry, value)
             for half, side, above in zip(halves, sides, (False, True), strict=True):
-                narrowed = state.narrowed(0, entry, value, above)
+                narrowed = self.bounder.narrowed(state, 0, entry, value, above)
                 if side is None:
                     parts.append(self._part(half, narrowed, which))
                 else:
@@ -263,8 +263,9 @@ class Refiner:
             worst = min(some, key=lambda d: margins[d].max())
             row = int(rows.of[worst][margins[worst].argmax()])
             entry, cut = self._chosen(state, n, row, found)
+            own = state.take(np.array([n]))
             for half, above in zip(self.draft.split(node, "", entry, cut), (False, True), strict=True):
-                parts.append(self._part(half, state.take(np.array([n])).narrowed(0, entry, cut, above), some))
+                parts.append(self._part(half, self.bounder.narrowed(own, 0, entry, cut, above), some))
         return parts
 
     def _chosen(self, state: State, n: int, row: int, found: Found) -> tuple[int, float]:

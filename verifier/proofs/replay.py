@@ -44,7 +44,7 @@ class Replay:
     Attributes:
         record: of the search.
         shape: of its domains.
-        facts: writes facts, and knows the names of quantities.
+        facts: writes facts, and knows how cuts are said.
         draft: to write to.
     """
 
@@ -79,14 +79,15 @@ class Replay:
         tree = self.record.tree
         position, cut = int(tree.dimension[halves[0]]), float(tree.cut[halves[0]])
         k, entry = self.shape.entry(position)
+        k, cut = self.facts.cuts.written(k, cut)
         key = case.here, position, cut
         if key not in self._halves:
-            self._halves[key] = self.draft.split(case.here, self.facts.names[k], entry, cut)
+            self._halves[key] = self.draft.split(case.here, self.facts.cuts.names[k], entry, cut)
         positions = case.positions if position in case.positions else (*case.positions, position)
         parts = []
         for half in halves:
             above = bool(tree.above[half])
-            state = case.state.narrowed(k, entry, cut, above)
+            state = self.facts.bounder.narrowed(case.state, k, entry, cut, above)
             parts.append(Case(half, case.disjunct, self._halves[key][above], state, positions))
         return parts
 

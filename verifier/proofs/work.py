@@ -13,6 +13,7 @@ from verifier.checker.bounds import Bounder
 from verifier.checker.claim import Disjunct
 from verifier.checker.graph import Graph
 from verifier.deadline import Deadline
+from verifier.proofs.cuts import Cuts
 from verifier.proofs.draft import Draft, GivenUp
 
 if TYPE_CHECKING:
@@ -41,12 +42,20 @@ class Work:
     progress: Callable[[int], None] = lambda n: None
     threads: int = 1
 
+    def __post_init__(self) -> None:
+        self.draft.presses = self.cuts.presses
+
     @cached_property
     def bounder(self) -> Bounder:
         """The checker's own bounds."""
         bounder = Bounder(self.graph)
         bounder.between = self.in_time
         return bounder
+
+    @cached_property
+    def cuts(self) -> Cuts:
+        """How the proof says what is cut."""
+        return Cuts(self.graph)
 
     @cached_property
     def ascents(self) -> Ascents:

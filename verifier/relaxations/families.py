@@ -8,6 +8,7 @@ function through tangents (Shi et al., arXiv 2405.21063: GenBaB); for a product 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -154,15 +155,20 @@ def has_jumps(function: ScalarFunction) -> bool:
 
 
 def at_known_values(families: tuple[Family, Family], lower: Array, upper: Array) -> tuple[Family, Family]:
-    """The lines below and above a function, constant where its value, from `lower` to `upper`, is known to be one."""
+    """The lines below and above a function whose value is known to lie from `lower` to `upper`.
+
+    What is flat goes no further than these, and where they are one number all lines are constant.
+    """
     xp = namespace(lower)
     known = lower == upper
 
-    def settled(family: Family) -> Family:
+    def settled(family: Family, within: Array, nearer: Callable[[Array, Array], Array]) -> Family:
         slopes = tuple(tuple(xp.where(known, 0.0, slope) for slope in line) for line in family.slopes)
-        return replace(family, slopes=slopes, intercepts=tuple(xp.where(known, lower, i) for i in family.intercepts))
+        lines = zip(slopes, family.intercepts, strict=True)
+        closer = tuple(xp.where(line[0] == 0, nearer(within, intercept), intercept) for line, intercept in lines)
+        return replace(family, slopes=slopes, intercepts=tuple(xp.where(known, lower, i) for i in closer))
 
-    return settled(families[0]), settled(families[1])
+    return settled(families[0], lower, xp.maximum), settled(families[1], upper, xp.minimum)
 
 
 def _clip_families(function: Clip, lower: Array, upper: Array) -> tuple[Family, Family]:

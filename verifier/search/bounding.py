@@ -20,12 +20,12 @@ from verifier.bounds.lagrangian import Choice, Lagrangian, Rows
 from verifier.bounds.layout import Layout, layout
 from verifier.bounds.optimise import Ascent, AscentOptions, proven
 from verifier.bounds.relaxation import Relaxation
-from verifier.network.functions.relu import Relu
-from verifier.network.functions.steps import JumpAtZero, Step
+from verifier.network.functions.near import Near
 from verifier.network.graph import Affine, Elementwise, Product
 from verifier.property.query import Box, Patterns
+from verifier.relaxations.families import has_jumps
 from verifier.search.domains import Domains
-from verifier.tolerances import SMALLEST
+from verifier.search.jumps import Jumps
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,47 +134,14 @@ class Bounder:
             lower[:, columns] = self._exact(domains.lower[:, slot.part])
             upper[:, columns] = self._exact(domains.upper[:, slot.part])
             result[k] = Interval(lower, upper, root.ball)
-        for k, node, at_zero in self._steps:
-            result[k] = self._value_of_step(node, at_zero, result[node.operands[0]], domains)
+        for k, values in self.jumps.values(result, self.question.intervals).items():
+            result[k] = values
         return result
 
-    def _value_of_step(self, node: Elementwise, at_zero: bool, operand: Interval, domains: Domains) -> Interval:
-        """The values of steps whose operand may be cut at 0.
-
-        Both halves of a cut hold the 0, and one of them is enough: it is left to the one whose value is that at 0, so
-        that the other's is known.
-        """
-        xp = namespace(operand.lower)
-        cut = np.zeros((len(domains), node.size), bool)
-        n, _, entry = self.question.shape.located(domains.cuts).get(node.operands[0], (np.zeros(0, np.int64),) * 3)
-        cut[n, entry] = True
-        cut = self._exact(cut)
-        lower, upper = operand.lower, operand.upper
-        if at_zero:
-            upper = xp.where(cut & (upper == 0) & (lower < 0), -SMALLEST, upper)
-        else:
-            lower = xp.where(cut & (lower == 0) & (upper > 0), SMALLEST, lower)
-        return Interval(*node.function.image(lower, upper))
-
     @cached_property
-    def _steps(self) -> list[tuple[int, Elementwise, bool]]:
-        """The steps whose operands are cut at 0 and nowhere else, and whether they count 0 itself.
-
-        Where one operand goes into steps of both kinds, neither half of a cut may leave the 0 to the other.
-        """
-        nodes = self.question.engines.exact.nodes
-        found: dict[int, set[object]] = {operand: set() for operand in self.question.shape.operands}
-        for node in nodes:
-            if isinstance(node, (Elementwise, Product)):
-                function = node.function if isinstance(node, Elementwise) else None
-                for operand in found.keys() & set(node.operands):
-                    found[operand].add(None if isinstance(function, Relu) else function or node)
-        alone = {operand for operand, users in found.items() if len(users - {None}) == 1}
-        return [
-            (k, node, node.function.at_zero)
-            for k, node in enumerate(nodes)
-            if isinstance(node, Elementwise) and isinstance(node.function, Step) and node.operands[0] in alone
-        ]
+    def jumps(self) -> Jumps:
+        """Those of the network's functions at the operand entries."""
+        return Jumps(self.question.engines.exact, self.question.shape)
 
     def relaxation(self, domains: Domains) -> Relaxation:
         """The lines of the domains."""
@@ -259,16 +226,20 @@ class Bounder:
         return (domains.lower < cuts) & (cuts < domains.upper)
 
     def cuts(self, domains: Domains) -> np.ndarray:
-        """Where each interval would be cut, shape (M, open_count): in the middle, or the kink inside nearest to it."""
+        """Where each interval would be cut, shape (M, open_count).
+
+        At the jump inside that is nearest to the middle; else at the nearest kink, or in the middle of what is bent.
+        """
         middle = 0.5 * (domains.lower + domains.upper)
-        if not len(self._kinks):
-            return middle
         chosen = np.where(np.isnan(self._kinks[0]), middle, self._kinks[0])
         nearest, from_where = np.full(middle.shape, np.inf), np.where(np.isfinite(middle), middle, 0.0)
         for kinks in self._kinks:
             away = np.where((domains.lower < kinks) & (kinks < domains.upper), np.abs(kinks - from_where), np.inf)
             chosen, nearest = np.where(away < nearest, kinks, chosen), np.minimum(nearest, away)
-        return chosen
+        if not self.jumps.functions:
+            return chosen
+        jumps = self.jumps.nearest(domains.lower, domains.upper)
+        return np.where(np.isnan(jumps), chosen, jumps)
 
     def early_entries(self, domains: Domains) -> np.ndarray:
         """Of the first node that has cuttable entries the one whose relaxation weighs most, -1 without any, shape (M,).
@@ -325,10 +296,11 @@ class Bounder:
                     if turns is None:
                         bent.add(operand)
         most = max((len(kinks) for kinks in found.values()), default=0)
-        kinks = np.full((most, shape.open_count), np.nan)
+        kinks = np.full((max(most, 1), shape.open_count), np.nan)
         for operand, places in found.items():
-            if operand not in bent:
-                kinks[: len(places), shape.operands[operand].part] = np.array(sorted(places))[:, None]
+            if operand not in bent:  # where there are neither kinks nor bends, there is nothing to cut but jumps
+                rows = np.array(sorted(places) or [np.inf])[:, None]
+                kinks[: len(rows), shape.operands[operand].part] = rows
         return kinks
 
     @staticmethod
@@ -340,11 +312,14 @@ class Bounder:
 
 
 def _kinks_of(node: Elementwise | Product) -> list[float] | None:
-    """Where a function turns or jumps, if it is linear in between; None where it is not."""
+    """Where a function turns, if it is linear in between, but for jumps; None where it is not.
+
+    A number that is 0 at one place alone is sought by halves, once that place is an end.
+    """
     if isinstance(node, Product):
         return None
-    if isinstance(node.function, JumpAtZero):
-        return [0.0]
+    if has_jumps(node.function):
+        return None if node.function == Near(0.0) else []
     return None if node.function.pieces is None else [piece.start for piece in node.function.pieces[1:]]
 
 

@@ -108,6 +108,8 @@ class Tightener:
         for k, slot in question.shape.operands.items():
             lower[:, slot.part] = np.maximum(lower[:, slot.part], to_numpy(tight[k].lower)[:, slot.columns])
             upper[:, slot.part] = np.minimum(upper[:, slot.part], to_numpy(tight[k].upper)[:, slot.columns])
+        roomy = self._bounder.jumps.clear_of(lower, upper)
+        lower, upper = np.maximum(domains.lower, roomy[0]), np.minimum(domains.upper, roomy[1])
         empty = empty | (lower > upper).any(axis=1)
         keep = empty[:, None]
         lower, upper = np.where(keep, domains.lower, lower), np.where(keep, domains.upper, upper)

@@ -1,6 +1,6 @@
 """The operators that are known, each read by the standard's definition."""
 
-from verifier.checker.operators import arithmetic, functions, moving, vectors, windows
+from verifier.checker.operators import arithmetic, functions, logic, moving, recurrent, vectors, windows
 from verifier.checker.operators.call import Operator
 
 OPERATORS: dict[str, Operator] = {
@@ -9,5 +9,7 @@ OPERATORS: dict[str, Operator] = {
     **windows.OPERATORS,
     **functions.OPERATORS,
     **vectors.OPERATORS,
+    **logic.OPERATORS,
+    **recurrent.OPERATORS,
 }
 """By the names of the standard."""

@@ -45,12 +45,14 @@ def folded(act: Callable[..., Any], *values: Array) -> Array:
     return found
 
 
-def _constants(act: Callable[..., Any]) -> Operator:
-    """What is known of constants alone: comparisons and logic, which are exact."""
+def constants(act: Callable[..., Any], of_tensors: Operator) -> Operator:
+    """Comparisons and logic, which are exact for constants."""
 
     def read(call: Call) -> Value:
-        if call.constants is None or len({v.dtype for v in call.constants}) != 1:
-            raise ValueError("of what depends on the input, or of several types")
+        if call.constants is None:
+            return of_tensors(call)
+        if len({v.dtype for v in call.constants}) != 1:
+            raise ValueError("of several types")
         return np.asarray(act(*call.constants))
 
     return read
@@ -70,12 +72,16 @@ def plus(call: Call, a: Value, b: Value) -> Tensor:
 
 
 def _sub(call: Call) -> Value:
-    a, b = call[0], call[1]
     if call.constants is not None:
         return folded(np.subtract, *call.constants)
+    return difference(call, call[0], call[1])
+
+
+def difference(call: Call, a: Value, b: Value) -> Tensor:
+    """A - b, not both constant."""
     if isinstance(a, Tensor):
         return call.build.sum(a, b, last=-1.0) if isinstance(b, Tensor) else call.build.moved(a, None, -b)
-    return call.build.moved(call.tensor(1), -1.0, a)
+    return call.build.moved(call.build.tensor(b), -1.0, a)
 
 
 def _sum(call: Call) -> Tensor:
@@ -264,22 +270,14 @@ def _squares(call: Call, x: Tensor) -> Tensor:
 
 OPERATORS: dict[str, Operator] = {
     "Add": _add,
-    "And": _constants(np.logical_and),
     "Cast": _cast,
     "Div": _div,
-    "Equal": _constants(np.equal),
     "Gemm": _gemm,
-    "Greater": _constants(np.greater),
-    "GreaterOrEqual": _constants(np.greater_equal),
-    "Less": _constants(np.less),
-    "LessOrEqual": _constants(np.less_equal),
     "MatMul": _matmul,
     "Mean": _mean,
     "Mod": _mod,
     "Mul": _mul,
     "Neg": _neg,
-    "Not": _constants(np.logical_not),
-    "Or": _constants(np.logical_or),
     "Pow": _pow,
     "ReduceL2": reduced(lambda call, x: call.function("sqrt", _squares(call, x))),
     "ReduceMean": reduced(average),

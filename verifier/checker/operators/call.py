@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from verifier.checker.graph import Function, Graph, Linear, Product
+from verifier.checker.graph import Function, Graph, Input, Linear, Product
 from verifier.checker.linear import Array, Dense, Map, Move
+from verifier.checker.steps import STEPS
 
 FLOATS = (np.float16, np.float32, np.float64)
 """Floating-point types that NumPy computes in as IEEE 754 says."""
@@ -19,10 +20,11 @@ HALF_UNIT = 2.0**-52
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """Entries of a node, in the tensor's shape; -1 is a zero."""
+    """Entries of a node, in the tensor's shape; -1 is a zero. `kind` is float, int, or bool, whose truth is 1."""
 
     node: int
     index: Array
+    kind: str = "float"
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -93,11 +95,30 @@ class Builder:
         return self.linear([(self.whole(tensor), by)], bias, tuple(before))
 
     def function(self, kind: str, tensor: Tensor, name: str) -> Tensor:
-        """A function of every entry; `name` is how proofs call what it is taken of."""
+        """A function of every entry; `name` is how proofs call what it is taken of; a step's value has one too."""
         operand = self.whole(tensor)
         self.graph.quantities[name] = operand
         number = self.graph.add(Function((operand,), kind, tensor.index.size, name))
+        if kind in STEPS:
+            self.graph.quantities[f"{name}.value"] = number
         return Tensor(number, np.arange(tensor.index.size).reshape(tensor.shape))
+
+    def is_whole(self, tensor: Tensor) -> bool:
+        """Whether all entries of the tensor's node are seen to be whole numbers."""
+        waiting, seen = [tensor.node], {tensor.node}
+        while waiting:
+            node = self.graph.nodes[waiting.pop()]
+            if isinstance(node, Input) or (isinstance(node, Function) and node.kind not in (*STEPS, "relu")):
+                return False
+            if isinstance(node, Linear):
+                weights = [m.factor if isinstance(m, Move) else getattr(m, "weight", np.array(0.5)) for m in node.maps]
+                numbers = [node.bias, *(w for w in weights if w is not None)]
+                if node.slack or any(m.slack for m in node.maps) or any((w % 1).any() for w in numbers):
+                    return False
+            if not isinstance(node, Function) or node.kind == "relu":
+                waiting += {*node.operands} - seen
+                seen |= {*node.operands}
+        return True
 
     def product(self, a: Tensor, b: Tensor, name: str) -> Tensor:
         """Both, broadcast, entry by entry."""
@@ -187,9 +208,18 @@ def real(value: Array) -> Array:
     return value.astype(np.float64)
 
 
+def alike(values: Sequence[Value]) -> str:
+    """What kind of tensor all of some values are."""
+    kinds = {"b": "bool", "i": "int", "u": "int"}
+    found = {v.kind if isinstance(v, Tensor) else kinds.get(v.dtype.kind, "float") for v in values}
+    if len(found) != 1:
+        raise ValueError("operands of several types")
+    return found.pop()
+
+
 def rearranged(value: Value, act: Callable[[Array], Array]) -> Value:
     """What moves entries of an array, done to a tensor's indices or to a constant."""
-    return Tensor(value.node, act(value.index)) if isinstance(value, Tensor) else act(np.asarray(value))
+    return replace(value, index=act(value.index)) if isinstance(value, Tensor) else act(np.asarray(value))
 
 
 def positions(axes: Any, rank: int) -> tuple[int, ...]:

@@ -52,6 +52,12 @@ def _larger(call: Call, a: Tensor, b: Tensor, p: Array, q: Array, name: str) -> 
     return call.build.sum(*parts)
 
 
+def larger(call: Call, a: Tensor, b: Tensor, name: str) -> Tensor:
+    """The larger one of two of one shape."""
+    there = np.ones(a.shape, bool)
+    return _larger(call, a, b, there, there, name)
+
+
 def _largest(call: Call) -> Value:
     if call.constants is not None:
         return folded(lambda *values: np.stack(np.broadcast_arrays(*values)).max(0), *call.constants)
@@ -196,10 +202,6 @@ def _rounded(act: Callable[[Array], Array], of_tensors: Operator) -> Operator:
     return lambda call: of_tensors(call) if call.constants is None else folded(act, *call.constants)
 
 
-def _unknown(call: Call) -> Value:
-    raise ValueError("of what depends on the input")
-
-
 def _ceil(call: Call) -> Value:
     return minus(call, call.function("floor", minus(call, call.tensor(0))))
 
@@ -226,7 +228,7 @@ OPERATORS: dict[str, Operator] = {
     "ReduceMax": reduced(lambda call, x: maximum(call, _columns(x))),
     "ReduceMin": reduced(lambda call, x: minus(call, maximum(call, _columns(minus(call, x))))),
     "Relu": _smooth("relu"),
-    "Round": _rounded(np.rint, _unknown),
+    "Round": _rounded(np.rint, _smooth("round")),
     "Selu": _selu,
     "Sigmoid": _smooth("sigmoid"),
     "Sign": _smooth("sign"),

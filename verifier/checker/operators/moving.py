@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
@@ -10,7 +11,7 @@ import numpy as np
 from onnx import numpy_helper
 
 from verifier.checker.linear import Array
-from verifier.checker.operators.call import Call, Operator, Tensor, Value, positions, rearranged
+from verifier.checker.operators.call import Call, Operator, Tensor, Value, alike, positions, rearranged
 
 
 def _moving(act: Callable[[Call, Array], Array]) -> Operator:
@@ -103,7 +104,8 @@ def _concat(call: Call) -> Value:
     axis, constants = int(call.take("axis")), call.constants
     if constants is not None:
         return np.concatenate(constants, axis)
-    return call.build.joined([call.tensor(k) for k in range(len(call.operands))], axis)
+    parts = [call.tensor(k) for k in range(len(call.operands))]
+    return replace(call.build.joined(parts, axis), kind=alike(parts))
 
 
 def _split(call: Call) -> list[Value]:
@@ -136,9 +138,10 @@ def _where(call: Call) -> Value:
     a, b = call.tensor(1), call.tensor(2)
     shape = np.broadcast_shapes(condition.shape, a.shape, b.shape)
     mine, others = (Tensor(x.node, np.broadcast_to(x.index, shape)) for x in (a, b))
-    return call.build.sum(
+    chosen = call.build.sum(
         Tensor(a.node, np.where(condition, mine.index, -1)), Tensor(b.node, np.where(condition, -1, others.index))
     )
+    return replace(chosen, kind=alike([a, b]))
 
 
 def _dropout(call: Call, x: Array) -> Array:
@@ -174,6 +177,11 @@ def _shape_of(call: Call) -> Value:
     return np.array(call[0].shape[call.take("start", 0) : call.take("end")], np.int64)
 
 
+MOVING = {
+    "Concat", "Dropout", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Shape", "Size", "Slice", "Split",
+    "Squeeze", "Tile", "Transpose", "Unsqueeze", "Where",
+}  # fmt: skip
+"""Those that keep what kind of tensor it is."""
 OPERATORS: dict[str, Operator] = {
     "Concat": _concat,
     "Constant": _constant,

@@ -29,6 +29,10 @@ class Near(ScalarFunction):
     def derivative(self, x: Array) -> Array:
         return namespace(x).zeros_like(x)
 
+    def nearest_jump(self, x: Array) -> Array:
+        """The end of the 1s on the side of x."""
+        return namespace(x).where(x < 0, -self.radius, self.radius)
+
     def image(self, lower: Array, upper: Array) -> tuple[Array, Array]:
         xp = namespace(lower, upper)
         inside = (lower >= -self.radius) & (upper <= self.radius)

@@ -27,6 +27,10 @@ class StepFunction(ScalarFunction):
         `upper` that is still to come; a function with a single jump may count them.
         """
 
+    @abstractmethod
+    def nearest_jump(self, x: Array) -> Array:
+        """The place of a jump than which none is nearer to x; where the type of a result ends, that end."""
+
     def steepness(self, lower: Array, upper: Array) -> Array:
         """A slope for lines over several jumps in [lower, upper].
 
@@ -56,6 +60,9 @@ class JumpAtZero(StepFunction):
         xp = namespace(lower, upper)
         zero = xp.zeros_like(lower)
         return xp.where(lower > 0, xp.inf, zero), xp.where(upper < 0, -xp.inf, zero)
+
+    def nearest_jump(self, x: Array) -> Array:
+        return namespace(x).zeros_like(x)
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,9 @@ class Floor(StepFunction):
         xp = namespace(lower, upper)
         return xp.floor(lower) + 1.0, xp.floor(upper)
 
+    def nearest_jump(self, x: Array) -> Array:
+        return namespace(x).round(x)
+
     def steepness(self, lower: Array, upper: Array) -> Array:
         return namespace(lower).ones_like(lower)
 
@@ -128,6 +138,16 @@ class Whole(StepFunction):
     @abstractmethod
     def _places(self, lower: Array, upper: Array) -> tuple[Array, Array]:
         """The jumps, as if the type had no ends."""
+
+    @abstractmethod
+    def _place_near(self, x: Array) -> Array:
+        """The nearest jump, as if the type had no ends."""
+
+    def nearest_jump(self, x: Array) -> Array:
+        """Beyond a type, where anything is possible, begins one unit behind its last number."""
+        xp = namespace(x)
+        place, first, last = self._place_near(x), self.least - 1.0, self.greatest + 1.0
+        return xp.where(place < first, first, xp.where(place > last, last, place))
 
     def value(self, x: Array) -> Array:
         xp = namespace(x)
@@ -184,6 +204,9 @@ class Round(Whole):
         ahead = (last > upper) | ((last == upper) & (self._nearby(upper) < upper))
         return xp.where(behind, first + 1.0, first), xp.where(ahead, last - 1.0, last)
 
+    def _place_near(self, x: Array) -> Array:
+        return namespace(x).floor(x) + 0.5
+
     def steepness(self, lower: Array, upper: Array) -> Array:
         return namespace(lower).ones_like(lower)
 
@@ -205,6 +228,11 @@ class Truncation(Whole):
         first = xp.where(lower >= 0, xp.floor(lower) + 1.0, xp.where(lower > -1, 1.0, xp.ceil(lower)))
         last = xp.where(upper >= 1, xp.floor(upper), xp.where(upper >= 0, -1.0, xp.ceil(upper) - 1.0))
         return first, last
+
+    def _place_near(self, x: Array) -> Array:
+        xp = namespace(x)
+        whole = xp.round(x)
+        return xp.where(whole == 0, xp.where(x < 0, -1.0, 1.0), whole)
 
     def steepness(self, lower: Array, upper: Array) -> Array:
         """Around 0 the steps are two wide."""
