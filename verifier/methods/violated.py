@@ -1,0 +1,80 @@
+"""Bounds of a disjunct that hold where its rows do: multipliers of the rows sharpen the pre-activations (INVPROP).
+
+Kotha et al., *Provably Bounding Neural Network Preimages*, arXiv 2302.01404. Only inputs that obey all rows of a
+disjunct are violations, so that nobody needs intervals for others. What is found holds for that disjunct alone. It
+excludes it where no input is left, and else bounds its margin wherever that is at most 0: so no such bound says more of a
+margin than that it is positive, and thorough tasks, which ask how large it is, do without.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from verifier.bounds.enclosure import Interval
+from verifier.bounds.intermediate import Tightening
+from verifier.bounds.optimise import AscentOptions
+from verifier.bounds.reduced import reduced
+from verifier.deadline import Deadline
+from verifier.methods.optimised import bound_once, question_of
+from verifier.methods.task import Task
+from verifier.methods.workers import note_lost, processes
+from verifier.property.query import SMALLEST_MARGIN, Box
+from verifier.search.bounding import Question
+from verifier.search.crew import Crew
+
+ASCENT = AscentOptions(steps=10)
+"""The ascent of each pre-activation."""
+
+SHARE = 0.1
+"""Part of the time left, for all disjuncts together."""
+
+WORTHWHILE = 0.1
+"""Part of what a bound lacks that a round has to gain for another one, and for the next disjunct."""
+
+
+def alpha_where_violated(task: Task) -> None:
+    """Optimised bounds of each disjunct where its rows hold, nearest to a proof first, as long as that gains."""
+    if task.options.thorough:
+        return
+    boxes = task.open_conjunctions()
+    for count, (box, disjuncts) in enumerate(boxes):
+        deadline = Deadline(task.deadline.remaining * SHARE / (len(boxes) - count))
+        question, excluded = question_of(task, box), 0
+        for d in sorted(disjuncts, key=lambda d: -task.margins[d]):
+            if task.witness is not None or deadline.expired or not _sharpened(task, box, question, d, deadline):
+                break
+            excluded += not task.open[d]
+        task.explain(f"where rows hold, optimised bounds excluded {excluded} of {len(disjuncts)} disjuncts")
+
+
+def _sharpened(task: Task, box: Box, question: Question, disjunct: int, deadline: Deadline) -> bool:
+    """Tightens and bounds one disjunct in turns, as long as that gains; whether it did at first."""
+    first = task.margins[disjunct]
+    while task.open[disjunct] and task.witness is None and not deadline.expired:
+        before = task.margins[disjunct]
+        tight = _tightened(task, question, disjunct, deadline)
+        if tight is None:
+            task.margin_bounded(disjunct, SMALLEST_MARGIN)
+            return True
+        question = replace(question, own={disjunct: tight})
+        bound_once(task, question, np.array([disjunct]))
+        if task.margins[disjunct] - before < WORTHWHILE * abs(before):
+            break
+    gained = bool(task.margins[disjunct] - first >= WORTHWHILE * abs(first))
+    if gained and task.open[disjunct]:
+        intervals = task.enclosures.of(box)
+        task.enclosures.keep_own(box, disjunct, reduced(task.forms, intervals).restored(tight, intervals))
+    return gained
+
+
+def _tightened(task: Task, question: Question, disjunct: int, deadline: Deadline) -> list[Interval] | None:
+    """Intervals of all nodes where a disjunct's rows hold, shape (1, size) each; None if there is no such input."""
+    known = question.own.get(disjunct, question.intervals)
+    intervals, shape, cuts = question.where_violated(np.array([disjunct]), known)
+    work = Tightening(question.engines, ASCENT, deadline, reach=len(intervals) - 1)
+    with Crew((work.bounds_of,), processes(task)) as crew:
+        tight, empty = work.backward(intervals, shape, cuts, crew.map)
+    note_lost(task, crew.lost)
+    return None if empty[0] else tight
