@@ -281,8 +281,9 @@ class Lagrangian:
         """What a cut entry of a later node weighs beside the rows, by the widths of both, shape (P,)."""
         xp, pressed = namespace(self.example), self.pressed[k]
         assert self._range is not None
-        rate = xp.take(self._range, pressed.subproblem) / (pressed.upper - pressed.lower)
-        return xp.where(xp.isfinite(rate), rate, xp.ones_like(rate))
+        width, ones = pressed.upper - pressed.lower, xp.ones_like(pressed.upper)
+        rate = xp.take(self._range, pressed.subproblem) / xp.where(width > 0, width, ones)
+        return xp.where(xp.isfinite(rate), rate, ones)
 
     def _cut_entries(self, k: int, interval: Interval, n: np.ndarray, c: np.ndarray, entry: np.ndarray) -> Pressed:
         convert, xp = convert_like(self.example), namespace(self.example)

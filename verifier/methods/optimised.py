@@ -68,14 +68,14 @@ def alpha_by_cost(task: Task) -> None:
             gained = task.margins[disjuncts] - before[np.isin(domains.disjunct, disjuncts)]
             if not disjuncts or deadline.expired or (gained < WORTHWHILE * np.abs(task.margins[disjuncts])).all():
                 break
-            chosen = _costly(task, question, domains.take(task.open[domains.disjunct]), spared)
+            chosen = costly(task, question, domains.take(task.open[domains.disjunct]), spared)
             _tighten(task, box, deadline, chosen)
             spared = SPARED[1]
 
 
-def _costly(task: Task, question: Question, domains: Domains, spared: float) -> dict[int, np.ndarray]:
+def costly(task: Task, question: Question, domains: Domains, spared: float) -> dict[int, np.ndarray]:
     """The entries of operand nodes, by index, whose relaxations cost the bounds of some domain all but a part."""
-    costs = Bounder(question, _options(task).root, 1).costs(domains)
+    costs = Bounder(question, search_options(task).root, 1).costs(domains)
     rising = np.argsort(costs, axis=1)
     sums = np.cumsum(np.take_along_axis(costs, rising, axis=1), axis=1)
     wanted = np.zeros(costs.shape, bool)
@@ -100,7 +100,7 @@ def _tighten(task: Task, box: Box, deadline: Deadline, chosen: Mapping[int, np.n
 
 def bound_once(task: Task, question: Question, disjuncts: np.ndarray) -> Domains:
     """Bounds the disjuncts once, without a cut; the minimisers of those left open are tried as witnesses."""
-    options = _options(task)
+    options = search_options(task)
     enough = math.inf if task.options.thorough else 0.0
     bounder = Bounder(question, options.root, options.candidates, enough)
     bounded = bounder.bound(roots(bounder, disjuncts))
@@ -112,7 +112,8 @@ def bound_once(task: Task, question: Question, disjuncts: np.ndarray) -> Domains
     return bounded.domains
 
 
-def _options(task: Task) -> NeuronOptions:
+def search_options(task: Task) -> NeuronOptions:
+    """How a task's searches on neurons work."""
     return NeuronOptions(
         memory=task.options.memory * 1e6,
         threads=processes(task),
@@ -132,7 +133,7 @@ def split_neurons(task: Task, seconds: float = math.inf) -> None:
             if task.settled or deadline.expired:
                 return
             share = deadline.within(deadline.remaining / (len(waiting) - count))
-            search = NeuronSearch(question_of(task, box), _options(task), task, share)
+            search = NeuronSearch(question_of(task, box), search_options(task), task, share)
             search.run(np.array(disjuncts))
             note_lost(task, search.lost)
             still = [d for d in disjuncts if task.open[d]]

@@ -63,7 +63,6 @@ class Question:
         """Values of all nodes of one domain."""
         return sum(node.size for node in self.engines.exact.nodes)
 
-
     def where_violated(
         self, disjunct: np.ndarray, intervals: Sequence[Interval]
     ) -> tuple[list[Interval], Layout, np.ndarray]:
@@ -81,7 +80,9 @@ class Question:
         forms = self.rows[disjunct].argmax(axis=2)
         exists = np.isfinite(self.thresholds[disjunct])
         shape = len(disjunct), self.rows.shape[2]
-        lower, upper = (np.broadcast_to(to_numpy(a), shape).copy() for a in (intervals[last].lower, intervals[last].upper))
+        lower, upper = (
+            np.broadcast_to(to_numpy(a), shape).copy() for a in (intervals[last].lower, intervals[last].upper)
+        )
         n, r = np.nonzero(exists)
         np.minimum.at(upper, (n, forms[n, r]), self.thresholds[disjunct][n, r])
         same = forms[:, :, None] == forms[:, None, :]
