@@ -33,6 +33,9 @@ PROMISING = 0.02
 TRIED = 2
 """Chunks of entries that are bounded first, where entries are chosen."""
 
+SAMPLED = 24
+"""Entries of a node that tell whether the others are worth bounding, where bounds go from the last node back."""
+
 CHUNK_ENTRIES = 1 << 21
 """Values of all nodes of a chunk of rows."""
 
@@ -75,6 +78,15 @@ class Chunk:
         n, columns = self.entries
         starts = range(0, len(n), size)
         return [replace(self, entries=(n[i : i + size], columns[i : i + size])) for i in starts]
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """What `Tightening.of_domains` is given, intervals as they are by now."""
+
+    intervals: list[Interval]
+    shape: Layout
+    cuts: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +138,7 @@ class Tightening:
             empty |= _crossing(tight[k], propagated)
             tight[k] = intersected(tight[k], propagated)
             if k in shape.operands and not self.deadline.expired and self._can_gain(k, shape, cuts):
-                tight[k], crossing = self._of_node(k, tight, shape, cuts, together)
+                tight[k], crossing = self._of_node(k, self._open(k, tight[k]), _Known(tight, shape, cuts), together)
                 empty |= crossing
         return tight, empty
 
@@ -139,30 +151,34 @@ class Tightening:
         """
         network, tight = self.engines.exact, list(intervals)
         empty = np.zeros(max(i.lower.shape[0] for i in intervals), bool)
+        gaining = True
         for k in sorted(shape.operands, reverse=True):
-            if k > 0 and not self.deadline.expired and not empty.all() and self._can_gain(k, shape, cuts):
-                found, crossing = self._of_node(k, tight, shape, cuts, together)
-                empty |= crossing
-                gaining = _narrowed(tight[k], found, self._open(k, tight[k])) >= PROMISING
-                tight[k] = found
-                if not gaining:
-                    break
+            if not gaining or self.deadline.expired or empty.all():
+                break
+            if k > 0 and self._can_gain(k, shape, cuts):
+                wanted = self._open(k, tight[k])
+                first = _sample(wanted)
+                for some in (first, wanted & ~first):
+                    found, crossing = self._of_node(k, some, _Known(tight, shape, cuts), together)
+                    empty |= crossing
+                    gaining = gaining and _narrowed(tight[k], found, some) >= PROMISING
+                    tight[k] = found
+                    if not gaining:
+                        break
         for k in range(1, len(network.nodes)):
             propagated = node_interval(network, k, tight)
             empty |= _crossing(tight[k], propagated)
             tight[k] = intersected(tight[k], propagated)
         return tight, empty
 
-    def _of_node(
-        self, k: int, intervals: list[Interval], shape: Layout, cuts: np.ndarray, together: Together
-    ) -> tuple[Interval, np.ndarray]:
-        """The interval of node k with its open entries bounded, the same where none is open; which parts are empty."""
-        wanted, top = self._open(k, intervals[k]), max(k, self.reach)
+    def _of_node(self, k: int, wanted: np.ndarray, known: _Known, together: Together) -> tuple[Interval, np.ndarray]:
+        """The interval of node k with wanted entries bounded, the same where none is; which parts are empty."""
         if not wanted.any():
-            return intervals[k], np.zeros(1, bool)
-        chunk = Chunk(k, intervals[: top + 1], shape.below(top), cuts, np.nonzero(wanted))
-        found = self._tightened(chunk, together)
-        return intersected(intervals[k], found), _crossing(found, found)
+            return known.intervals[k], np.zeros(1, bool)
+        top, (n, columns) = max(k, self.reach), np.nonzero(wanted)
+        below = known.intervals[: top + 1], known.shape.below(top)
+        found = self._tightened(Chunk(k, *below, known.cuts, (n, columns)), together)
+        return intersected(known.intervals[k], found), _crossing(found, found)
 
     def _can_gain(self, k: int, shape: Layout, cuts: np.ndarray) -> bool:
         """Whether node k depends on lines that can be chosen, and does not just copy what a function gives.
@@ -257,6 +273,14 @@ def _crossing(one: Interval, other: Interval) -> np.ndarray:
     xp = namespace(one.lower)
     crossed = xp.maximum(one.lower, other.lower) > xp.minimum(one.upper, other.upper)
     return to_numpy(xp.any(crossed, axis=1))
+
+
+def _sample(wanted: np.ndarray) -> np.ndarray:
+    """About `SAMPLED` of the wanted entries, evenly spaced; all where they are few."""
+    where = np.flatnonzero(wanted)
+    some = np.zeros(wanted.size, bool)
+    some[where[:: max(1, len(where) // SAMPLED)]] = True
+    return some.reshape(wanted.shape)
 
 
 def _narrowed(before: Interval, after: Interval, wanted: np.ndarray) -> float:

@@ -2,7 +2,7 @@
 
 Kotha et al., *Provably Bounding Neural Network Preimages*, arXiv 2302.01404. Only inputs that obey all rows of a
 disjunct are violations, so that nobody needs intervals for others. What is found holds for that disjunct alone. It
-excludes it where no input is left, and else bounds its margin wherever that is at most 0: so no such bound says more of a
+excludes it where no input is left, and else bounds its margin wherever that is at most 0: no such bound says more of a
 margin than that it is positive, and thorough tasks, which ask how large it is, do without.
 """
 
@@ -35,8 +35,8 @@ SHARE = 0.1
 """Part of the time left, for all disjuncts together."""
 
 MANY_VALUES = 20_000
-"""Of all nodes, beyond which only entries are bounded whose relaxation costs the disjunct's bound. Below, the others count
-too: of mnist_fc 256x4 prop_8_0.03 five disjuncts are excluded rather than three."""
+"""Of all nodes, beyond which only entries are bounded whose relaxation costs the disjunct's bound. The others count too:
+of mnist_fc 256x4 prop_8_0.03 five disjuncts are excluded with all entries, three with these."""
 
 WORTHWHILE = 0.05
 """Part of what a bound lacks that a round has to gain for another one, and for the next disjunct."""

@@ -53,8 +53,8 @@ class NeuronOptions:
         memory: bytes the open domains may take.
         threads: processes that work on batches.
         solver: of the linear programs of leaves; None is HiGHS.
-        where_violated: whether intervals of a domain may be tightened by the rows of its disjunct, which are then taken to
-            hold. That excludes disjuncts all the same; a margin counts up to 0 only (`methods.violated`).
+        where_violated: whether the rows of a domain's disjunct may tighten its intervals, as if they held. That
+            excludes disjuncts all the same; a margin counts up to 0 only (`methods.violated`).
     """
 
     root: AscentOptions = field(default_factory=lambda: AscentOptions(steps=40, decay=0.95))

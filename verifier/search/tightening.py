@@ -4,6 +4,9 @@ A cut constrains the neurons beside and behind it. Bounding them anew, with a mu
 as tens or hundreds of domains. On dense networks it closes whole subtrees; on convolutions it hardly ever pays. So it
 is tried on the worst of the domains that have some cuts, within a share of the time that goes into cuts, and the
 share doubles or halves with every try, by whether a second of it raised bounds more than a second of cuts.
+
+The rows of a domain's disjunct may count as cuts of the outputs, for that disjunct alone: a longer way for every bound,
+used where it gains more in a second.
 """
 
 from __future__ import annotations
