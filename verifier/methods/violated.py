@@ -35,8 +35,8 @@ SHARE = 0.1
 """Part of the time left, for all disjuncts together."""
 
 MANY_VALUES = 20_000
-"""Of all nodes, beyond which only entries are bounded whose relaxation costs the disjunct's bound. The others count too:
-of mnist_fc 256x4 prop_8_0.03 five disjuncts are excluded with all entries, three with these."""
+"""Of all nodes, beyond which only entries are bounded whose relaxation costs the disjunct's bound. The others count
+too: of mnist_fc 256x4 prop_8_0.03 five disjuncts are excluded with all entries, three with these."""
 
 WORTHWHILE = 0.05
 """Part of what a bound lacks that a round has to gain for another one, and for the next disjunct."""
