@@ -279,7 +279,7 @@ def _sample(wanted: np.ndarray) -> np.ndarray:
     """About `SAMPLED` of the wanted entries, evenly spaced; all where they are few."""
     where = np.flatnonzero(wanted)
     some = np.zeros(wanted.size, bool)
-    some[where[:: max(1, len(where) // SAMPLED)]] = True
+    some[where[:: len(where) // SAMPLED if len(where) > 8 * SAMPLED else 1]] = True
     return some.reshape(wanted.shape)
 
 
