@@ -31,7 +31,7 @@ from verifier.search.neurons import roots
 ASCENT = AscentOptions(steps=10)
 """The ascent of each pre-activation."""
 
-SHARE = 0.1
+SHARE = 0.25
 """Part of the time left, for all disjuncts together."""
 
 MANY_VALUES = 20_000
