@@ -8,6 +8,7 @@ margin than that it is positive, and thorough tasks, which ask how large it is, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -42,13 +43,14 @@ WORTHWHILE = 0.05
 """Part of what a bound lacks that a round has to gain for another one, and for the next disjunct."""
 
 
-def alpha_where_violated(task: Task) -> None:
+def alpha_where_violated(task: Task, seconds: float = math.inf) -> None:
     """Optimised bounds of each disjunct where its rows hold, nearest to a proof first, as long as that gains."""
     if task.options.thorough:
         return
     boxes = task.open_conjunctions()
     for count, (box, disjuncts) in enumerate(boxes):
-        deadline = Deadline(task.deadline.remaining * SHARE / (len(boxes) - count))
+        whole = min(seconds, SHARE * task.deadline.remaining)
+        deadline = Deadline(whole / (len(boxes) - count))
         question, excluded = question_of(task, box), 0
         for d in sorted(disjuncts, key=lambda d: -task.margins[d]):
             if task.witness is not None or deadline.expired or not _sharpened(task, box, question, d, deadline):
@@ -73,8 +75,9 @@ def _sharpened(task: Task, box: Box, question: Question, disjunct: int, deadline
         domains = bound_once(task, question, one)
         if task.margins[disjunct] - before < WORTHWHILE * abs(before):
             break
-    if question.own and task.open[disjunct]:
-        intervals, own = task.enclosures.of(box), question.own[disjunct]
+    own = question.own.get(disjunct)
+    if own is not None and task.open[disjunct]:
+        intervals = task.enclosures.of(box)
         task.enclosures.keep_own(box, disjunct, reduced(task.forms, intervals).restored(own, intervals))
     return bool(task.margins[disjunct] - first >= WORTHWHILE * abs(first))
 
