@@ -52,11 +52,12 @@ def alpha_where_violated(task: Task, seconds: float = math.inf) -> None:
         whole = min(seconds, SHARE * task.deadline.remaining)
         deadline = Deadline(whole / (len(boxes) - count))
         question, excluded = question_of(task, box), 0
-        for d in sorted(disjuncts, key=lambda d: -task.margins[d]):
+        untried = [d for d in disjuncts if d not in question.own]
+        for d in sorted(untried, key=lambda d: -task.margins[d]):
             if task.witness is not None or deadline.expired or not _sharpened(task, box, question, d, deadline):
                 break
             excluded += not task.open[d]
-        task.explain(f"where rows hold, optimised bounds excluded {excluded} of {len(disjuncts)} disjuncts")
+        task.explain(f"where rows hold, optimised bounds excluded {excluded} of {len(untried)} disjuncts")
 
 
 def _sharpened(task: Task, box: Box, question: Question, disjunct: int, deadline: Deadline) -> bool:
