@@ -66,11 +66,6 @@ def short_search(task: Task) -> None:
     stages.split_neurons(task, _long(task))
 
 
-def short_where_violated(task: Task) -> None:
-    """As much of bounds where rows hold: a little of them shortens a search, and decides what is nearly proved."""
-    stages.alpha_where_violated(task, _long(task))
-
-
 def long_attack(task: Task) -> None:
     """An attack that is worth its time before a long search."""
     stages.attack_until(task, _long(task))
@@ -165,10 +160,9 @@ def many_inputs(task: Task) -> Iterator[Stage]:
     yield stages.torch_kernels
     yield stages.alpha
     yield stages.torch_kernels
-    yield short_where_violated
+    yield stages.alpha_where_violated
     yield short_search
     yield long_attack
-    yield stages.alpha_where_violated
     if is_small(task):
         yield small_milp
     yield stages.split_neurons

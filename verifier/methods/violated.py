@@ -8,7 +8,6 @@ margin than that it is positive, and thorough tasks, which ask how large it is, 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -43,14 +42,13 @@ WORTHWHILE = 0.05
 """Part of what a bound lacks that a round has to gain for another one, and for the next disjunct."""
 
 
-def alpha_where_violated(task: Task, seconds: float = math.inf) -> None:
+def alpha_where_violated(task: Task) -> None:
     """Optimised bounds of each disjunct where its rows hold, nearest to a proof first, as long as that gains."""
     if task.options.thorough:
         return
     boxes = task.open_conjunctions()
     for count, (box, disjuncts) in enumerate(boxes):
-        whole = min(seconds, SHARE * task.deadline.remaining)
-        deadline = Deadline(whole / (len(boxes) - count))
+        deadline = Deadline(task.deadline.remaining * SHARE / (len(boxes) - count))
         question, excluded = question_of(task, box), 0
         untried = [d for d in disjuncts if d not in question.own]
         for d in sorted(untried, key=lambda d: -task.margins[d]):
