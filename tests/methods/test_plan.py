@@ -46,6 +46,7 @@ def test_few_inputs_are_cut_and_many_are_not() -> None:
                 "torch_kernels",
                 "alpha",
                 "torch_kernels",
+                "alpha_where_violated",
                 "short_search",
                 "long_attack",
                 "small_milp",

@@ -96,13 +96,18 @@ class BackwardPass:
         self._magnitudes: dict[int, Array] = {}
 
     def minimum(self, node: int, rows: Array) -> Minimum:
-        """Lower bounds of `rows` (shape (N, R, size), or (1, R, size) for all) times the value of `node`."""
+        """Lower bounds of `rows` (shape (N, R, size), or (1, R, size) for all) times the value of `node`.
+
+        Pressures on nodes after it have a say as well: what is known of what comes out tells of what goes in.
+        """
         xp = namespace(rows)
         count = max(self.intervals[0].lower.shape[0], rows.shape[0])  # one box may serve many subproblems
         pending: dict[int, Any] = {node: self._started(node, xp.broadcast_to(rows, (count, *rows.shape[1:])))}
         total = zeros(rows, (count, rows.shape[1]))
         error = zeros(rows, (count, rows.shape[1]))
-        for k in range(node, 0, -1):
+        for k in range(max(node, *self.pressures) if self.pressures else node, 0, -1):
+            if k > node and k in self.pressures and k not in pending:
+                pending[k] = zeros(rows, (count, rows.shape[1], self.network.nodes[k].size))
             if k in pending:
                 if k in self.pressures:
                     pending[k], constant, slack = self._pressed(k, pending[k])

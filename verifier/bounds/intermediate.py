@@ -34,6 +34,9 @@ PROMISING = 0.02
 TRIED = 2
 """Chunks of entries that are bounded first, where entries are chosen."""
 
+SAMPLED = 24
+"""Entries of a node that tell whether the others are worth bounding, where bounds go from the last node back."""
+
 CHUNK_ENTRIES = 1 << 21
 """Values of all nodes of a chunk of rows."""
 
@@ -58,12 +61,14 @@ class Chunk:
     """Some entries of one node, and what bounding them takes.
 
     Attributes:
-        intervals: of all nodes up to this one, shape (N, size) or (1, size) each.
-        shape: the layout below it.
+        node: which.
+        intervals: of all nodes that the bounds depend on, this one included, shape (N, size) or (1, size) each.
+        shape: the layout below the last of these.
         cuts: as in `Tightening.of_domains`.
         entries: subproblems and entries of the node, integers, shape (P,) each.
     """
 
+    node: int
     intervals: list[Interval]
     shape: Layout
     cuts: np.ndarray
@@ -77,6 +82,15 @@ class Chunk:
 
 
 @dataclass(frozen=True, eq=False)
+class _Known:
+    """What `Tightening.of_domains` is given, intervals as they are by now."""
+
+    intervals: list[Interval]
+    shape: Layout
+    cuts: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Tightening:
     """How intervals are tightened.
 
@@ -85,12 +99,14 @@ class Tightening:
         options: of the ascents.
         deadline: looked at between chunks of rows.
         chosen: for some nodes, by index, the only entries to bound, booleans, shape (size,); None: all, of all nodes.
+        reach: the last node of which cuts have a say in the bounds of nodes before it (`Rows.reach`).
     """
 
     engines: Engines
     options: AscentOptions
     deadline: Deadline
     chosen: Mapping[int, np.ndarray] | None = None
+    reach: int = 0
 
     def of_box(self, intervals: Sequence[Interval], together: Together = map) -> list[Interval]:
         """The intervals of a box, CROWN's, tightened; shape (1, size) each. `together` applies `bounds_of`."""
@@ -123,13 +139,47 @@ class Tightening:
             empty |= _crossing(tight[k], propagated)
             tight[k] = intersected(tight[k], propagated)
             if k in shape.operands and not self.deadline.expired and self._can_gain(k, shape, cuts):
-                wanted = self._open(k, tight[k])
-                if wanted.any():
-                    n, columns = np.nonzero(wanted)
-                    found = self._tightened(Chunk(tight[: k + 1], shape.below(k), cuts, (n, columns)), together)
-                    empty |= _crossing(found, found)
-                    tight[k] = intersected(tight[k], found)
+                tight[k], crossing = self._of_node(k, self._open(k, tight[k]), _Known(tight, shape, cuts), together)
+                empty |= crossing
         return tight, empty
+
+    def backward(
+        self, intervals: Sequence[Interval], shape: Layout, cuts: np.ndarray, together: Together = map
+    ) -> tuple[list[Interval], np.ndarray]:
+        """As `of_domains`, from the last node back: what is known of outputs tells most of what is next to them.
+
+        Ends at the first node of which no interval gets much smaller; all others then follow by propagation.
+        """
+        network, tight = self.engines.exact, list(intervals)
+        empty = np.zeros(max(i.lower.shape[0] for i in intervals), bool)
+        gaining = True
+        for k in sorted(shape.operands, reverse=True):
+            if not gaining or self.deadline.expired or empty.all():
+                break
+            if k > 0 and self._can_gain(k, shape, cuts):
+                wanted = self._open(k, tight[k])
+                first = _sample(wanted)
+                for some in (first, wanted & ~first):
+                    found, crossing = self._of_node(k, some, _Known(tight, shape, cuts), together)
+                    empty |= crossing
+                    gaining = gaining and _narrowed(tight[k], found, some) >= PROMISING
+                    tight[k] = found
+                    if not gaining:
+                        break
+        for k in range(1, len(network.nodes)):
+            propagated = node_interval(network, k, tight)
+            empty |= _crossing(tight[k], propagated)
+            tight[k] = intersected(tight[k], propagated)
+        return tight, empty
+
+    def _of_node(self, k: int, wanted: np.ndarray, known: _Known, together: Together) -> tuple[Interval, np.ndarray]:
+        """The interval of node k with wanted entries bounded, the same where none is; which parts are empty."""
+        if not wanted.any():
+            return known.intervals[k], np.zeros(1, bool)
+        top, (n, columns) = max(k, self.reach), np.nonzero(wanted)
+        below = known.intervals[: top + 1], known.shape.below(top)
+        found = self._tightened(Chunk(k, *below, known.cuts, (n, columns)), together)
+        return intersected(known.intervals[k], found), _crossing(found, found)
 
     def _can_gain(self, k: int, shape: Layout, cuts: np.ndarray) -> bool:
         """Whether node k depends on lines that can be chosen, and does not just copy what a function gives.
@@ -148,6 +198,8 @@ class Tightening:
         """Entries of node k to bound, whose interval matters to a function or product, bool, shape (N, size)."""
         nodes = self.engines.exact.nodes
         consumers = [n for n in nodes if isinstance(n, (Elementwise, Product)) and k in n.operands]
+        if not consumers:
+            return np.zeros(interval.lower.shape, bool)
         wanted = np.any([to_numpy(open_entries(n, interval)) for n in consumers], axis=0)
         if self.chosen is None:
             return wanted
@@ -155,15 +207,15 @@ class Tightening:
 
     def _tightened(self, wanted: Chunk, together: Together) -> Interval:
         """The last interval with the wanted entries optimised; the ends may cross."""
-        last, (n, columns) = wanted.intervals[-1], wanted.entries
+        last, (n, columns) = wanted.intervals[wanted.node], wanted.entries
         size = last.lower.shape[1]
-        alike = Alike.of(self.engines.exact.nodes[len(wanted.intervals) - 1])
+        alike = Alike.of(self.engines.exact.nodes[wanted.node])
         distinct, which = np.unique(n * size + alike.like[columns], return_inverse=True)
         values = sum(node.size for node in self.engines.exact.nodes[: len(wanted.intervals)])
         once = replace(wanted, entries=(distinct // size, distinct % size))
         chunks = once.divided(max(1, CHUNK_ENTRIES // values))
         ends = np.full((2, len(distinct)), -np.inf)
-        tried = len(chunks) if self.chosen is None else min(TRIED, len(chunks))
+        tried = len(chunks) if self.chosen is None and not self.reach else min(TRIED, len(chunks))
         start = 0
         for several in (chunks[:tried], chunks[tried:]):
             for chunk, found in zip(several, together(self.bounds_of, several), strict=True):
@@ -200,7 +252,7 @@ class Tightening:
 
     def _entry_bounds(self, chunk: Chunk) -> Array:
         engines, intervals, (n, columns) = self.engines, chunk.intervals, chunk.entries
-        xp, k, count, twice = namespace(intervals[0].lower), len(intervals) - 1, len(n), np.tile(n, 2)
+        xp, k, count, twice = namespace(intervals[0].lower), chunk.node, len(n), np.tile(n, 2)
         unit = np.zeros((2 * count, 1, engines.exact.nodes[k].size))
         unit[np.arange(count), 0, columns] = 1.0
         unit[count + np.arange(count), 0, columns] = -1.0
@@ -209,12 +261,12 @@ class Tightening:
         own = [i if i.lower.shape[0] == 1 else _taken(i, convert(twice)) for i in intervals]
         none = xp.zeros_like(rows[:, :, 0])
         dtype, cuts = engines.example.dtype, chunk.cuts[twice]
-        fast = Rows(k, xp.astype(rows, dtype), xp.astype(none, dtype), cuts)
+        fast = Rows(k, xp.astype(rows, dtype), xp.astype(none, dtype), cuts, self.reach)
         relaxation = Relaxation(engines.exact, own, chunk.shape)
         lagrangian = Lagrangian(engines.fast, relaxation, fast)
         ascent = Ascent(lagrangian, first_choice(lagrangian), self.options)
         ascent.run()
-        return proven(relaxation, Rows(k, rows, none, cuts), ascent.best).bound
+        return proven(relaxation, Rows(k, rows, none, cuts, self.reach), ascent.best).bound
 
 
 def _crossing(one: Interval, other: Interval) -> np.ndarray:
@@ -222,6 +274,21 @@ def _crossing(one: Interval, other: Interval) -> np.ndarray:
     xp = namespace(one.lower)
     crossed = xp.maximum(one.lower, other.lower) > xp.minimum(one.upper, other.upper)
     return to_numpy(xp.any(crossed, axis=1))
+
+
+def _sample(wanted: np.ndarray) -> np.ndarray:
+    """About `SAMPLED` of the wanted entries, evenly spaced; all where they are few."""
+    where = np.flatnonzero(wanted)
+    some = np.zeros(wanted.size, bool)
+    some[where[:: len(where) // SAMPLED if len(where) > 8 * SAMPLED else 1]] = True
+    return some.reshape(wanted.shape)
+
+
+def _narrowed(before: Interval, after: Interval, wanted: np.ndarray) -> float:
+    """The part of their widths that entries have lost on average; all of it where none is wanted."""
+    old, new = (to_numpy(i.upper - i.lower) for i in (before, after))
+    old, new = (np.broadcast_to(width, wanted.shape)[wanted] for width in (old, new))
+    return float(np.mean(1.0 - new / np.where(old > 0, old, 1.0))) if wanted.any() else 1.0
 
 
 def _taken(interval: Interval, rows: Array) -> Interval:

@@ -29,6 +29,9 @@ from verifier.bounds.relaxation import Relaxation
 from verifier.network.graph import Affine, Elementwise, Network, Product, evaluate
 from verifier.network.shares import Taken
 
+FIRST_PRESSURE = 0.1
+"""Multiplier of a cut entry after the rows' node at first, in units of `Lagrangian.exchange`."""
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:
@@ -40,12 +43,19 @@ class Rows:
         thresholds: shape (N, R); infinite for rows that do not exist.
         cuts: positions in the layout's vector of intervals that have a multiplier, integers on the host, shape (N, C),
             -1 where there are fewer than C, no position twice in a row.
+        reach: the last node of which cuts have a multiplier; one before `node` means `node`.
     """
 
     node: int
     coefficients: Array
     thresholds: Array
     cuts: np.ndarray
+    reach: int = 0
+
+    @property
+    def top(self) -> int:
+        """The node at which a pass starts."""
+        return max(self.node, self.reach)
 
     def combined(self, weights: Array) -> Array:
         """The rows' weighted sum, shape (N, size); a single row is taken as it is."""
@@ -116,6 +126,7 @@ class Lagrangian:
 
     Attributes:
         pressed: the cut entries of each node that has some, by index.
+        later: of these, the nodes after that of the rows.
     """
 
     def __init__(self, network: Network, relaxation: Relaxation, rows: Rows) -> None:
@@ -131,14 +142,31 @@ class Lagrangian:
         self.pressed = {
             k: self._cut_entries(k, intervals[k], *where)
             for k, where in shape.located(rows.cuts).items()
-            if k <= rows.node
+            if k <= rows.top
         }
-        needed = ancestors(network, rows.node)
+        self.later = [k for k in self.pressed if k > rows.node]
+        needed = ancestors(network, rows.node).union(*(ancestors(network, k) for k in self.later))
         for k in sorted(needed):
             node = network.nodes[k]
             if isinstance(node, (Elementwise, Product)):
                 self.choosers[k] = Chooser(relaxation, k, self.example, self.count)
         self._thresholds = xp.where(xp.isfinite(rows.thresholds), rows.thresholds, 0.0)
+        self._range = self._range_of_rows(intervals[rows.node]) if self.later else None
+
+    def _range_of_rows(self, interval: Interval) -> Array:
+        """How far apart the values of each subproblem's rows may lie, shape (N,)."""
+        xp = namespace(self.example)
+        widths = xp.astype(interval.upper - interval.lower, self.example.dtype)
+        sizes = xp.max(xp.abs(self.rows.coefficients), axis=1)
+        return xp.sum(xp.where(sizes == 0, 0.0, sizes * widths), axis=1)
+
+    def exchange(self, k: int) -> Array:
+        """What a cut entry of a later node weighs beside the rows, by the widths of both, shape (P,)."""
+        xp, pressed = namespace(self.example), self.pressed[k]
+        assert self._range is not None
+        width, ones = pressed.upper - pressed.lower, xp.ones_like(pressed.upper)
+        rate = xp.take(self._range, pressed.subproblem) / xp.where(width > 0, width, ones)
+        return xp.where(xp.isfinite(rate), rate, ones)
 
     def _cut_entries(self, k: int, interval: Interval, n: np.ndarray, c: np.ndarray, entry: np.ndarray) -> Pressed:
         convert, xp = convert_like(self.example), namespace(self.example)
@@ -152,14 +180,15 @@ class Lagrangian:
         xp = namespace(self.example)
         for chooser in self.choosers.values():
             chooser.place(choice.places)
-        top = self.rows.node
         row = self.rows.combined(choice.weights)
         total = -xp.sum(choice.weights * self._thresholds, axis=1)
-        pending: dict[int, Array] = {top: row}
+        pending: dict[int, Array] = {self.rows.node: row}
         lines: dict[int, Line] = {}
         rows: dict[int, Array] = {}
         taken: dict[int, Taken] = {}
-        for k in range(top, 0, -1):
+        for k in range(self.rows.top, 0, -1):
+            if k in self.later and k not in pending:
+                pending[k] = zeros(self.example, (self.count, self.network.nodes[k].size))
             if k not in pending:
                 continue
             row = pending.pop(k)
@@ -201,7 +230,7 @@ class Lagrangian:
         It is the derivative of the bound by the node's row; where entries share coefficients, they add up to 1.
         """
         values = {0: evaluation.point}
-        for k in range(1, self.rows.node + 1):
+        for k in range(1, self.rows.top + 1):
             node = self.network.nodes[k]
             if any(i not in values for i in node.operands):
                 continue
@@ -261,7 +290,10 @@ def ancestors(network: Network, node: int) -> set[int]:
 
 
 def first_choice(lagrangian: Lagrangian) -> Choice:
-    """The lines that are best by themselves (CROWN's), no multipliers, equal weights."""
+    """The lines that are best by themselves (CROWN's), equal weights, and of multipliers those of later nodes alone.
+
+    These begin above 0, as a row of zeros takes lines that say nothing of where a multiplier leads.
+    """
     xp, example, shape = namespace(lagrangian.example), lagrangian.example, lagrangian.shape
     places = xp.zeros_like(zeros(example, (lagrangian.count, shape.place_count)))
     for _, part in lagrangian.shares.values():
@@ -271,4 +303,8 @@ def first_choice(lagrangian: Lagrangian) -> Choice:
             places[:, part] = start
     exists = xp.astype(xp.isfinite(lagrangian.rows.thresholds), example.dtype)
     weights = exists / xp.sum(exists, axis=1, keepdims=True)
-    return Choice(places, zeros(example, lagrangian.rows.cuts.shape), weights)
+    multipliers = xp.zeros_like(zeros(example, lagrangian.rows.cuts.shape))
+    for k in lagrangian.later:
+        pressed = lagrangian.pressed[k]
+        multipliers[pressed.subproblem, pressed.cut] = FIRST_PRESSURE * lagrangian.exchange(k)
+    return Choice(places, multipliers, weights)

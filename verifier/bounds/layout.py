@@ -8,7 +8,7 @@ can be chosen. The layout, made once from the root's intervals, says which numbe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -68,6 +68,11 @@ class Layout:
             places.append(kept)
         operands = {k: slot for k, slot in self.operands.items() if k <= node}
         return Layout(operands, places[0], places[1], places[2], self.open_count, count)
+
+    def with_outputs(self, node: int, size: int) -> Layout:
+        """With places at the end of the vector of intervals for all entries of the last node, which nothing takes."""
+        outputs = Slot(node, np.arange(size), self.open_count)
+        return replace(self, operands={**self.operands, node: outputs}, open_count=outputs.stop)
 
     def located(self, positions: np.ndarray) -> dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Positions of the vector of intervals by node; node 0 is left out, its box is minimised over anyway.

@@ -124,7 +124,8 @@ class Ascent:
                     fed[operand].append(line.row)
         for k, rows in fed.items():
             pressed, sizes = lagrangian.pressed[k], _largest(_root_mean_square(row) for row in rows)
-            units[pressed.subproblem, pressed.cut] = sizes[pressed.subproblem]
+            unit = lagrangian.exchange(k) if k in lagrangian.later else sizes[pressed.subproblem]
+            units[pressed.subproblem, pressed.cut] = unit
         return units
 
 
@@ -178,7 +179,8 @@ def proven(relaxation: Relaxation, rows: Rows, choice: Choice) -> Minimum:
         (*low_slopes, low), (*high_slopes, high) = sides
         return Enclosure(tuple(low_slopes), tuple(high_slopes), low, high)
 
-    pressures = _pressures(network, intervals, shape.located(rows.cuts), choice.multipliers)
+    cuts = {k: where for k, where in shape.located(rows.cuts).items() if k <= rows.top}
+    pressures = _pressures(network, intervals, cuts, choice.multipliers)
     combined = rows.combined(weights)
     shared = {k: places[:, slot.part] for k, slot in shape.shared_places.items()}
     found = BackwardPass(network, intervals, enclose, pressures, shared).minimum(rows.node, combined[:, None, :])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from verifier.arrays import Array, convert_like
-from verifier.bounds.enclosure import Interval
+from verifier.bounds.enclosure import Interval, intersected
 from verifier.deadline import Deadline
 from verifier.network.graph import Network
 from verifier.property.query import Box
@@ -34,6 +34,7 @@ class Enclosures:
         self._deadline = deadline
         self._counting = counting
         self._kept: dict[int, tuple[Box, list[Interval]]] = {}  # the box is kept so that its id stays its own
+        self._own: dict[int, tuple[Box, dict[int, list[Interval]]]] = {}
         self._open: dict[int, int] = {}
 
     def of(self, box: Box) -> list[Interval]:
@@ -45,6 +46,15 @@ class Enclosures:
     def keep(self, box: Box, intervals: list[Interval]) -> None:
         """Takes bounds of every node over one box in the place of those it has."""
         self._kept[id(box)] = box, intervals
+
+    def keep_own(self, box: Box, disjunct: int, intervals: list[Interval]) -> None:
+        """Takes bounds of every node over the inputs of a box that obey a disjunct's rows: for that disjunct alone."""
+        self._own.setdefault(id(box), (box, {}))[1][disjunct] = intervals
+
+    def own(self, box: Box) -> dict[int, list[Interval]]:
+        """What there is of a box's disjuncts, each for itself, within the bounds of the box."""
+        _, found = self._own.get(id(box), (box, {}))
+        return {d: [intersected(i, o) for i, o in zip(self.of(box), own, strict=True)] for d, own in found.items()}
 
     def known(self, box: Box) -> list[Interval] | None:
         """What there is of a box already."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from verifier.methods.incomplete import note_multipliers
 from verifier.methods.task import Task
 from verifier.methods.workers import note_lost, processes
 from verifier.network.graph import Network
-from verifier.property.query import Box
+from verifier.property.query import SMALLEST_MARGIN, Box
 from verifier.search.bounding import Bounder, Question
 from verifier.search.crew import Crew
 from verifier.search.domains import Domains
@@ -48,7 +49,7 @@ def alpha(task: Task, share: float = 0.3) -> None:
         task.bounded(disjuncts, np.asarray(rows_minimum(task.forms, task.enclosures.of(box)))[0])
         still = np.array([d for d in disjuncts if task.open[d] or task.options.thorough], np.int64)
         if len(still):
-            _bound(task, question_of(task, box), still)
+            bound_once(task, question_of(task, box), still)
 
 
 def alpha_by_cost(task: Task) -> None:
@@ -62,19 +63,19 @@ def alpha_by_cost(task: Task) -> None:
         spared = SPARED[0]
         while task.witness is None and not task.deadline.expired:
             question, before = question_of(task, box), task.margins[disjuncts]
-            domains = _bound(task, question, np.array(disjuncts))
+            domains = bound_once(task, question, np.array(disjuncts))
             disjuncts = [d for d in disjuncts if task.open[d]]
             gained = task.margins[disjuncts] - before[np.isin(domains.disjunct, disjuncts)]
             if not disjuncts or deadline.expired or (gained < WORTHWHILE * np.abs(task.margins[disjuncts])).all():
                 break
-            chosen = _costly(task, question, domains.take(task.open[domains.disjunct]), spared)
+            chosen = costly(task, question, domains.take(task.open[domains.disjunct]), spared)
             _tighten(task, box, deadline, chosen)
             spared = SPARED[1]
 
 
-def _costly(task: Task, question: Question, domains: Domains, spared: float) -> dict[int, np.ndarray]:
+def costly(task: Task, question: Question, domains: Domains, spared: float) -> dict[int, np.ndarray]:
     """The entries of operand nodes, by index, whose relaxations cost the bounds of some domain all but a part."""
-    costs = Bounder(question, _options(task).root, 1).costs(domains)
+    costs = Bounder(question, search_options(task).root, 1).costs(domains)
     rising = np.argsort(costs, axis=1)
     sums = np.cumsum(np.take_along_axis(costs, rising, axis=1), axis=1)
     wanted = np.zeros(costs.shape, bool)
@@ -97,22 +98,28 @@ def _tighten(task: Task, box: Box, deadline: Deadline, chosen: Mapping[int, np.n
     task.enclosures.keep(box, small.restored(tight, intervals))
 
 
-def _bound(task: Task, question: Question, disjuncts: np.ndarray) -> Domains:
+def bound_once(task: Task, question: Question, disjuncts: np.ndarray) -> Domains:
     """Bounds the disjuncts once, without a cut; the minimisers of those left open are tried as witnesses."""
-    options = _options(task)
+    options = search_options(task)
     enough = math.inf if task.options.thorough else 0.0
     bounder = Bounder(question, options.root, options.candidates, enough)
     bounded = bounder.bound(roots(bounder, disjuncts))
-    for d, bound in zip(disjuncts, bounded.domains.bound, strict=True):
-        task.margin_bounded(int(d), float(bound))
+    for d, bound in zip(disjuncts.tolist(), bounded.domains.bound.tolist(), strict=True):
+        task.margin_bounded(d, min(bound, SMALLEST_MARGIN) if d in question.own else bound)
     for d, point in zip(bounded.minimisers.disjunct, bounded.minimisers.points, strict=True):
         if task.accepts(int(d), point):
             break
     return bounded.domains
 
 
-def _options(task: Task) -> NeuronOptions:
-    return NeuronOptions(memory=task.options.memory * 1e6, threads=processes(task), solver=task.solver)
+def search_options(task: Task) -> NeuronOptions:
+    """How a task's searches on neurons work."""
+    return NeuronOptions(
+        memory=task.options.memory * 1e6,
+        threads=processes(task),
+        solver=task.solver,
+        where_violated=not task.options.thorough,
+    )
 
 
 def split_neurons(task: Task, seconds: float = math.inf) -> None:
@@ -126,7 +133,7 @@ def split_neurons(task: Task, seconds: float = math.inf) -> None:
             if task.settled or deadline.expired:
                 return
             share = deadline.within(deadline.remaining / (len(waiting) - count))
-            search = NeuronSearch(question_of(task, box), _options(task), task, share)
+            search = NeuronSearch(question_of(task, box), search_options(task), task, share)
             search.run(np.array(disjuncts))
             note_lost(task, search.lost)
             still = [d for d in disjuncts if task.open[d]]
@@ -139,7 +146,9 @@ def question_of(task: Task, box: Box) -> Question:
     """What is asked of a box, about no more of the network than matters there."""
     intervals = task.enclosures.of(box)
     small = reduced(task.forms, intervals)
-    return Question.over(_engines(task, small.network), box, small.taken(intervals), task.query.patterns)
+    question = Question.over(_engines(task, small.network), box, small.taken(intervals), task.query.patterns)
+    own = {d: small.taken(found) for d, found in task.enclosures.own(box).items() if task.open[d]}
+    return replace(question, own=own)
 
 
 def _engines(task: Task, network: Network) -> Engines:

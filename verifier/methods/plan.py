@@ -160,6 +160,7 @@ def many_inputs(task: Task) -> Iterator[Stage]:
     yield stages.torch_kernels
     yield stages.alpha
     yield stages.torch_kernels
+    yield stages.alpha_where_violated
     yield short_search
     yield long_attack
     if is_small(task):
@@ -174,6 +175,7 @@ def large(task: Task) -> Iterator[Stage]:
     yield stages.crown
     yield stages.torch_kernels
     yield stages.alpha_by_cost
+    yield stages.alpha_where_violated
     yield long_attack
     yield stages.split_neurons
 
@@ -183,6 +185,7 @@ def products(task: Task) -> Iterator[Stage]:
     yield stages.zonotope
     yield short_attack
     yield stages.alpha_by_cost
+    yield stages.alpha_where_violated
     yield long_attack
     yield stages.split_neurons
 

@@ -6,8 +6,8 @@ line differs from the function by some amount, and that amount times the row's c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -39,6 +39,7 @@ class Question:
         shape: the layout over those.
         rows: for each disjunct its rows on the forms, float64, shape (D, R, forms), padded.
         thresholds: shape (D, R), infinite where padded.
+        own: for some disjuncts intervals of all nodes that hold where their rows do, shape (1, size) each.
     """
 
     engines: Engines
@@ -47,6 +48,7 @@ class Question:
     shape: Layout
     rows: np.ndarray
     thresholds: np.ndarray
+    own: Mapping[int, Sequence[Interval]] = field(default_factory=dict)
 
     @classmethod
     def over(cls, engines: Engines, box: Box, intervals: Sequence[Interval], patterns: Patterns) -> Question:
@@ -62,6 +64,36 @@ class Question:
     def values(self) -> int:
         """Values of all nodes of one domain."""
         return sum(node.size for node in self.engines.exact.nodes)
+
+    def where_violated(
+        self, disjunct: np.ndarray, intervals: Sequence[Interval]
+    ) -> tuple[list[Interval], Layout, np.ndarray]:
+        """Intervals of M parts of disjuncts with their rows as constraints on the last node: a row is one of its forms.
+
+        Args:
+            disjunct: integers, shape (M,).
+            intervals: of all nodes, shape (M, size) or (1, size) each.
+
+        Returns:
+            The intervals, the layout with the forms in it, and the positions of the rows' forms there, shape (M, R), -1
+            where there is none. What follows holds for inputs that obey the rows, and so for that disjunct alone.
+        """
+        last = len(self.engines.exact.nodes) - 1
+        forms = self.rows[disjunct].argmax(axis=2)
+        exists = np.isfinite(self.thresholds[disjunct])
+        shape = len(disjunct), self.rows.shape[2]
+        lower, upper = (
+            np.broadcast_to(to_numpy(a), shape).copy() for a in (intervals[last].lower, intervals[last].upper)
+        )
+        n, r = np.nonzero(exists)
+        np.minimum.at(upper, (n, forms[n, r]), self.thresholds[disjunct][n, r])
+        same = forms[:, :, None] == forms[:, None, :]
+        again = np.tril(same & exists[:, None, :], -1).any(axis=2)  # a form that some row before has as well
+        narrowed = list(intervals)
+        convert = convert_like(intervals[last].upper)
+        narrowed[last] = Interval(convert(lower), convert(upper))
+        positions = np.where(exists & ~again, self.shape.open_count + forms, -1)
+        return narrowed, self.shape.with_outputs(last, self.rows.shape[2]), positions
 
 
 PROMISING = 1e-6

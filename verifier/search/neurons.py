@@ -17,6 +17,7 @@ from verifier.bounds.lagrangian import first_choice
 from verifier.bounds.optimise import AscentOptions
 from verifier.deadline import Deadline
 from verifier.programs.solvers.backend import Backend
+from verifier.property.query import SMALLEST_MARGIN
 from verifier.search.bounding import Bounded, Bounder, Minimisers, Question
 from verifier.search.branching import children, chosen
 from verifier.search.crew import Crew
@@ -52,6 +53,8 @@ class NeuronOptions:
         memory: bytes the open domains may take.
         threads: processes that work on batches.
         solver: of the linear programs of leaves; None is HiGHS.
+        where_violated: whether the rows of a domain's disjunct may tighten its intervals, as if they held. That
+            excludes disjuncts all the same; a margin counts up to 0 only (`methods.violated`).
     """
 
     root: AscentOptions = field(default_factory=lambda: AscentOptions(steps=40, decay=0.95))
@@ -64,6 +67,7 @@ class NeuronOptions:
     memory: float = 4e9
     threads: int = 2
     solver: Backend | None = None
+    where_violated: bool = False
 
 
 class NeuronSearch:
@@ -91,7 +95,8 @@ class NeuronSearch:
         self.stuck: list[Domains] = []
         self._first = Bounder(question, options.root, options.candidates)
         self._bounder = Bounder(question, options.step, options.candidates)
-        self._tightener = Tightener(self._bounder, options.tightening)
+        self._tightener = Tightener(self._bounder, options.tightening, options.where_violated)
+        self._conditional = options.where_violated or bool(question.own)
         self._expander = Expander(self._bounder, self._tightener, deadline)
         self._parts = np.zeros(len(question.rows), np.int64)  # of each disjunct, those that are still open
         self._closed = np.full(len(question.rows), np.inf)  # the least bound of those that are closed
@@ -106,7 +111,7 @@ class NeuronSearch:
         with Crew(functions, self.options.threads) as crew:
             opened = self._sorted_out(self._bounded(crew, self._first, roots(self._first, disjuncts)))
             if len(opened) and not self.found and self._partition_pays(opened):
-                opened = self._partitioned(opened, crew)
+                opened = self._within_own(self._partitioned(self._as_asked(opened), crew), crew)
             pool = Pool(opened, self.options.memory)
             self._work_off(pool, crew)
             if not self.found:
@@ -172,6 +177,8 @@ class NeuronSearch:
     def _partitioned(self, domains: Domains, crew: Crew) -> Domains:
         """The domains cut in the first layer, all disjuncts alike, so that each part is tightened once for all of them.
 
+        Nothing here may rest on the rows or the own intervals of one of them.
+
         Goes on as long as the next round, eight times as many parts, takes no large share of the time left.
         """
         part, budget = np.zeros(len(domains), np.int64), Deadline(PARTITION_SHARE * self.deadline.remaining)
@@ -200,6 +207,25 @@ class NeuronSearch:
 
     def _tighten(self, group: Domains) -> Domains:
         return self._tightener.group(group, self.deadline)
+
+    def _as_asked(self, roots_: Domains) -> Domains:
+        """Roots with the intervals that all disjuncts have."""
+        question, ends = self.question, (roots_.lower.copy(), roots_.upper.copy())
+        for k, slot in question.shape.operands.items():
+            for end, whole in zip(ends, (question.intervals[k].lower, question.intervals[k].upper), strict=True):
+                end[:, slot.part] = to_numpy(whole)[:, slot.columns]
+        return replace(roots_, lower=ends[0], upper=ends[1])
+
+    def _within_own(self, domains: Domains, crew: Crew) -> Domains:
+        """Domains within the intervals that their disjuncts alone have; those that stay open."""
+        if not self.question.own or not len(domains) or self.found:
+            return domains
+        own = roots(self._first, domains.disjunct)
+        lower, upper = np.maximum(domains.lower, own.lower), np.minimum(domains.upper, own.upper)
+        empty = (lower > upper).any(axis=1)
+        lower[empty], upper[empty] = domains.lower[empty], domains.upper[empty]
+        narrowed = replace(domains, lower=lower, upper=upper, bound=np.where(empty, np.inf, domains.bound))
+        return self._sorted_out(self._bounded(crew, self._bounder, narrowed))
 
     def _halved(self, parents: Domains, positions: np.ndarray) -> Domains:
         """Both halves of each parent, as parts of their disjuncts with nodes of the tree of their own."""
@@ -236,7 +262,8 @@ class NeuronSearch:
         np.subtract.at(self._parts, domains.disjunct, 1)
         for d in np.unique(domains.disjunct):
             if self._parts[d] == 0:
-                self.observer.margin_bounded(int(d), float(self._closed[d]))
+                bound = min(self._closed[d], SMALLEST_MARGIN) if self._conditional else self._closed[d]
+                self.observer.margin_bounded(int(d), float(bound))
 
     def _tell_open(self, left: list[Domains]) -> None:
         """Tells the bounds of disjuncts that stay open, of which `left` holds all open parts."""
@@ -278,9 +305,11 @@ def roots(bounder: Bounder, disjuncts: np.ndarray) -> Domains:
     question, count = bounder.question, len(disjuncts)
     shape = question.shape
     ends = [np.zeros((count, shape.open_count)) for _ in range(2)]
-    for k, slot in shape.operands.items():
-        for end, interval in zip(ends, (question.intervals[k].lower, question.intervals[k].upper), strict=True):
-            end[:, slot.part] = to_numpy(interval)[0, slot.columns]
+    for n, d in enumerate(disjuncts):
+        intervals = question.own.get(int(d), question.intervals)
+        for k, slot in shape.operands.items():
+            for end, interval in zip(ends, (intervals[k].lower, intervals[k].upper), strict=True):
+                end[n, slot.part] = to_numpy(interval)[0, slot.columns]
     domains = Domains(
         disjunct=np.asarray(disjuncts, np.int64),
         leaf=np.arange(count),
