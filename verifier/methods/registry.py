@@ -113,7 +113,7 @@ def run(task: Task, method: Method) -> Verdict:
         return verdict
     from verifier.methods.rounding import rounding_remark
 
-    if task.network.model:
+    if task.network.has_model:
         task.replay.require_accepted()
     remark = rounding_remark(task)
     return replace(verdict, detail="; ".join(filter(None, (verdict.detail, remark)))) if remark else verdict

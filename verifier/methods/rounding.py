@@ -35,7 +35,7 @@ CONFIRMED = 1e-2
 def rounding_remark(task: Task) -> str:
     """One line where the network's own rounding may exceed the margin of a proof; empty where it does not seem to."""
     network = task.network
-    if task.witness is not None or task.open.any() or not task.open.size or not network.model:
+    if task.witness is not None or task.open.any() or not task.open.size or not network.has_model:
         return ""
     disjunct = int(np.argmin(task.margins))
     double = all(port.dtype == "float64" for port in (*network.inputs, *network.outputs)) and not network.rounds_to

@@ -131,6 +131,8 @@ class Network:
             float32 and float64.
         labels: outputs of the model that the network lacks.
         note: what a user should know of how the model was read, e.g. which of its outputs were.
+        parts: the networks that this one is made of side by side (`network.joint`), each with its own model, which
+            replays run; empty for a network of one model.
         source: the file that this is all of, or None. What is made from a network has none, nor has part of a model.
 
     Raises:
@@ -146,6 +148,7 @@ class Network:
     rounds_to: str = ""
     labels: tuple[Label, ...] = ()
     note: str = ""
+    parts: tuple[Network, ...] = field(default=(), repr=False)
     source: Path | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -168,6 +171,11 @@ class Network:
         """The network itself, which remembers its file from now on."""
         object.__setattr__(self, "source", source)
         return self
+
+    @property
+    def has_model(self) -> bool:
+        """Whether it was read from a model, or all of its parts were, so that inputs can be replayed."""
+        return bool(self.model) or (bool(self.parts) and all(part.has_model for part in self.parts))
 
     @property
     def input_size(self) -> int:
