@@ -54,6 +54,7 @@ class Job:
         around: where to look, instead of or within the property's input set.
         allow_empty: whether bounds that leave no input are answered `unsat` rather than refused.
         outputs, batch_index: see `verifier.load_network`.
+        networks: the models of several declared networks, or of one, by name; `network` is then one of them.
     """
 
     network: Path
@@ -73,6 +74,7 @@ class Job:
     allow_empty: bool = False
     outputs: tuple[str, ...] = ()
     batch_index: int | None = None
+    networks: tuple[tuple[str, Path], ...] = ()
 
     @property
     def asked(self) -> Path:
@@ -112,32 +114,38 @@ def decide(
     """
     watchdog.on_timeout(lambda: finish(interrupted(None, job, watchdog.elapsed), None))
     from verifier.methods import Task, method_named, run
-    from verifier.readers.onnx import load_network
 
     method = method_named(job.method)
-    network = load_network(job.network, outputs=job.outputs, batch_index=job.batch_index)
-    query = query_of(job, network)
+    network, query = question_of(job)
     task = Task(network, query, job.options(watchdog.remaining))
     watchdog.on_timeout(lambda: finish(interrupted(task, job, watchdog.elapsed), task))
     watch(task)
     return replace(run(task, method), seconds=watchdog.elapsed), task
 
 
-def query_of(job: Job, network: Network) -> Query:
-    """The property's query, that of robustness around a sample, or the former near the latter.
+def question_of(job: Job) -> tuple[Network, Query]:
+    """The network and the property's query, that of robustness around a sample, or the former near the latter.
 
     Raises:
         VerifierError: the files cannot be used.
     """
-    from verifier.readers.vnnlib import load_property
+    if job.around is None:
+        from verifier.readers.question import ONLY, load_question
 
-    around = job.around
-    if around is None:
-        return load_property(job.asked, network, job.allow_empty)
+        models = dict(job.networks) or {ONLY: job.network}
+        return load_question(job.asked, models, job.allow_empty, job.outputs, job.batch_index)
+    from verifier.readers.onnx import load_network
+
+    network = load_network(job.network, outputs=job.outputs, batch_index=job.batch_index)
+    return network, _query_around(job, job.around, network)
+
+
+def _query_around(job: Job, around: Around, network: Network) -> Query:
     from verifier.evidence.replay import own_class
     from verifier.property.query import BY_DATA, BY_LABEL, BY_NETWORK
     from verifier.property.robustness import Neighbourhood, near, robustness_query
     from verifier.radii.data import load_one
+    from verifier.readers.vnnlib import load_property
 
     sample, known = load_one(str(around.sample), around.number, network, around.channels)
     neighbourhood = Neighbourhood(sample, around.epsilon, around.norm, around.clip)

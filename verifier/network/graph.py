@@ -84,6 +84,7 @@ class Port:
     Attributes:
         batch, row: where the network is one row of a model for a fixed batch, how many rows the model takes along the
             first dimension and which one this is; `shape` has a first dimension of 1 then.
+        hidden: whether it is a tensor within the model that is asked about, rather than one of its own outputs.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Port:
     dtype: str = "float32"
     batch: int = 1
     row: int = 0
+    hidden: bool = False
 
     @property
     def size(self) -> int:

@@ -10,30 +10,29 @@ from onnx import TensorProto, helper
 from verifier.errors import UsageError
 
 
-def with_hidden(
-    model: onnx.ModelProto, data: bytes, names: Sequence[str], place: str
-) -> tuple[onnx.ModelProto, bytes, tuple[str, ...]]:
-    """The model, its serialised form with the same further outputs, and what those outputs are called, in order.
+def with_hidden(model: onnx.ModelProto, data: bytes, names: Sequence[str], place: str) -> bytes:
+    """Makes tensors outputs of a model as it is read, in place, and of it as it is replayed, which is returned.
 
     Args:
         model: as it is read.
-        data: as it is replayed.
-        names: of tensors, or of nodes with one output.
+        data: as it is replayed, serialised.
+        names: of the tensors; those that are outputs already stay.
 
     Raises:
-        UsageError: a name is that of nothing in the model, or of a node with several outputs.
+        UsageError: no tensor is called so.
     """
-    tensors = tuple(_tensor(model.graph, name, place) for name in names)
-    known = {value.name for value in model.graph.output}
-    added = [name for name in dict.fromkeys(tensors) if name not in known]
+    for name in names:
+        _check(model.graph, name, place)
+    known = output_names(model)
+    added = [name for name in dict.fromkeys(names) if name not in known]
     if not added:
-        return model, data, tensors
+        return data
     types = _types(model)
     outputs = [_output(name, types.get(name, TensorProto.UNDEFINED)) for name in added]
     replayed = onnx.load_model_from_string(data)
     replayed.graph.output.extend(outputs)
     model.graph.output.extend(outputs)
-    return model, replayed.SerializeToString(), tensors
+    return bytes(replayed.SerializeToString())
 
 
 def output_names(model: onnx.ModelProto) -> tuple[str, ...]:
@@ -41,15 +40,13 @@ def output_names(model: onnx.ModelProto) -> tuple[str, ...]:
     return tuple(value.name for value in model.graph.output)
 
 
-def _tensor(graph: onnx.GraphProto, name: str, place: str) -> str:
-    made = [output for node in graph.node for output in node.output]
-    if name in made or name in {value.name for value in graph.input}:
-        return name
-    of_node = [[o for o in node.output if o] for node in graph.node if node.name == name]
-    if len(of_node) == 1 and len(of_node[0]) == 1:
-        return of_node[0][0]
-    cause = f"the node '{name}' has several outputs" if len(of_node) == 1 else f"no tensor or node is called '{name}'"
-    raise UsageError(cause, place, "name the tensor, as `verifier info` or an ONNX viewer shows it")
+def _check(graph: onnx.GraphProto, name: str, place: str) -> None:
+    made = {output for node in graph.node for output in node.output} | {value.name for value in graph.input}
+    if name in made:
+        return
+    outputs = [o for node in graph.node if node.name == name for o in node.output if o]
+    fix = f"of the node of that name say which tensor: {', '.join(outputs)}" if outputs else "name a node's output"
+    raise UsageError(f"no tensor is called '{name}'", place, fix)
 
 
 def _types(model: onnx.ModelProto) -> dict[str, int]:

@@ -60,7 +60,7 @@ def load_network(
         outputs: the names of those outputs that the network has, in this order; by default all of them, without
             labels that cannot be read (`choice`). Nodes that these do not need are not read.
         batch_index: the row of a fixed batch that the network is, where rows do not mix; by default the whole batch.
-        hidden: names of tensors within the model (or nodes with one output) that are outputs as well, after the others;
+        hidden: names of tensors within the model that are outputs as well, after the others;
             where any is given and no `outputs`, all of the model's own come first.
 
     Raises:
@@ -70,11 +70,14 @@ def load_network(
     path = Path(path)
     model, data = parse_model(read_model_bytes(path), path)
     names = (outputs,) if isinstance(outputs, str) else tuple(outputs)
+    own = names or output_names(model)
     if hidden:
-        own = names or output_names(model)
-        model, data, within = with_hidden(model, data, hidden, path.name)
-        names = (*own, *within)
+        data = with_hidden(model, data, hidden, path.name)
+        names = (*own, *dict.fromkeys(name for name in hidden if name not in own))
     network = with_outputs(model.graph, names, lambda wanted: GraphReader(model, path.name, wanted).network(data))
+    if hidden:
+        ports = (replace(port, hidden=port.name not in own) for port in network.outputs)
+        network = replace(network, outputs=tuple(ports))
     if batch_index is not None:
         network = one_row(network, batch_index)
     return simplified(softmax_by_differences(network)) if simplify else network
