@@ -196,10 +196,11 @@ class Network:
 
     @cached_property
     def limits(self) -> dict[int, np.ndarray]:
-        """What entries of product nodes, by index, never exceed in absolute value (`network.normalised`)."""
+        """What entries of nodes, by index, never exceed in absolute value (`network.normalised`, `network.partitions`)."""
         from verifier.network.normalised import limits_of
+        from verifier.network.partitions import limits_of_shares
 
-        return limits_of(self)
+        return limits_of(self) | limits_of_shares(self)
 
     @cached_property
     def shares(self) -> dict[int, Shares]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -57,19 +58,47 @@ class Interface:
     isomorphic_to: str = ""
 
 
-def interfaces_of(networks: tuple[_Node, ...]) -> tuple[Interface, ...]:
-    """The declared networks of a syntax tree, in its order. That those related are alike has been seen by the parser."""
-    return tuple(
+def interfaces_of(networks: tuple[_Node, ...], isomorphic: Mapping[str, str]) -> tuple[Interface, ...]:
+    """The declared networks of a syntax tree, in its order.
+
+    Args:
+        networks: of the tree; the parser has seen to it that equal ones are declared alike.
+        isomorphic: for networks declared so, which one they are isomorphic to.
+
+    Raises:
+        ValueError: what is wrong with the latter.
+    """
+    found = tuple(
         Interface(
             network.name,
             _tensors(network.inputs),
             _tensors(network.hidden),
             _tensors(network.outputs),
             network.equal_to,
-            network.isometric_to,
+            isomorphic.get(network.name, ""),
         )
         for network in networks
     )
+    for number, interface in enumerate(found):
+        if interface.isomorphic_to:
+            _check_isomorphic(interface, found[:number])
+    return found
+
+
+def _check_isomorphic(interface: Interface, before: Sequence[Interface]) -> None:
+    other = next((i for i in before if i.name == interface.isomorphic_to), None)
+    said = f"{interface.name} is declared isomorphic to {interface.isomorphic_to}, which"
+    if other is None:
+        raise ValueError(f"{said} is not declared before it")
+    if interface.equal_to or other.isomorphic_to or other.equal_to:
+        raise ValueError(f"{said} is itself related to another, or {interface.name} is twice")
+    for kind in ("inputs", "outputs"):
+        if [t.shape for t in getattr(interface, kind)] != [t.shape for t in getattr(other, kind)]:
+            raise ValueError(f"{said} has other {kind}")
+    shapes = {tensor.onnx_name: tensor.shape for tensor in other.hidden}
+    for tensor in interface.hidden:
+        if shapes.get(tensor.onnx_name, tensor.shape) != tensor.shape:
+            raise ValueError(f"{said} has the hidden tensor {tensor.onnx_name} in another shape")
 
 
 def _tensors(definitions: tuple[_Node, ...]) -> tuple[Tensor, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -31,6 +32,9 @@ _DEEPEST = 500
 _REAL = re.compile(r"(\(declare-(?:input|hidden|output)\s+\w+\s+)Real\b")
 """The standard's text writes the type of real numbers `Real`, the package knows it as `real`."""
 
+_ISOMORPHIC = re.compile(r"(\(\s*declare-network\s+(\w+)\s*)\(\s*isomorphic-to\s+(\w+)\s*\)")
+"""By the standard, networks that are isomorphic may differ in their types; the package refuses that, so we read it."""
+
 _OPERATORS = {vnnlib.Plus: "+", vnnlib.Minus: "-", vnnlib.Multiply: "*", vnnlib.Negate: "-"}
 _RELATIONS = {
     vnnlib.LessEqual: "<=",
@@ -49,6 +53,7 @@ class Version2:
 
     source: Source
     tree: vnnlib.Query
+    isomorphic: Mapping[str, str]
 
     @classmethod
     def of(cls, source: Source) -> Version2:
@@ -58,15 +63,24 @@ class Version2:
             PropertyError: it is no such property.
         """
         _check_depth(source)
+        isomorphic = {name: to for _, name, to in _ISOMORPHIC.findall(source.text)}
+        text = _REAL.sub(r"\1real", _ISOMORPHIC.sub(r"\1", source.text))
         try:
-            return cls(source, vnnlib.parse_query_string(_REAL.sub(r"\1real", source.raw)))
-        except (vnnlib.VNNLibException, UnicodeDecodeError) as fault:
+            return cls(source, vnnlib.parse_query_string(text), isomorphic)
+        except vnnlib.VNNLibException as fault:
             _fail_to_parse(source, str(fault))
 
     @cached_property
     def interfaces(self) -> tuple[Interface, ...]:
-        """What is declared of its networks, in its order."""
-        return interfaces_of(self.tree.networks)
+        """What is declared of its networks, in its order.
+
+        Raises:
+            PropertyError: a network is said to be isomorphic to one that it is not.
+        """
+        try:
+            return interfaces_of(self.tree.networks, self.isomorphic)
+        except ValueError as fault:
+            raise self.source.error_at_line(str(fault), None, "mend the declarations") from None
 
     def query(self, network: Network | None) -> Query:
         """The query, its tensors laid out in the order of the network's ports.
