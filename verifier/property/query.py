@@ -17,6 +17,7 @@ import numpy as np
 
 from verifier.errors import PropertyError
 from verifier.property.balls import Ball
+from verifier.property.polynomials import Atom, Terms, atoms_of, entry, exact
 from verifier.tolerances import SMALLEST_FORM_COEFFICIENT
 
 SMALLEST_MARGIN = float(np.finfo(np.float64).tiny)
@@ -102,16 +103,18 @@ class Box:
 
 @dataclass(frozen=True)
 class LinearConstraint:
-    """sum_i a_i X_i + sum_j b_j Y_j <= constant (< where `strict`), with exact coefficients.
+    """sum_i a_i X_i + sum_j b_j Y_j + sum_m c_m M_m <= constant (< where `strict`), with exact coefficients.
 
     Attributes:
         inputs, outputs: (index, coefficient) pairs, indices ascending, coefficients not 0.
+        products: the same of monomials M of inputs and outputs (`property.polynomials`).
     """
 
     inputs: tuple[tuple[int, Fraction], ...]
     outputs: tuple[tuple[int, Fraction], ...]
     constant: Fraction
     strict: bool = False
+    products: Terms = ()
 
     def excess(self, x: np.ndarray, y: np.ndarray) -> Fraction:
         """Left side minus right side, exactly; `x` and `y` are vectors of floats."""
@@ -120,11 +123,14 @@ class LinearConstraint:
             total += coefficient * Fraction(float(x[index]))
         for index, coefficient in self.outputs:
             total += coefficient * Fraction(float(y[index]))
+        for monomial, coefficient in self.products:
+            total += coefficient * exact(monomial, x, y)
         return total
 
     def holds(self, x: np.ndarray, y: np.ndarray) -> bool:
         """Whether the constraint holds exactly at these floats; False where one is NaN or infinite."""
         used = [float(x[i]) for i, _ in self.inputs] + [float(y[j]) for j, _ in self.outputs]
+        used += [entry(code, x, y) for monomial, _ in self.products for code in monomial]
         if not np.isfinite(used).all():
             return False
         excess = self.excess(x, y)
@@ -254,7 +260,7 @@ class Query:
 
 @dataclass(frozen=True, eq=False)
 class Patterns:
-    """The left sides of all rows, each distinct one once: K linear forms of inputs and outputs.
+    """The left sides of all rows, each distinct one once: K linear forms of inputs, outputs and M products of them.
 
     Thousands of disjuncts often ask about a handful of forms with different constants; a bound on the K forms over a
     box serves all of them. A row holds exactly where its form is at most its threshold.
@@ -262,6 +268,8 @@ class Patterns:
     Attributes:
         inputs: shape (K, input_size), float64, each entry within one rounding of the exact one; likewise
         outputs: shape (K, output_size).
+        products: shape (K, M).
+        atoms: the products: monomials, and squares of linear forms.
         rows: for each disjunct the indices of its forms, integers, shape (rows,).
         thresholds: for each disjunct the constants of its rows, float64, rounded up, shape (rows,).
         strict: for each disjunct, whether a form equal to the threshold is no violation, booleans, shape (rows,).
@@ -274,6 +282,8 @@ class Patterns:
     thresholds: tuple[np.ndarray, ...]
     strict: tuple[np.ndarray, ...]
     exact: bool = False
+    products: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    atoms: tuple[Atom, ...] = ()
 
     @classmethod
     def of(cls, disjuncts: Iterable[Disjunct], input_size: int, output_size: int) -> Patterns:
@@ -281,21 +291,29 @@ class Patterns:
         rows, thresholds, strict = [], [], []
         for disjunct in disjuncts:
             rows.append(
-                np.array([numbers.setdefault((r.inputs, r.outputs), len(numbers)) for r in disjunct.rows], np.int64)
+                np.array([numbers.setdefault((r.inputs, r.outputs, r.products), len(numbers)) for r in disjunct.rows], np.int64)
             )
             rounded = [float_at_least(r.constant) for r in disjunct.rows]
             thresholds.append(np.array(rounded, np.float64))
-            exact = [r.strict and Fraction(t) == r.constant for r, t in zip(disjunct.rows, rounded, strict=True)]
-            strict.append(np.array(exact, bool))
+            tight = [r.strict and Fraction(t) == r.constant for r, t in zip(disjunct.rows, rounded, strict=True)]
+            strict.append(np.array(tight, bool))
         of_inputs, of_outputs = np.zeros((len(numbers), input_size)), np.zeros((len(numbers), output_size))
-        for (inputs, outputs), k in numbers.items():
-            for index, coefficient in inputs:
-                of_inputs[k, index] = _rounded(coefficient)
-            for index, coefficient in outputs:
-                of_outputs[k, index] = _rounded(coefficient)
-        terms = (coefficient for form in numbers for side in form for _, coefficient in side)
-        unrounded = all(Fraction(_rounded(coefficient)) == coefficient for coefficient in terms)
-        return cls(of_inputs, of_outputs, tuple(rows), tuple(thresholds), tuple(strict), unrounded)
+        atoms: dict[Atom, int] = {}
+        of_products: list[tuple[int, int, Fraction]] = []
+        for (inputs, outputs, products), k in numbers.items():
+            for index, factor in inputs:
+                of_inputs[k, index] = coefficient(factor)
+            for index, factor in outputs:
+                of_outputs[k, index] = coefficient(factor)
+            for atom, factor in atoms_of(products):
+                of_products.append((k, atoms.setdefault(atom, len(atoms)), factor))
+        weights = np.zeros((len(numbers), len(atoms)))
+        for k, m, factor in of_products:
+            weights[k, m] = coefficient(factor)
+        factors = [factor for form in numbers for side in form[:2] for _, factor in side]
+        unrounded = all(Fraction(coefficient(f)) == f for f in (*factors, *(f for *_, f in of_products)))
+        sides = of_inputs, of_outputs, tuple(rows), tuple(thresholds), tuple(strict), unrounded
+        return cls(*sides, weights, tuple(atoms))
 
     @property
     def count(self) -> int:
@@ -324,16 +342,16 @@ def gaps(lower: np.ndarray, thresholds: np.ndarray, strict: np.ndarray) -> np.nd
     return np.where(strict & (difference == 0), SMALLEST_MARGIN, difference)
 
 
-def _rounded(coefficient: Fraction) -> float:
+def coefficient(factor: Fraction) -> float:
     """The nearest float64, within one relative rounding of the coefficient.
 
     Raises:
         PropertyError: it is too small or too large for that (and for products with it not to vanish or overflow).
     """
-    if not SMALLEST_FORM_COEFFICIENT <= abs(coefficient) <= 1 / SMALLEST_FORM_COEFFICIENT:
-        cause = f"a coefficient of about {coefficient.numerator / coefficient.denominator:g} is out of range"
+    if not SMALLEST_FORM_COEFFICIENT <= abs(factor) <= 1 / SMALLEST_FORM_COEFFICIENT:
+        cause = f"a coefficient of about {factor.numerator / factor.denominator:g} is out of range"
         raise PropertyError(cause, fix="multiply the constraint by a constant")
-    return float(coefficient)
+    return float(factor)
 
 
 def float_at_most(value: Fraction) -> float:

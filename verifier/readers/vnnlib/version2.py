@@ -172,7 +172,7 @@ class _Walk:
         for node in reversed(order):
             count = len(_operands(node))
             operands = [values.pop() for _ in range(count)][::-1] if count else []
-            values.append(combine(_OPERATORS[type(node)], operands) if count else self._leaf(node))
+            values.append(combine(_OPERATORS[type(node)], operands, polynomials=True) if count else self._leaf(node))
         return values[0]
 
     def _leaf(self, node: _Node) -> Linear:
