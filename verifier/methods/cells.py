@@ -65,7 +65,7 @@ def with_cells(query: Query, network: Network, deadline: Deadline) -> tuple[Quer
     split = [(disjunct, cell, d) for d, disjunct in enumerate(query.disjuncts) for cell in cells[id(disjunct.box)]]
     values = _values(forms, query, split, deadline)
     order = np.argsort(values, kind="stable")
-    cut = replace(query, disjuncts=tuple(Disjunct(split[k][1], split[k][0].rows) for k in order))
+    cut = replace(query, disjuncts=tuple(replace(split[k][0], box=split[k][1]) for k in order))
     return cut, values[order]
 
 

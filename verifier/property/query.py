@@ -79,10 +79,17 @@ class Box:
 
     @property
     def middle(self) -> np.ndarray:
-        """The middle of the bounds, or their point nearest to the ball's centre; float64, shape (input_size,)."""
+        """The middle of the bounds, or their point nearest to the ball's centre; float64, shape (input_size,).
+
+        Where a bound is infinite, the number nearest to 0.
+        """
         if self.ball is not None:
             return np.clip(self.ball.centre, self.lower, self.upper)
-        return 0.5 * self.lower + 0.5 * self.upper
+        finite = np.isfinite(self.lower) & np.isfinite(self.upper)
+        if finite.all():
+            return 0.5 * self.lower + 0.5 * self.upper
+        with np.errstate(invalid="ignore"):
+            return np.where(finite, 0.5 * self.lower + 0.5 * self.upper, np.clip(0.0, self.lower, self.upper))
 
     def contains(self, x: np.ndarray) -> bool:
         """Whether the float32 vector `x` lies in the exact box, and in the ball."""

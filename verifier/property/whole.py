@@ -10,7 +10,7 @@ import numpy as np
 from verifier.errors import PropertyError
 from verifier.network.functions.steps import LONG
 from verifier.network.graph import Port
-from verifier.property.query import Box, Disjunct, Query
+from verifier.property.query import Box, Query
 
 
 def integral_entries(ports: Sequence[Port]) -> np.ndarray:
@@ -37,7 +37,7 @@ def with_whole_ends(query: Query, ports: Sequence[Port]) -> Query:
     whole = {key: _with_whole_ends(box, integral) for key, box in boxes.items()}
     if all(whole[key] is box for key, box in boxes.items()):
         return query
-    return replace(query, disjuncts=tuple(Disjunct(whole[id(d.box)], d.rows) for d in query.disjuncts))
+    return replace(query, disjuncts=tuple(replace(d, box=whole[id(d.box)]) for d in query.disjuncts))
 
 
 def _require_held(box: Box, ports: Sequence[Port]) -> None:

@@ -6,8 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+import numpy as np
+
 from verifier.network.graph import Network, Port
 from verifier.property.query import Declaration
+from verifier.readers.vnnlib.boxes import Ends
 from verifier.readers.vnnlib.interfaces import ELEMENTS, Interface, Tensor, narrower
 from verifier.readers.vnnlib.source import Source
 
@@ -39,6 +42,7 @@ class Layout:
         self.input_size = self.output_size = 0
         self.declarations: list[Declaration] = []
         self.notes: list[str] = []
+        self._ends: list[tuple[int, tuple[float, float]]] = []
         parts = [None] * len(interfaces) if network is None else list(network.parts or (network,))
         if len(parts) != len(interfaces):
             names = ", ".join(interface.name for interface in interfaces)
@@ -64,6 +68,14 @@ class Layout:
             rest, index = divmod(rest, length)
             indices.insert(0, index)
         return f"{name}[{','.join(map(str, indices))}]" if indices else name
+
+    @property
+    def ends(self) -> Ends:
+        """What inputs are at least and at most by their types alone."""
+        lower, upper = (np.concatenate([np.full(0, 0.0), *(np.full(n, e[k]) for n, e in self._ends)]) for k in (0, 1))
+        most = np.finfo(np.float32).max
+        inner = [np.clip(end, -most, most).astype(np.float32) for end in (lower, upper)]
+        return Ends(lower, upper, *inner)
 
     def _add(self, interface: Interface, part: Network | None) -> None:
         ports = None if part is None else part.inputs
@@ -92,6 +104,7 @@ class Layout:
             self._places[tensor.name] = Place(start, tensor.shape, is_input)
             if is_input:
                 self.input_size += tensor.size
+                self._ends.append((tensor.size, _ends(tensor.dtype if ports is None else ports[k].dtype)))
             else:
                 self.output_size += tensor.size
 
@@ -154,3 +167,12 @@ class Layout:
 
     def _fail(self, cause: str, fix: str = "use the property that belongs to the network") -> NoReturn:
         raise self._source.error_at_line(cause, None, fix)
+
+
+def _ends(dtype: str) -> tuple[float, float]:
+    """The least and the greatest number of a type; floats stand for real numbers."""
+    if dtype == "bool":
+        return 0.0, 1.0
+    if dtype.startswith(("int", "uint")):
+        return float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
+    return -np.inf, np.inf

@@ -18,7 +18,6 @@ import vnnlib
 
 from verifier.network.graph import Network
 from verifier.property.query import Query
-from verifier.readers.vnnlib.boxes import Unbounded
 from verifier.readers.vnnlib.formula import Formula, TooLarge
 from verifier.readers.vnnlib.interfaces import Interface, interfaces_of
 from verifier.readers.vnnlib.layout import Layout
@@ -96,14 +95,10 @@ class Version2:
         for assertion in self.tree.assertions:
             walk.add(assertion.expr)
         try:
-            query = query_of(walk.formula, layout.input_size, layout.output_size, self.source.name, layout.element)
+            sizes = layout.input_size, layout.output_size
+            query = query_of(walk.formula, *sizes, self.source.name, layout.element, layout.ends)
         except TooLarge as fault:
             raise self.source.error_at_line(str(fault), None) from None
-        except Unbounded as fault:
-            element, side = layout.element(fault.variable), "upper" if fault.upper else "lower"
-            raise self.source.error_at_line(
-                f"input {element} has no {side} bound in some disjunct", None, "bound every input on both sides"
-            ) from None
         note = "; ".join(filter(None, (*layout.notes, query.note)))
         return replace(query, declarations=tuple(layout.declarations), note=note)
 
