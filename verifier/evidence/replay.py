@@ -105,8 +105,11 @@ class Replay:
     def judge(self, disjunct: Disjunct, x: np.ndarray) -> Witness | None:
         """The witness that `x` (a vector of float64) gives after rounding into the disjunct's box, or None.
 
-        The rows are evaluated exactly at the runtime's outputs.
+        The rows are evaluated exactly at the runtime's outputs. Where the disjunct's inputs are coordinates, the
+        witness is the inputs that they stand for.
         """
+        if disjunct.origin is not None:
+            return self.judge(disjunct.origin.disjunct, disjunct.origin.inputs(x, self.grid))
         point = rounded_into(disjunct.box, np.where(self._integral, np.rint(x), x), self.grid)
         point = np.where(self._integral, np.rint(point), point)
         distance = disjunct.box.distance(point)

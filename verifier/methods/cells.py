@@ -55,10 +55,11 @@ def with_cells(query: Query, network: Network, deadline: Deadline) -> tuple[Quer
     """
     if not query.disjuncts or not has_jumps(network):
         return query, None
-    forms = with_forms(network, query.patterns)
+    forms = with_forms(network, query.patterns, query.change)
     stepped = stepped_entries(forms)[0]
     boxes = {id(d.box): d.box for d in query.disjuncts}
     whole = integral_entries(network.inputs)
+    whole = whole if query.change is None else query.change.integral(whole)
     cells = {key: [box] if deadline.expired else _cells(box, forms, stepped, whole) for key, box in boxes.items()}
     if all(found == [box] for found, box in zip(cells.values(), boxes.values(), strict=True)):
         return query, None

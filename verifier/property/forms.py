@@ -8,21 +8,31 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from verifier.network.functions.powers import Power
 from verifier.network.graph import Affine, Elementwise, Network, Node, Port, Product
-from verifier.network.linear_maps import Dense, LinearMap, Selection
+from verifier.network.linear_maps import Composition, Dense, LinearMap, Selection, Sparse
+from verifier.network.simplify import simplify
 from verifier.property.polynomials import Atom, Linear, Monomial, Square
 from verifier.property.query import Patterns, coefficient
+
+if TYPE_CHECKING:
+    from verifier.property.relations import Change
 
 At = tuple[int, int]
 """A node and an entry of it."""
 
 
-def with_forms(network: Network, patterns: Patterns) -> Network:
-    """The network followed by the K left sides of the query's rows; its output has shape (N, K)."""
+def with_forms(network: Network, patterns: Patterns, change: Change | None = None) -> Network:
+    """The network followed by the K left sides of the query's rows; its output has shape (N, K).
+
+    Args:
+        change: how the network's inputs are made of those that the rows are about, if they are others.
+    """
+    network = network if change is None else simplify(_changed(network, change))
     nodes = list(network.nodes)
     output = len(nodes) - 1
     operands, maps = [output], [Dense(patterns.outputs, exact=patterns.exact)]
@@ -40,6 +50,27 @@ def with_forms(network: Network, patterns: Patterns) -> Network:
             maps.append(Dense(weights, exact=patterns.exact))
     forms = Affine(tuple(operands), tuple(maps), np.zeros(patterns.count))
     return replace(network, nodes=(*nodes, forms), outputs=(Port("forms", (patterns.count,)),))
+
+
+def _changed(network: Network, change: Change) -> Network:
+    """The network of coordinates: every part takes its inputs from them itself, so that what parts share is seen."""
+
+    def moved(node: Node) -> Node:
+        if 0 not in node.operands:
+            return node
+        if not isinstance(node, Affine):
+            raise ValueError("the inputs of networks side by side go through affine nodes")
+        pairs = zip(node.operands, node.maps, strict=True)
+        return replace(node, maps=tuple(_after(m, change) if i == 0 else m for i, m in pairs))
+
+    return replace(network, nodes=(network.nodes[0], *(moved(node) for node in network.nodes[1:])))
+
+
+def _after(linear_map: LinearMap, change: Change) -> LinearMap:
+    """The map of inputs as one of coordinates."""
+    if isinstance(linear_map, Selection) and (linear_map.indices >= 0).all():
+        return Sparse(change.matrix[linear_map.indices])
+    return Composition(linear_map, Sparse(change.matrix))
 
 
 class _Products:

@@ -52,6 +52,20 @@ def exact(monomial: Monomial, x: np.ndarray, y: np.ndarray) -> Fraction:
     return value
 
 
+def computed(atoms: Sequence[Atom], x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The atoms in float64 at inputs, shape (N, input_size), and outputs, (N, output_size); shape (N, atoms)."""
+
+    def column(code: int) -> np.ndarray:
+        return x[:, code] if code >= 0 else y[:, -1 - code]
+
+    def value(atom: Atom) -> np.ndarray:
+        if isinstance(atom, Square):
+            return np.sum([float(factor) * column(code) for code, factor in atom.form], axis=0) ** 2
+        return np.prod([column(code) for code in atom], axis=0)
+
+    return np.stack([value(atom) for atom in atoms], axis=1)
+
+
 def atoms_of(terms: Terms) -> list[tuple[Atom, Fraction]]:
     """The terms as atoms with coefficients: quadratic ones as squares of one sign where they are a sum of such."""
     quadratic = [(m, c) for m, c in terms if len(m) == 2]

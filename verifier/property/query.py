@@ -12,13 +12,17 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from verifier.errors import PropertyError
 from verifier.property.balls import Ball
-from verifier.property.polynomials import Atom, Terms, atoms_of, entry, exact
+from verifier.property.polynomials import Atom, Terms, atoms_of, computed, entry, exact
 from verifier.tolerances import SMALLEST_FORM_COEFFICIENT
+
+if TYPE_CHECKING:
+    from verifier.property.relations import Change, Origin
 
 SMALLEST_MARGIN = float(np.finfo(np.float64).tiny)
 """The margin of what is excluded without room: a strict row whose bound equals its threshold, rows that cannot hold
@@ -146,10 +150,15 @@ class LinearConstraint:
 
 @dataclass(frozen=True, eq=False)
 class Disjunct:
-    """A box (with its ball) of inputs and rows that must all hold. No rows: all its inputs are violations."""
+    """A box (with its ball) of inputs and rows that must all hold. No rows: all its inputs are violations.
+
+    Attributes:
+        origin: where the inputs are coordinates of others (`property.relations`), what a violation has to obey.
+    """
 
     box: Box
     rows: tuple[LinearConstraint, ...]
+    origin: Origin | None = None
 
     def holds(self, x: np.ndarray, y: np.ndarray) -> bool:
         """Whether the float32 input `x` with output `y` is a violation, exactly."""
@@ -206,6 +215,7 @@ class Query:
         empty: what leaves no input at all, where that looks like a mistake: bounds that cross, a ball away from the
             box. Empty for all other queries.
         kept: the class that is asked to be kept around a sample, for messages.
+        change: how inputs are made of the coordinates that boxes and rows are about; None where these are the inputs.
         declarations: the tensors of a VNN-LIB 2.0 property in its order; for version 1.0 none, but where the outputs
             are not numbered from 0 on.
         source: the file that this is all of, or None. What is made from a query has none.
@@ -219,6 +229,7 @@ class Query:
     declarations: tuple[Declaration, ...] = ()
     empty: str = ""
     kept: Kept | None = None
+    change: Change | None = None
     source: Path | None = field(default=None, init=False, repr=False)
 
     def read_from(self, source: Path) -> Query:
@@ -325,6 +336,11 @@ class Patterns:
     @property
     def count(self) -> int:
         return int(self.outputs.shape[0])
+
+    def forms(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """The K forms as computed at inputs, shape (N, input_size), and outputs, (N, output_size); shape (N, K)."""
+        forms = x @ self.inputs.T + y @ self.outputs.T
+        return forms + computed(self.atoms, x, y) @ self.products.T if self.atoms else forms
 
     def excluded(self, disjunct: int, lower: np.ndarray) -> bool:
         """Whether lower bounds on the K forms over the disjunct's box show that some row cannot hold there."""
