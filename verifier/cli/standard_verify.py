@@ -46,7 +46,10 @@ class Output:
     """Output."""
 
     serialise_assignments: Path | None = option(
-        Path, None, "Write a satisfying assignment to this folder, a serialised TensorProto for each variable.", "FOLDER"
+        Path,
+        None,
+        "Write a satisfying assignment to this folder, a serialised TensorProto for each variable.",
+        "FOLDER",
     )
     method: str = option(str, "auto", "How to decide, as for `verifier verify`.", "NAME")
     threads: int = option(whole(1), 2, "Processor cores a search works on.")

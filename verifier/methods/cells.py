@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 MOST_CELLS = 20_000
 """Cells of a box beyond which they are not enumerated."""
 
+MOST_WHOLE = 16
+"""Width up to which an integer input that does not only matter through jumps is fixed to each of its numbers."""
+
 PROMISING = 1e-6
 """Cells whose middle comes within this of a violation, as computed, are replayed."""
 
@@ -102,21 +105,30 @@ def _values(forms: Network, query: Query, split: Sequence[tuple[Disjunct, Box, i
 def _cells(box: Box, forms: Network, stepped: np.ndarray, whole: np.ndarray) -> list[Box]:
     """The cells of a box: itself where there are none, or too many.
 
+    Integers that matter in other ways too, such as in a row, are fixed to each of their numbers where these are few.
+
     Args:
         stepped, whole: inputs that matter through jumps alone, and those of integer types, booleans.
     """
-    varying = np.flatnonzero(stepped & (box.lower < box.upper) & np.isfinite(box.lower) & np.isfinite(box.upper))
+    bounded = (box.lower < box.upper) & np.isfinite(box.lower) & np.isfinite(box.upper)
+    varying = np.flatnonzero(bounded & (stepped | (whole & (box.upper - box.lower < MOST_WHOLE))))
     if box.ball is not None or not len(varying):
         return [box]
     spans: dict[int, list[Span]] = {}
     room = float(MOST_CELLS)
     for j in varying:
-        found = spans_of(forms, box, int(j), int(room))
+        found = spans_of(forms, box, int(j), int(room)) if stepped[j] else _whole_numbers(box, int(j), room)
         if found is None:
             return [box]  # some inputs fixed and others not would make many boxes, none much easier
         spans[int(j)] = [_whole(span, box, int(j)) for span in found] if whole[j] else found
         room /= len(found)
     return [_fixed(box, tuple(spans), chosen) for chosen in itertools.product(*spans.values())]
+
+
+def _whole_numbers(box: Box, entry: int, room: float) -> list[Span] | None:
+    """The whole numbers between an integer input's bounds, None where there are more than `room`."""
+    numbers = np.arange(np.ceil(box.lower[entry]), np.floor(box.upper[entry]) + 1)
+    return [(float(n), float(n)) for n in numbers] if 0 < len(numbers) <= room else None
 
 
 def _whole(span: Span, box: Box, entry: int) -> Span:

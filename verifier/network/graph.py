@@ -84,6 +84,7 @@ class Port:
     Attributes:
         batch, row: where the network is one row of a model for a fixed batch, how many rows the model takes along the
             first dimension and which one this is; `shape` has a first dimension of 1 then.
+        numbers: a shorter float type whose numbers alone are asked about; empty where all of its own are.
         hidden: whether it is a tensor within the model that is asked about, rather than one of its own outputs.
     """
 
@@ -93,6 +94,7 @@ class Port:
     batch: int = 1
     row: int = 0
     hidden: bool = False
+    numbers: str = ""
 
     @property
     def size(self) -> int:
@@ -100,8 +102,17 @@ class Port:
 
     @property
     def integral(self) -> bool:
-        """Whether its entries are of an integer type."""
-        return self.dtype.startswith(("int", "uint"))
+        """Whether its entries are of an integer type, or booleans, which are 0 and 1."""
+        return self.dtype.startswith(("int", "uint", "bool"))
+
+
+def type_ends(dtype: str) -> tuple[float, float]:
+    """The least and the greatest number of an integer type, or of booleans; floats stand for all real numbers."""
+    if dtype == "bool":
+        return 0.0, 1.0
+    if dtype.startswith(("int", "uint")):
+        return float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
+    return -np.inf, np.inf
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def partitions_at(network: Network, k: int) -> Partitions | None:
 
 
 def limits_of_shares(network: Network) -> dict[int, np.ndarray]:
-    """For nodes 1 / sums of exponentials, by index, what no entry exceeds, shape (size,): 1 where one of them is exp(0).
+    """For nodes 1 / sums of exponentials, by index, what no entry exceeds, shape (size,): 1 where one is exp(0).
 
     Interval arithmetic would say a little more than 1, as it allows for the rounding of the sum.
     """

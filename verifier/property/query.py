@@ -309,7 +309,10 @@ class Patterns:
         rows, thresholds, strict = [], [], []
         for disjunct in disjuncts:
             rows.append(
-                np.array([numbers.setdefault((r.inputs, r.outputs, r.products), len(numbers)) for r in disjunct.rows], np.int64)
+                np.array(
+                    [numbers.setdefault((r.inputs, r.outputs, r.products), len(numbers)) for r in disjunct.rows],
+                    np.int64,
+                )
             )
             rounded = [float_at_least(r.constant) for r in disjunct.rows]
             thresholds.append(np.array(rounded, np.float64))

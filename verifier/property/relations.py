@@ -122,7 +122,7 @@ class Origin:
     spans: Mapping[int, tuple[float, float]] = field(repr=False)
 
     def inputs(self, z: np.ndarray, grid: Grid) -> np.ndarray:
-        """The inputs at z, numbers of the grid, each difference within its span where a number of the grid lies there."""
+        """The inputs at z, numbers of the grid, each difference within its span where such a number lies there."""
         box = self.disjunct.box
         x = np.clip(grid.nearest(z), box.inner_lower, box.inner_upper).astype(np.float64)
         spans = np.array([self.spans.get(j, (-inf, inf)) for j in range(len(x))])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from verifier.errors import UsageError
 from verifier.network.graph import Network
@@ -13,10 +13,8 @@ from verifier.network.joint import side_by_side
 from verifier.property.query import Query
 from verifier.readers.onnx import load_network
 from verifier.readers.vnnlib import parsed_version2, property_of
+from verifier.readers.vnnlib.interfaces import Interface, narrower
 from verifier.readers.vnnlib.source import Source
-
-if TYPE_CHECKING:
-    from verifier.readers.vnnlib.interfaces import Interface
 
 ONLY = ""
 """The name of a model where there is only one network."""
@@ -59,8 +57,22 @@ def load_question(
         if outputs or batch_index is not None:
             raise UsageError("a part of one of several networks cannot be asked about", source.name)
         parts = [_part(interface, parsed.interfaces, files) for interface in parsed.interfaces]
-        network = side_by_side(_shared(parts), [interface.name for interface in parsed.interfaces])
+        networks = [_narrowed(n, i) for n, i in zip(_shared(parts), parsed.interfaces, strict=True)]
+        network = side_by_side(networks, [interface.name for interface in parsed.interfaces])
     return network, parsed.query(network).not_empty(allow_empty)
+
+
+def _narrowed(network: Network, interface: Interface) -> Network:
+    """The network, of which only numbers of shorter float types are asked about where the property declares such."""
+    if len(interface.inputs) != len(network.inputs):
+        return network
+    by_name = {tensor.onnx_name: tensor for tensor in interface.inputs if tensor.onnx_name}
+    declared = [by_name.get(p.name, t) for p, t in zip(network.inputs, interface.inputs, strict=True)]
+    pairs = list(zip(network.inputs, declared, strict=True))
+    if not any(narrower(tensor, port) for port, tensor in pairs):
+        return network
+    ports = (replace(port, numbers=tensor.dtype) if narrower(tensor, port) else port for port, tensor in pairs)
+    return replace(network, inputs=tuple(ports))
 
 
 def _only(models: Mapping[str, str | PathLike[str]], source: Source) -> Path:

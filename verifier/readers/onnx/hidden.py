@@ -1,4 +1,4 @@
-"""Tensors within a model that are asked about: they become outputs of it, of the one that is read and the one replayed."""
+"""Tensors within a model that are asked about: they become outputs of it, as it is read and as it is replayed."""
 
 from __future__ import annotations
 

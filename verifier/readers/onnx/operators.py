@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import onnx
 
 from verifier.readers.onnx import lowerings  # noqa: F401 - registers the lowerings
@@ -30,5 +32,5 @@ def newest_opset() -> int:
 
 
 def _has_definition(name: str) -> bool:
-    schema = onnx.defs.get_schema(name)
+    schema: Any = onnx.defs.get_schema(name)
     return bool(schema.has_function or schema.has_context_dependent_function)

@@ -192,7 +192,7 @@ class _Part:
 
 
 def _with_ends(arrays: list[np.ndarray], ends: Ends) -> list[np.ndarray]:
-    """Bounds of boxes, shape (boxes, inputs), with `ends` where there are none: those without are infinite in `outer`."""
+    """Bounds of boxes, shape (boxes, inputs), with `ends` where they are infinite."""
     lower, upper, inner_lower, inner_upper = arrays
     below, above = np.isneginf(lower), np.isposinf(upper)
     return [

@@ -1,4 +1,4 @@
-"""What a VNN-LIB 2.0 property declares of its networks: their inputs, hidden tensors and outputs, and how they are related."""
+"""What a VNN-LIB 2.0 property declares of networks: inputs, hidden tensors, outputs, and how they are related."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any, TypeAlias
 from verifier.network.graph import Port
 
 ELEMENTS = {"F16": "float16", "F32": "float32", "F64": "float64", "BF16": "bfloat16", "Real": "", "Bool": "bool"}
-ELEMENTS |= {f"{sign}{bits}": f"{name}{bits}" for sign, name in (("I", "int"), ("U", "uint")) for bits in (8, 16, 32, 64)}
+ELEMENTS |= {
+    f"{sign}{bits}": f"{name}{bits}" for sign, name in (("I", "int"), ("U", "uint")) for bits in (8, 16, 32, 64)
+}
 """The element types that are read, by the parser's names, as a network's ports call them; real fits any."""
 
 WITHIN = {"float16": ("float32", "float64"), "bfloat16": ("float32", "float64"), "float32": ("float64",)}

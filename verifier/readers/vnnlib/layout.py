@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from verifier.network.graph import Network, Port
+from verifier.network.graph import Network, Port, type_ends
 from verifier.property.query import Declaration
 from verifier.readers.vnnlib.boxes import Ends
 from verifier.readers.vnnlib.interfaces import ELEMENTS, Interface, Tensor, narrower
@@ -104,7 +104,7 @@ class Layout:
             self._places[tensor.name] = Place(start, tensor.shape, is_input)
             if is_input:
                 self.input_size += tensor.size
-                self._ends.append((tensor.size, _ends(tensor.dtype if ports is None else ports[k].dtype)))
+                self._ends.append((tensor.size, type_ends(tensor.dtype if ports is None else ports[k].dtype)))
             else:
                 self.output_size += tensor.size
 
@@ -167,12 +167,3 @@ class Layout:
 
     def _fail(self, cause: str, fix: str = "use the property that belongs to the network") -> NoReturn:
         raise self._source.error_at_line(cause, None, fix)
-
-
-def _ends(dtype: str) -> tuple[float, float]:
-    """The least and the greatest number of a type; floats stand for real numbers."""
-    if dtype == "bool":
-        return 0.0, 1.0
-    if dtype.startswith(("int", "uint")):
-        return float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
-    return -np.inf, np.inf

@@ -29,5 +29,5 @@ FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 def sound_elements() -> tuple[str, ...]:
-    """The element types for which `unsat` holds as they are computed; floats are proved as real numbers, as `real` asks."""
+    """The element types for which `unsat` holds as they are computed; floats are proved as real numbers."""
     return ("real", *(name for name in ELEMENTS.values() if name and name not in FLOATS))
