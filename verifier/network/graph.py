@@ -207,7 +207,7 @@ class Network:
 
     @cached_property
     def limits(self) -> dict[int, np.ndarray]:
-        """What entries of nodes, by index, never exceed in absolute value (`network.normalised`, `network.partitions`)."""
+        """What entries of nodes, by index, never exceed in size (`network.normalised`, `network.partitions`)."""
         from verifier.network.normalised import limits_of
         from verifier.network.partitions import limits_of_shares
 

@@ -1,4 +1,4 @@
-"""Several networks side by side as one: its input is all their inputs, its output all their outputs, one after another."""
+"""Several networks side by side as one: its input is all their inputs, its output all their outputs."""
 
 from __future__ import annotations
 

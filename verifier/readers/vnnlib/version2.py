@@ -24,6 +24,7 @@ from verifier.readers.vnnlib.layout import Layout
 from verifier.readers.vnnlib.linear import Linear, combine
 from verifier.readers.vnnlib.normal_form import query_of
 from verifier.readers.vnnlib.source import Source
+from verifier.readers.vnnlib.written import Written
 
 _DEEPEST = 500
 """Levels of parentheses. The package's parser recurses, and overflows the stack on a few ten thousand."""
@@ -90,17 +91,25 @@ class Version2:
         Raises:
             PropertyError: something is not supported, or does not fit the network.
         """
-        layout = Layout(self.source, self.interfaces, network)
-        walk = _Walk(self.source, layout)
-        for assertion in self.tree.assertions:
-            walk.add(assertion.expr)
+        layout, formula = Layout(self.source, self.interfaces, network), Formula()
+        self.tell(formula, layout)
         try:
             sizes = layout.input_size, layout.output_size
-            query = query_of(walk.formula, *sizes, self.source.name, layout.element, layout.ends)
+            query = query_of(formula, *sizes, self.source.name, layout.element, layout.ends)
         except TooLarge as fault:
             raise self.source.error_at_line(str(fault), None) from None
         note = "; ".join(filter(None, (*layout.notes, query.note)))
         return replace(query, declarations=tuple(layout.declarations), note=note)
+
+    def tell(self, formula: Formula | Written, layout: Layout) -> None:
+        """Tells a formula of all assertions.
+
+        Raises:
+            PropertyError: something is not supported.
+        """
+        walk = _Walk(self.source, layout, formula)
+        for assertion in self.tree.assertions:
+            walk.add(assertion.expr)
 
 
 def _check_depth(source: Source) -> None:
@@ -127,9 +136,8 @@ def _fail_to_parse(source: Source, message: str) -> NoReturn:
 class _Walk:
     """Adds syntax trees to a formula, with stacks of its own instead of recursion."""
 
-    def __init__(self, source: Source, layout: Layout) -> None:
-        self._source, self._layout = source, layout
-        self.formula = Formula()
+    def __init__(self, source: Source, layout: Layout, formula: Formula | Written) -> None:
+        self._source, self._layout, self.formula = source, layout, formula
 
     def add(self, formula: _Node) -> None:
         """Adds one assertion."""
