@@ -140,7 +140,7 @@ def test_a_shorter_type_allows_its_own_numbers_only(tmp_path: Path, models: dict
 
 
 @pytest.mark.parametrize(("least", "status"), [("0.26", Status.UNSAT), ("0.24", Status.SAT)])
-def test_booleans_and_integers_are_tried_one_by_one(tmp_path: Path, least: str, status: Status) -> None:
+def test_booleans_are_tried_one_by_one(tmp_path: Path, least: str, status: Status) -> None:
     """Where(c, x, x x) for two entries that share c = c', x in [0, 0.5] and [0.6, 0.9]."""
     nodes = [helper.make_node("Mul", ["x", "x"], ["s"]), helper.make_node("Where", ["c", "x", "s"], ["y"])]
     ports = [("x", TensorProto.FLOAT), ("c", TensorProto.BOOL), ("y", TensorProto.FLOAT)]
@@ -153,3 +153,20 @@ def test_booleans_and_integers_are_tried_one_by_one(tmp_path: Path, least: str, 
     limits = "(assert (and (>= X[0] 0.0) (<= X[0] 0.5) (>= X[1] 0.6) (<= X[1] 0.9)))(assert (== C[0] C[1]))"
     path = written(tmp_path / "p", names, limits + f"(assert (>= Y[0] {least}))(assert (<= Y[1] 0.55))")
     assert asked(path, {ONLY: tmp_path / "w.onnx"}).status is status
+
+
+@pytest.mark.parametrize(("total", "status"), [(3, Status.SAT), (21, Status.UNSAT)])
+def test_integer_inputs_are_whole_numbers(tmp_path: Path, total: int, status: Status) -> None:
+    """Y = 2 X of two int8 entries between 0 and 10 that add up to `total`, the first in [0.5, 1.5] as a real number."""
+    nodes = [helper.make_node("Cast", ["x"], ["c"], to=TensorProto.FLOAT), helper.make_node("Add", ["c", "c"], ["y"])]
+    ports = [helper.make_tensor_value_info(n, k, [2]) for n, k in (("x", TensorProto.INT8), ("y", TensorProto.FLOAT))]
+    graph = helper.make_graph(nodes, "g", ports[:1], ports[1:])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), tmp_path / "i.onnx")
+    names = "(declare-network f (declare-input X int8 [2]) (declare-output Y float32 [2]))"
+    limits = f"(assert (and (>= X[0] 0) (<= X[0] 10) (>= X[1] 0) (<= X[1] 10)))(assert (== (+ X[0] X[1]) {total}))"
+    path = written(tmp_path / "p", names, limits + "(assert (and (> Y[0] 1.0) (< Y[0] 3.0)))")
+    verdict = asked(path, {ONLY: tmp_path / "i.onnx"})
+    assert verdict.status is status
+    assert verdict.witness is None or verdict.witness.x.tolist() == [1, 2]
+    path = written(tmp_path / "p", names, limits + "(assert (and (> Y[0] 2.5) (< Y[0] 3.5)))")
+    assert asked(path, {ONLY: tmp_path / "i.onnx"}).status is Status.UNSAT
