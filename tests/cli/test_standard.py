@@ -11,6 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from tests.cli.within import within
 from verifier.cli import standard
 from verifier.cli.supports import CAPABILITIES
 from verifier.errors import UsageError
@@ -101,3 +102,15 @@ def test_what_is_supported(capsys: pytest.CaptureFixture[str]) -> None:
     assert "float32" not in said("supports", "--onnx-element-types")
     assert said("--version") == [__version__]
     assert len(said("--name")) == 1
+
+
+def test_verify_takes_named_models_too(tmp_path: Path, model: Path) -> None:
+    asked = query(tmp_path, 1.01)
+    for words in ((asked, "--network", f"f={model}"), (f"[('f', '{model}')]", asked), (model, asked)):
+        done = within("verify", *words, "--timeout", 20)
+        assert done.stdout.startswith("unsat"), done.output
+    assert "leave out NET" in str(within("verify", model, asked, "--network", f"f={model}").exception)
+    assert "no list of networks" in str(within("verify", "[('f'", asked).exception)
+    result = tmp_path / "result.txt"
+    within("verify", query(tmp_path, 0.5), "--network", f"f={model}", "--result", result)
+    assert result.read_text().startswith("sat\nA float32 [1,2]\n")

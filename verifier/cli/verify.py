@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from ast import literal_eval
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -167,7 +168,7 @@ def _job(question: Question, part: Part, effort: Effort, near: Neighbourhood) ->
         raise UsageError("a label and a property", "--label", "give one of them")
     if not math.isfinite(effort.timeout):
         raise UsageError(f"a timeout of {effort.timeout} s", "--timeout", "give a number of seconds")
-    network, prop = _files(question)
+    network, prop, networks = _files(question)
     return Job(
         network,
         prop,
@@ -185,24 +186,34 @@ def _job(question: Question, part: Part, effort: Effort, near: Neighbourhood) ->
         allow_empty=question.allow_empty,
         outputs=part.output,
         batch_index=part.batch_index,
-        networks=tuple(question.networks),
+        networks=networks,
     )
 
 
-def _files(question: Question) -> tuple[Path, Path | None]:
-    """The model, or one of them, and the property.
+def _files(question: Question) -> tuple[Path, Path | None, tuple[tuple[str, Path], ...]]:
+    """The model, or one of them, the property, and the models of named networks.
 
     Raises:
         UsageError: the options contradict each other.
     """
-    if not question.networks:
-        return question.network, question.prop
-    if question.prop is not None:
+    listed = _listed(str(question.network))
+    if question.networks and (question.prop is not None or listed):
         raise UsageError("NET and --network", str(question.network), "leave out NET: --network names the models")
-    names = [name for name, _ in question.networks]
-    if len(set(names)) < len(names):
+    networks = tuple(question.networks) or listed
+    if len({name for name, _ in networks}) < len(networks):
         raise UsageError("a network is given twice", "--network", "give each once")
-    return question.networks[0][1], question.network
+    first = networks[0][1] if networks else question.network
+    return first, question.network if question.networks else question.prop, networks
+
+
+def _listed(text: str) -> tuple[tuple[str, Path], ...]:
+    """The networks of a NET in VNN-COMP's form for several, [('f', 'f.onnx'), ('g', 'g.onnx')]; none of any other."""
+    if not text.startswith("[("):
+        return ()
+    try:
+        return tuple((str(name), Path(path)) for name, path in literal_eval(text))
+    except (ValueError, SyntaxError, TypeError):
+        raise UsageError(f"{text} is no list of networks", "NET", "write [('NAME', 'FILE'), ...]") from None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from verifier.network.graph import Affine, Elementwise, Network, Node, Port, Pro
 from verifier.network.linear_maps import Composition, Dense, LinearMap, Selection, Sparse
 from verifier.network.simplify import simplify
 from verifier.property.polynomials import Atom, Linear, Monomial, Square
-from verifier.property.query import Patterns, coefficient
+from verifier.property.query import Patterns
+from verifier.property.rounding import coefficient
 
 if TYPE_CHECKING:
     from verifier.property.relations import Change

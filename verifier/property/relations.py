@@ -20,16 +20,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from verifier.property.grid import Grid
-from verifier.property.query import (
-    Box,
-    Disjunct,
-    LinearConstraint,
-    Query,
-    float32_at_least,
-    float32_at_most,
-    float_at_least,
-    float_at_most,
-)
+from verifier.property.query import Box, Disjunct, LinearConstraint, Query
+from verifier.property.rounding import float32_at_least, float32_at_most, float_at_least, float_at_most
 from verifier.property.substitution import Expression, substituted
 
 if TYPE_CHECKING:

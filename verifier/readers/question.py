@@ -85,9 +85,9 @@ def _files(
     interfaces: Sequence[Interface], models: Mapping[str, str | PathLike[str]], source: Source
 ) -> dict[str, Path]:
     """The model of every declared network."""
-    if len(interfaces) == 1 and list(models) == [ONLY]:
-        return {interfaces[0].name: Path(models[ONLY])}
     needed = [interface.name for interface in interfaces if not interface.equal_to]
+    if len(needed) == 1 and list(models) == [ONLY]:
+        models = {needed[0]: models[ONLY]}
     fix = f"give --network NAME=MODEL for each of {', '.join(needed)}"
     if missing := [name for name in needed if name not in models]:
         raise UsageError(f"the network {missing[0]} has no model", source.name, fix)

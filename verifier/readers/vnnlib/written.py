@@ -114,8 +114,10 @@ class Written:
         return f"({relation} {name} {decimal(bounds.value(position))})"
 
     def _row(self, row: LinearConstraint) -> str:
-        coefficients: dict[Variable, Fraction] = dict(row.inputs) | {-1 - j: c for j, c in row.outputs}
-        coefficients |= dict(row.products)
+        coefficients: dict[Variable, Fraction] = {}
+        coefficients.update(row.inputs)
+        coefficients.update((-1 - j, c) for j, c in row.outputs)
+        coefficients.update(row.products)
         return self._atom(coefficients, -row.constant, "<" if row.strict else "<=")
 
     def _atom(self, coefficients: dict[Variable, Fraction], constant: Fraction, relation: str) -> str:
