@@ -18,7 +18,7 @@ from verifier.network.linear_maps import Composition, Dense, LinearMap, Selectio
 from verifier.network.simplify import simplify
 from verifier.property.polynomials import Atom, Linear, Monomial, Square
 from verifier.property.query import Patterns
-from verifier.property.rounding import coefficient
+from verifier.property.rounding import float_coefficient
 
 if TYPE_CHECKING:
     from verifier.property.relations import Change
@@ -141,7 +141,7 @@ class _Products:
         for k, form in enumerate(forms):
             for code, factor in form:
                 node, at = self._variable(code)
-                weights[node][k, at] = coefficient(factor)
+                weights[node][k, at] = float_coefficient(factor)
         used = [node for node, matrix in weights.items() if matrix.any()]
         return self._affine(used, [Dense(weights[node]) for node in used], len(forms))
 

@@ -19,7 +19,7 @@ import numpy as np
 from verifier.errors import PropertyError
 from verifier.property.balls import Ball
 from verifier.property.polynomials import Atom, Terms, atoms_of, computed, entry, exact
-from verifier.property.rounding import coefficient, float32_at_least, float32_at_most, float_at_least
+from verifier.property.rounding import float32_at_least, float32_at_most, float_at_least, float_coefficient
 
 if TYPE_CHECKING:
     from verifier.property.relations import Change, Origin
@@ -323,16 +323,16 @@ class Patterns:
         of_products: list[tuple[int, int, Fraction]] = []
         for (inputs, outputs, products), k in numbers.items():
             for index, factor in inputs:
-                of_inputs[k, index] = coefficient(factor)
+                of_inputs[k, index] = float_coefficient(factor)
             for index, factor in outputs:
-                of_outputs[k, index] = coefficient(factor)
+                of_outputs[k, index] = float_coefficient(factor)
             for atom, factor in atoms_of(products):
                 of_products.append((k, atoms.setdefault(atom, len(atoms)), factor))
         weights = np.zeros((len(numbers), len(atoms)))
         for k, m, factor in of_products:
-            weights[k, m] = coefficient(factor)
+            weights[k, m] = float_coefficient(factor)
         factors = [factor for form in numbers for side in form[:2] for _, factor in side]
-        unrounded = all(Fraction(coefficient(f)) == f for f in (*factors, *(f for *_, f in of_products)))
+        unrounded = all(Fraction(float_coefficient(f)) == f for f in (*factors, *(f for *_, f in of_products)))
         sides = of_inputs, of_outputs, tuple(rows), tuple(thresholds), tuple(strict), unrounded
         return cls(*sides, weights, tuple(atoms))
 

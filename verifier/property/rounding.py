@@ -10,7 +10,7 @@ from verifier.errors import PropertyError
 from verifier.tolerances import SMALLEST_FORM_COEFFICIENT
 
 
-def coefficient(factor: Fraction) -> float:
+def float_coefficient(factor: Fraction) -> float:
     """The nearest float64, within one relative rounding of the coefficient.
 
     Raises:
