@@ -39,6 +39,9 @@ Source: TypeAlias = tuple[tuple[int, Fraction], ...]
 Key: TypeAlias = tuple[int, Source]
 """An input and what it is compared with."""
 
+SetKey: TypeAlias = tuple[int, tuple[int, ...]]
+"""What disjuncts of one input set share: the box and the rows of inputs alone, by identity."""
+
 Span: TypeAlias = tuple[Fraction | float, Fraction | float]
 """The exact ends of a difference; infinite where unknown."""
 
@@ -137,26 +140,51 @@ def with_differences(query: Query, starts: Sequence[int]) -> Query:
     """
     if not query.disjuncts or any(d.box.ball is not None for d in query.disjuncts):
         return query
-    found = [_spans(disjunct) for disjunct in query.disjuncts]
-    chosen = _chosen(found, starts)
+    sets = _input_sets(query)
+    spans = {key: _spans(rows) for key, (_, rows) in sets.items()}
+    chosen = _chosen(list(spans.values()), starts)
     if not chosen:
         return query
-    equal = {j for j, key in chosen.items() if all(spans[key] == (0, 0) for spans in found)}
+    equal = {j for j, key in chosen.items() if all(of[key] == (0, 0) for of in spans.values())}
     change = Change(query.input_size, {j: source for j, (_, source) in chosen.items()}, frozenset(equal))
-    boxes: dict[tuple[int, tuple[Span, ...]], Box] = {}
+    moved = {key: _moved_set(*sets[key], spans[key], chosen, change) for key in sets}
+    rows: dict[int, LinearConstraint] = {}
     disjuncts = []
-    for disjunct, spans in zip(query.disjuncts, found, strict=True):
-        own = {j: _narrowed(spans[key], key, disjunct.box) for j, key in chosen.items()}
-        moved = _moved(disjunct, own, set(chosen.values()), change, boxes)
-        if moved is not None:
-            disjuncts.append(moved)
+    for disjunct in query.disjuncts:
+        found = moved[_set_of(disjunct)]
+        if found is not None:
+            box, own, ends = found
+            for row in disjunct.rows:
+                if id(row) not in rows and not _of_inputs(row):
+                    rows[id(row)] = _substituted(row, change)
+            kept = [rows[id(row)] for row in disjunct.rows if not _of_inputs(row)]
+            disjuncts.append(Disjunct(box, (*kept, *own), Origin(disjunct, change, ends)))
     return replace(query, disjuncts=tuple(disjuncts), change=change)
 
 
-def _spans(disjunct: Disjunct) -> dict[Key, Span]:
+def _of_inputs(row: LinearConstraint) -> bool:
+    """Whether a row is about inputs alone, and linear."""
+    return not row.outputs and not row.products
+
+
+def _set_of(disjunct: Disjunct) -> SetKey:
+    return id(disjunct.box), tuple(id(row) for row in disjunct.rows if _of_inputs(row))
+
+
+def _input_sets(query: Query) -> dict[SetKey, tuple[Box, list[LinearConstraint]]]:
+    """The distinct input sets: a box and rows of inputs alone."""
+    found: dict[SetKey, tuple[Box, list[LinearConstraint]]] = {}
+    for disjunct in query.disjuncts:
+        key = _set_of(disjunct)
+        if key not in found:
+            found[key] = disjunct.box, [row for row in disjunct.rows if _of_inputs(row)]
+    return found
+
+
+def _spans(rows: Sequence[LinearConstraint]) -> dict[Key, Span]:
     """What rows of inputs alone say of how far their last input lies from a combination of the others."""
     found: dict[Key, Span] = {}
-    for row in disjunct.rows:
+    for row in rows:
         if (key := _key(row)) is not None:
             last = row.inputs[-1][1]
             low, high = found.get(key, (-inf, inf))
@@ -166,7 +194,7 @@ def _spans(disjunct: Disjunct) -> dict[Key, Span]:
 
 
 def _key(row: LinearConstraint) -> Key | None:
-    if row.outputs or row.products or not 2 <= len(row.inputs) <= MOST_TERMS:
+    if not 2 <= len(row.inputs) <= MOST_TERMS:
         return None
     *others, (j, last) = row.inputs
     return j, tuple((i, -factor / last) for i, factor in others)
@@ -214,27 +242,18 @@ def _times(factor: Fraction, end: float) -> Fraction | float:
     return factor * Fraction(float(end)) if np.isfinite(end) else float(factor) * float(end)
 
 
-def _moved(
-    disjunct: Disjunct,
-    spans: Mapping[int, Span],
-    used: set[Key],
-    change: Change,
-    boxes: dict[tuple[int, tuple[Span, ...]], Box],
-) -> Disjunct | None:
-    """The disjunct in coordinates; None where it holds no input."""
-    if any(low > high for low, high in spans.values()):
+def _moved_set(
+    box: Box, rows: Sequence[LinearConstraint], spans: Mapping[Key, Span], chosen: Mapping[int, Key], change: Change
+) -> tuple[Box, list[LinearConstraint], dict[int, tuple[float, float]]] | None:
+    """An input set in coordinates: its box, rows that this does not imply, and its spans; None where it is empty."""
+    exact = {j: _narrowed(spans[key], key, box) for j, key in chosen.items()}
+    if any(low > high for low, high in exact.values()):
         return None
-    rounded = {j: (_down(low), _up(high)) for j, (low, high) in spans.items()}
-    key = id(disjunct.box), tuple(spans.values())
-    box = boxes.get(key)
-    if box is None:
-        box = boxes[key] = _box(disjunct.box, rounded)
-    rows = [row for row in disjunct.rows if row.strict or _key(row) not in used]  # boxes have no strict sides
-    moved = [_substituted(row, change) for row in rows]
-    of_inputs = [row for row in (*moved, *_sides(disjunct.box, change)) if not row.outputs and not row.products]
-    kept = [row for row in moved if row.outputs or row.products]
-    kept += [row for row in of_inputs if row.inputs and not _implied(row, box)][:MOST_KEPT]
-    return Disjunct(box, tuple(kept), Origin(disjunct, change, rounded))
+    ends = {j: (_down(low), _up(high)) for j, (low, high) in exact.items()}
+    moved, used = _box(box, ends), set(chosen.values())
+    kept = [_substituted(row, change) for row in rows if row.strict or _key(row) not in used]  # boxes are closed
+    of_inputs = [row for row in (*kept, *_sides(box, change)) if row.inputs and not _implied(row, moved)]
+    return moved, of_inputs[:MOST_KEPT], ends
 
 
 def _down(end: Fraction | float) -> float:
