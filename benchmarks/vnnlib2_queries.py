@@ -1,7 +1,7 @@
-"""Queries that only VNN-LIB 2.0 can ask, made here: two inputs of one network, quadratic distances, Lyapunov functions.
+"""Queries that only VNN-LIB 2.0 can ask: two inputs of one network, quadratic distances, Lyapunov functions.
 
-Every query is planted, so that its answer is known, and half of a kind can be satisfied: a threshold lies beyond a bound
-that holds by construction, or below a value that an input reaches.
+Every query is planted, so that its answer is known, and half of a kind can be satisfied: a threshold lies beyond a
+bound that holds by construction, or below a value that an input reaches.
 
     python benchmarks/vnnlib2_queries.py [--each 20] [--timeout 60]
 """
