@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verifier.arguments import NORM, TIMEOUT
+from verifier.batch.models import is_list, named_models
 from verifier.batch.watchdog import Watchdog
 from verifier.errors import UsageError
 from verifier.verdict import Status, Verdict
@@ -46,7 +47,8 @@ class Job:
     """What was asked for; the fields are those of `verifier verify`.
 
     Attributes:
-        network, prop: the files; without a property the query is that of `around`.
+        network, prop: the files; without a property the query is that of `around`. For several networks, or one by its
+            declared name, a list of models (`batch.models`).
         method: by name.
         timeout: seconds from the start of reading.
         device, seed, witness_tolerance, memory, threads, solver, tighten, tighten_share,
@@ -54,7 +56,6 @@ class Job:
         around: where to look, instead of or within the property's input set.
         allow_empty: whether bounds that leave no input are answered `unsat` rather than refused.
         outputs, batch_index: see `verifier.load_network`.
-        networks: the models of several declared networks, or of one, by name; `network` is then one of them.
     """
 
     network: Path
@@ -74,7 +75,6 @@ class Job:
     allow_empty: bool = False
     outputs: tuple[str, ...] = ()
     batch_index: int | None = None
-    networks: tuple[tuple[str, Path], ...] = ()
 
     @property
     def asked(self) -> Path:
@@ -88,6 +88,17 @@ class Job:
         if self.around is None:
             raise UsageError("no property", "verify", "give PROPERTY, or a sample: around=SAMPLE with epsilon=RADIUS")
         return self.around.sample
+
+    @property
+    def models(self) -> dict[str, Path]:
+        """The models by the names of the networks in the property; `ONLY` is the name of a single file's.
+
+        Raises:
+            UsageError: a list of them is none.
+        """
+        from verifier.readers.question import ONLY
+
+        return dict(named_models(self.network)) or {ONLY: self.network}
 
     def options(self, seconds: float) -> Options:
         """What is set for the method, `seconds` being left."""
@@ -130,12 +141,13 @@ def question_of(job: Job) -> tuple[Network, Query]:
         VerifierError: the files cannot be used.
     """
     if job.around is None:
-        from verifier.readers.question import ONLY, load_question
+        from verifier.readers.question import load_question
 
-        models = dict(job.networks) or {ONLY: job.network}
-        return load_question(job.asked, models, job.allow_empty, job.outputs, job.batch_index)
+        return load_question(job.asked, job.models, job.allow_empty, job.outputs, job.batch_index)
     from verifier.readers.onnx import load_network
 
+    if is_list(job.network):
+        raise UsageError("a sample to look around has one network", str(job.network), "give one model")
     network = load_network(job.network, outputs=job.outputs, batch_index=job.batch_index)
     return network, _query_around(job, job.around, network)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from verifier.arguments import TIMEOUT
 from verifier.batch.job import Job, decide
+from verifier.batch.models import listed
 from verifier.batch.watchdog import GRACE, Watchdog
 from verifier.cli.options import named_file, number, option, several, whole, word
 from verifier.cli.output import complain, say
@@ -86,17 +87,13 @@ def verify(query: Query, output: Output) -> int:
 def _job(query: Query, output: Output, seconds: float) -> Job:
     if not query.networks:
         raise UsageError("no model", str(query.query), "give --network NAME=MODEL for every declared network")
-    names = [name for name, _ in query.networks]
-    if len(set(names)) < len(names):
-        raise UsageError("a network is given twice", "--network", "give each once")
     return Job(
-        query.networks[0][1],
+        listed(query.networks),
         query.query,
         output.method,
         seconds,
         threads=output.threads,
         allow_empty=True,
-        networks=tuple(query.networks),
     )
 
 

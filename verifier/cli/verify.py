@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-from ast import literal_eval
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from verifier.arguments import TIMEOUT
 from verifier.batch.job import Job, decide
+from verifier.batch.models import is_list, listed
 from verifier.batch.proving import INTERRUPTED, OUT_OF_TIME, prove
 from verifier.batch.watchdog import Watchdog
 from verifier.cli.around import Neighbourhood, described
@@ -168,7 +168,7 @@ def _job(question: Question, part: Part, effort: Effort, near: Neighbourhood) ->
         raise UsageError("a label and a property", "--label", "give one of them")
     if not math.isfinite(effort.timeout):
         raise UsageError(f"a timeout of {effort.timeout} s", "--timeout", "give a number of seconds")
-    network, prop, networks = _files(question)
+    network, prop = _files(question)
     return Job(
         network,
         prop,
@@ -186,34 +186,20 @@ def _job(question: Question, part: Part, effort: Effort, near: Neighbourhood) ->
         allow_empty=question.allow_empty,
         outputs=part.output,
         batch_index=part.batch_index,
-        networks=networks,
     )
 
 
-def _files(question: Question) -> tuple[Path, Path | None, tuple[tuple[str, Path], ...]]:
-    """The model, or one of them, the property, and the models of named networks.
+def _files(question: Question) -> tuple[Path, Path | None]:
+    """The model, or a list of models, and the property.
 
     Raises:
         UsageError: the options contradict each other.
     """
-    listed = _listed(str(question.network))
-    if question.networks and (question.prop is not None or listed):
+    if not question.networks:
+        return question.network, question.prop
+    if question.prop is not None or is_list(question.network):
         raise UsageError("NET and --network", str(question.network), "leave out NET: --network names the models")
-    networks = tuple(question.networks) or listed
-    if len({name for name, _ in networks}) < len(networks):
-        raise UsageError("a network is given twice", "--network", "give each once")
-    first = networks[0][1] if networks else question.network
-    return first, question.network if question.networks else question.prop, networks
-
-
-def _listed(text: str) -> tuple[tuple[str, Path], ...]:
-    """The networks of a NET in VNN-COMP's form for several, [('f', 'f.onnx'), ('g', 'g.onnx')]; none of any other."""
-    if not text.startswith("[("):
-        return ()
-    try:
-        return tuple((str(name), Path(path)) for name, path in literal_eval(text))
-    except (ValueError, SyntaxError, TypeError):
-        raise UsageError(f"{text} is no list of networks", "NET", "write [('NAME', 'FILE'), ...]") from None
+    return listed(question.networks), question.network
 
 
 @dataclass(frozen=True)
@@ -244,8 +230,8 @@ class Report:
         Raises:
             UsageError: one of the files cannot be written, or is also another of the files.
         """
-        taken = {self.job.network.resolve(): "NET", self.job.asked.resolve(): "PROPERTY"}
-        taken |= {model.resolve(): "NET" for _, model in self.job.networks}
+        taken = {model.resolve(): "NET" for model in self.job.models.values()}
+        taken[self.job.asked.resolve()] = "PROPERTY"
         if self.job.around is not None:
             taken[self.job.around.sample.resolve()] = "--around"
         for path, name in ((self.result, "--result"), (self.json, "--json"), (self.proof, "--proof")):
@@ -330,7 +316,6 @@ class Report:
             "solver": job.solver,
             "tighten": job.tighten,
             "tighten_share": job.tighten_share,
-            **({"networks": {name: str(model) for name, model in job.networks}} if job.networks else {}),
         } | ({} if job.around is None else {"around": described(job.around)})
 
     def failed(self, error: VerifierError) -> NoReturn:
