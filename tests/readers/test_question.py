@@ -170,3 +170,21 @@ def test_integer_inputs_are_whole_numbers(tmp_path: Path, total: int, status: St
     assert verdict.witness is None or verdict.witness.x.tolist() == [1, 2]
     path = written(tmp_path / "p", names, limits + "(assert (and (> Y[0] 2.5) (< Y[0] 3.5)))")
     assert asked(path, {ONLY: tmp_path / "i.onnx"}).status is Status.UNSAT
+
+
+@pytest.mark.parametrize(("most", "status"), [(0.3, Status.SAT), (-0.01, Status.UNSAT)])
+def test_an_equation_between_inputs_is_met_exactly(tmp_path: Path, most: float, status: Status) -> None:
+    """Y = relu(2 X_0 + X_1 - X_2) with X_0 + X_1 = X_2 + 1/4 is relu(X_0 + 1/4)."""
+    weights = numpy_helper.from_array(np.array([[2.0], [1.0], [-1.0]], np.float32), "w")
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["z"]), helper.make_node("Relu", ["z"], ["y"])]
+    ports = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, s]) for n, s in (("x", SIZE), ("y", 1))]
+    graph = helper.make_graph(nodes, "g", ports[:1], ports[1:], [weights])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), tmp_path / "e.onnx")
+    names = "(declare-network f (declare-input X real [1,3]) (declare-output Y real [1,1]))"
+    limits = box("X", 0.0) + "(assert (== (+ X[0,0] X[0,1]) (+ X[0,2] 0.25)))"
+    path = written(tmp_path / "p", names, limits + f"(assert (<= (- Y[0,0] 0.25) {most}))")
+    verdict = asked(path, {ONLY: tmp_path / "e.onnx"})
+    assert verdict.status is status
+    if verdict.witness is not None:
+        x = verdict.witness.x.astype(np.float64)
+        assert x[0] + x[1] == x[2] + 0.25

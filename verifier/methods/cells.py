@@ -120,8 +120,8 @@ def _cells(box: Box, forms: Network, stepped: np.ndarray, whole: np.ndarray) -> 
         found = spans_of(forms, box, int(j), int(room)) if stepped[j] else _whole_numbers(box, int(j), room)
         if found is None:
             return [box]  # some inputs fixed and others not would make many boxes, none much easier
-        spans[int(j)] = [_whole(span, box, int(j)) for span in found] if whole[j] else found
-        room /= len(found)
+        spans[int(j)] = [_whole(span, box, int(j)) for span in found if _has_whole(span)] if whole[j] else found
+        room /= max(1, len(spans[int(j)]))
     return [_fixed(box, tuple(spans), chosen) for chosen in itertools.product(*spans.values())]
 
 
@@ -129,6 +129,11 @@ def _whole_numbers(box: Box, entry: int, room: float) -> list[Span] | None:
     """The whole numbers between an integer input's bounds, None where there are more than `room`."""
     numbers = np.arange(np.ceil(box.lower[entry]), np.floor(box.upper[entry]) + 1)
     return [(float(n), float(n)) for n in numbers] if 0 < len(numbers) <= room else None
+
+
+def _has_whole(span: Span) -> bool:
+    """Whether a span stands for a whole number: one number does, as the network rounds it; a gap may hold none."""
+    return span[0] == span[1] or math.ceil(span[0]) <= math.floor(span[1])
 
 
 def _whole(span: Span, box: Box, entry: int) -> Span:

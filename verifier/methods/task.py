@@ -41,8 +41,8 @@ class Task:
     Attributes:
         network, options: the question.
         query: the question, its inputs fixed to decimals widened to the nearest floats (`property.nearest`), its boxes
-            cut into the cells of inputs that matter through jumps alone (`methods.cells`); of several networks in
-            coordinates of the differences between their inputs (`property.relations`).
+            cut into the cells of inputs that matter through jumps alone (`methods.cells`); where inputs
+            are related, in coordinates of their differences (`property.relations`).
         deadline: counts from the making of the task.
         margins: for each disjunct the best proven lower bound of its margin, shape (D,).
         cell_margins: where boxes were cut into cells, each disjunct's margin in the middle of its cell as computed,
@@ -66,9 +66,8 @@ class Task:
     def __post_init__(self) -> None:
         self.deadline = Deadline(self.options.timeout)
         self.query = with_nearest(with_whole_ends(self.query, self.network.inputs), self.network.inputs)
-        if self.network.parts:
-            starts = np.cumsum([0, *(part.input_size for part in self.network.parts[:-1])])
-            self.query = with_differences(self.query, starts.tolist())
+        starts = np.cumsum([0, *(part.input_size for part in self.network.parts[:-1])])
+        self.query = with_differences(self.query, starts.tolist())
         self._jumps = has_jumps(self.network)
         self.cell_margins: np.ndarray | None = None
         if self._jumps:

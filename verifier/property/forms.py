@@ -54,17 +54,20 @@ def with_forms(network: Network, patterns: Patterns, change: Change | None = Non
 
 
 def _changed(network: Network, change: Change) -> Network:
-    """The network of coordinates: every part takes its inputs from them itself, so that what parts share is seen."""
+    """The network of coordinates; if they can, nodes take their inputs from them, so that what parts share is seen."""
+    first, *others = network.nodes
+    if not all(isinstance(node, Affine) for node in others if 0 in node.operands):
+        inputs = Affine((0,), (Sparse(change.matrix),), np.zeros(change.size))
+        shifted = (replace(n, operands=tuple(k + 1 for k in n.operands)) for n in others)  # type: ignore[arg-type]
+        return replace(network, nodes=(first, inputs, *shifted))
 
     def moved(node: Node) -> Node:
-        if 0 not in node.operands:
+        if not isinstance(node, Affine) or 0 not in node.operands:
             return node
-        if not isinstance(node, Affine):
-            raise ValueError("the inputs of networks side by side go through affine nodes")
         pairs = zip(node.operands, node.maps, strict=True)
         return replace(node, maps=tuple(_after(m, change) if i == 0 else m for i, m in pairs))
 
-    return replace(network, nodes=(network.nodes[0], *(moved(node) for node in network.nodes[1:])))
+    return replace(network, nodes=(first, *(moved(node) for node in others)))
 
 
 def _after(linear_map: LinearMap, change: Change) -> LinearMap:

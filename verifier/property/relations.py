@@ -1,11 +1,11 @@
 """Inputs that a query relates to one another, seen in coordinates of their differences.
 
-A query about two networks relates their inputs: x' = x, |x' - x| <= e, x' >= x. In a box of both, bounds know nothing
-of that. So an input x_j of which a row says how far it lies from a combination of inputs before it,
-l <= x_j - sum_i a_i x_i <= u, gives its place to that difference: x = T z with T unit lower triangular, z_j in [l, u].
-Boxes of z hold all inputs that boxes and rows of x allow, so what is proved of them is proved; bounds, searches,
-programs and attacks work on z and know of nothing else. A witness is judged as inputs x, by the rows as they were
-written.
+A query about two networks relates their inputs: x' = x, |x' - x| <= e, x' >= x; one about a single network may have an
+equation between its own. In a box of all of them, bounds know nothing of that. So an input x_j of which a row says how
+far it lies from a combination of inputs before it, l <= x_j - sum_i a_i x_i <= u, gives its place to that difference:
+x = T z with T unit lower triangular, z_j in [l, u]. Boxes of z hold all inputs that boxes and rows of x allow, so what
+is proved of them is proved; bounds, searches, programs and attacks work on z and know of nothing else. A witness is
+judged as inputs x, by the rows as they were written.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from verifier.property.substitution import Expression, substituted
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+
+MOST_DISJUNCTS = 10_000
+"""Disjuncts of a query up to which relations are looked for."""
 
 MOST_TERMS = 16
 """Inputs that a difference may be taken from."""
@@ -138,7 +141,7 @@ def with_differences(query: Query, starts: Sequence[int]) -> Query:
     Args:
         starts: where the inputs of each network begin: inputs of different ones are compared, and whatever is equal.
     """
-    if not query.disjuncts or any(d.box.ball is not None for d in query.disjuncts):
+    if not 0 < len(query.disjuncts) <= MOST_DISJUNCTS or any(d.box.ball is not None for d in query.disjuncts):
         return query
     sets = _input_sets(query)
     spans = {key: _spans(rows) for key, (_, rows) in sets.items()}
