@@ -7,6 +7,7 @@ in PERFORMANCE.md.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -159,6 +160,8 @@ def few_deep_inputs(task: Task) -> Iterator[Stage]:
     yield short_attack
     yield stages.torch_kernels
     yield _cutting(cutting, DEEP_SEARCH * task.deadline.remaining)
+    if not cutting.stalled:
+        yield _cutting(cutting, math.inf)  # boxes take seconds: those under way would be bounded again after every turn
     yield from turns(task, cutting)
 
 
