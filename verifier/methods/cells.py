@@ -41,7 +41,10 @@ BATCH = 64
 """Cells whose middles are evaluated together, between two looks at the clock."""
 
 REPLAYS = 32
-"""Cells that are replayed at most."""
+"""Cells that are replayed at most because they seem to be violations."""
+
+VALUES_SHARE, REPLAY_SHARE = 0.1, 0.25
+"""Parts of the time left: to compute the cells' margins, and to replay those whose margins were not."""
 
 Span = tuple[float, float]
 
@@ -67,14 +70,14 @@ def with_cells(query: Query, network: Network, deadline: Deadline) -> tuple[Quer
     if all(found == [box] for found, box in zip(cells.values(), boxes.values(), strict=True)):
         return query, None
     split = [(disjunct, cell, d) for d, disjunct in enumerate(query.disjuncts) for cell in cells[id(disjunct.box)]]
-    values = _values(forms, query, split, deadline)
+    values = _values(forms, query, split, deadline.within(VALUES_SHARE * deadline.remaining))
     order = np.argsort(values, kind="stable")
     cut = replace(query, disjuncts=tuple(replace(split[k][0], box=split[k][1]) for k in order))
     return cut, values[order]
 
 
 def centres(task: Task) -> None:
-    """Replays the middles of the cells that come nearest to a violation, as computed, or are one.
+    """Replays the middles of the cells that come nearest to a violation, as computed, then those not computed.
 
     Where integers may wrap around, which is not computed, being nearest is all that counts.
     """
@@ -83,9 +86,11 @@ def centres(task: Task) -> None:
         return
     task.explain(f"inputs that matter through jumps alone take {len(margins)} cells, the nearest to a violation first")
     promising = len(margins) if has_types(task.forms) else int((margins <= PROMISING).sum())
-    for d in range(min(promising, REPLAYS)):
+    deadline = task.deadline.within(REPLAY_SHARE * task.deadline.remaining)
+    unknown = np.flatnonzero(np.isinf(margins))
+    for d in (*range(min(promising, REPLAYS)), *unknown):
         box = task.query.disjuncts[d].box
-        if box.has_float32_point and task.accepts(d, box.middle):
+        if deadline.expired or (box.has_float32_point and task.accepts(int(d), box.middle)):
             return
 
 
