@@ -24,6 +24,7 @@ from verifier.network.whole import with_room_for_rounding
 from verifier.property.query import Box, Query
 from verifier.readers.onnx import load_network
 from verifier.readers.vnnlib import load_property
+from verifier.verdict import Status
 
 NODE = helper.make_node
 SIDE = 4
@@ -214,3 +215,29 @@ def test_what_rounding_carries_across_a_jump_is_told(tmp_path):
     network = load_network(tmp_path / "m.onnx")
     query = asked(tmp_path, network, [3.0], [3.0], "(>= Y_0 0.5)")
     assert "across a jump" in decide(network, query, METHODS["interval"], Options(timeout=20)).detail
+
+
+@pytest.mark.parametrize(
+    ("kind", "bounds", "row", "status"),
+    [
+        ("INT64", "(>= X[0] -3.5) (< X[0] -3.0)", "(<= Y[0] 9.0)", None),
+        ("INT64", "(>= X[0] -4.0) (< X[0] -3.0)", "(>= Y[0] -3.0)", Status.UNSAT),
+        ("INT64", "(>= X[0] -4.0) (< X[0] -3.0)", "(>= Y[0] -4.0)", Status.SAT),
+        ("BOOL", "(> X[0] 0.0)", "(<= Y[0] 0.5)", Status.UNSAT),
+        ("BOOL", "(> X[0] 1.0)", "(<= Y[0] 9.0)", Status.UNSAT),
+        ("BOOL", "(>= X[0] 2.0)", "(<= Y[0] 9.0)", Status.UNSAT),
+        ("BOOL", "(>= X[0] 1.0)", "(<= Y[0] 9.0)", Status.SAT),
+        ("INT8", "(> X[0] 126.0)", "(<= (+ Y[0] X[0]) 253.0)", Status.UNSAT),
+        ("INT8", "(>= X[0] 126.0)", "(<= (+ Y[0] X[0]) 252.0)", Status.SAT),
+    ],
+)
+def test_a_whole_number_that_a_strict_bound_leaves_out_is_no_witness(tmp_path, kind, bounds, row, status):
+    nodes = [NODE("Cast", ["p"], ["y"], to=TensorProto.FLOAT)]
+    model = model_of(nodes, {"p": (1,)}, ["y"], {}, 16)
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.DataType.Value(kind)
+    onnx.save(model, tmp_path / "m.onnx")
+    network = load_network(tmp_path / "m.onnx")
+    text = "(declare-network f (declare-input X real [1]) (declare-output Y real [1]))\n(assert (and {} {}))\n"
+    (tmp_path / "p.vnnlib").write_text(f"(vnnlib-version <2.0>)\n{text.format(bounds, row)}")
+    verdict = decide(network, load_property(tmp_path / "p.vnnlib", network), METHODS["auto"], Options(timeout=3))
+    assert verdict.status is status or (status is None and verdict.witness is None)

@@ -9,6 +9,7 @@ import pytest
 from onnx import TensorProto, helper
 
 import verifier
+from verifier.methods.task import Task
 from verifier.readers.question import ONLY, load_question
 from verifier.verdict import Status, Verdict
 
@@ -53,3 +54,23 @@ def test_what_is_not_excluded_is_said(tmp_path: Path, model: Path) -> None:
     verdict = asked(tmp_path, model, "(assert (> (- Y[0] X[0]) 0.5))(assert (>= X[0] 0.0))")
     assert verdict.status is not Status.SAT
     assert verdict.status is Status.UNSAT or "give them bounds" in verdict.detail
+
+
+def test_coordinates_are_not_changed_again(tmp_path: Path, model: Path) -> None:
+    """The core of a query about related inputs is in coordinates, whose rows relate them as well."""
+    path = tmp_path / "related.vnnlib"
+    text = """(vnnlib-version <2.0>)
+(declare-network f (declare-input X float32 [2]) (declare-output Y float32 [2]))
+(declare-network g (equal-to f) (declare-input U float32 [2]) (declare-output V float32 [2]))
+(assert (and (>= X[0] 0.0) (<= X[0] 1.0) (<= X[1] 1.0)))
+(assert (and (>= U[0] 0.5) (<= U[0] 0.5) (>= U[1] 0.0) (<= U[1] 1.0)))
+(assert (and (<= (- U[0] X[0]) 0.2) (>= (- U[0] X[0]) -0.2)))
+(assert (and (>= V[0] 0.4) (>= Y[1] 0.1)))
+"""
+    path.write_text(text)
+    network, query = load_question(path, {"f": model})
+    task = Task(network, query)
+    assert task.query.change is not None
+    assert Task(network, task.query).query.change is task.query.change
+    verdict = verifier.verify(network, query, options=verifier.Options(timeout=5.0))
+    assert verdict.status is not Status.UNSAT

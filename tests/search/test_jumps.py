@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
 from scipy.optimize import linprog
 
+from tests.bounds.test_where_violated import asked
 from tests.search.test_neurons import query_of, search
 from verifier.bounds.enclosure import Interval
 from verifier.bounds.layout import layout
 from verifier.bounds.linear import linear_bounds
+from verifier.bounds.optimise import AscentOptions
 from verifier.deadline import Deadline
 from verifier.network.functions import Floor, Near, Round, ScalarFunction, Step, Truncation
 from verifier.network.graph import Affine, Elementwise, Input, Network
@@ -19,7 +22,9 @@ from verifier.network.linear_maps import Dense, Identity
 from verifier.programs.margins import exact_margin
 from verifier.property.forms import with_forms
 from verifier.property.query import Box
+from verifier.search.bounding import Bounder
 from verifier.search.jumps import Jumps
+from verifier.search.neurons import roots
 
 
 def stepped(rng: np.random.Generator, at_zero: bool, inputs: int = 4, steps: int = 5) -> Network:
@@ -123,6 +128,19 @@ def test_an_end_that_a_search_may_rest_on_comes_from_a_cut() -> None:
     assert roomy[1].ravel().tolist() == [np.nextafter(2, 3), np.nextafter(3, 4), 2.75]
     assert jumps.nearest(lower, upper)[0, 0] == 1.0
     assert np.isnan(jumps.nearest(lower, upper)[1:]).all()
+
+
+def test_an_end_on_a_jump_that_is_a_disjuncts_own_comes_from_no_cut() -> None:
+    nodes = (Input(2), Affine((0,), (Dense(np.array([[1.0, -1.0]])),), np.zeros(1)), Elementwise((1,), Step(False), 1))
+    network, box = Network(nodes), Box.exact(-np.ones(2), np.ones(2))
+    conjunctions = [(np.zeros(1, np.int64), np.array([0.5]))] * 2
+    question = asked(network, box, conjunctions)
+    own = [*question.intervals[:1], Interval(np.zeros((1, 1)), np.ones((1, 1))), *question.intervals[2:]]
+    bounder = Bounder(replace(question, own={1: own}), AscentOptions(steps=1), 1)
+    domains = roots(bounder, np.arange(2))
+    assert domains.lower.ravel().tolist() == [question.intervals[1].lower[0, 0], np.nextafter(0.0, -1.0)]
+    assert bounder.intervals(domains)[2].lower.ravel().tolist() == [0.0, 0.0]
+    assert bounder.intervals(domains)[2].upper.ravel().tolist() == [1.0, 1.0]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -131,9 +131,16 @@ def _cells(box: Box, forms: Network, stepped: np.ndarray, whole: np.ndarray) -> 
 
 
 def _whole_numbers(box: Box, entry: int, room: float) -> list[Span] | None:
-    """The whole numbers between an integer input's bounds, None where there are more than `room`."""
+    """The whole numbers between an integer input's bounds, None where there are none, or more than `room`.
+
+    A number that is a float32, but not within the float32 ends, is excluded by a strict bound.
+    """
     numbers = np.arange(np.ceil(box.lower[entry]), np.floor(box.upper[entry]) + 1)
-    return [(float(n), float(n)) for n in numbers] if 0 < len(numbers) <= room else None
+    if not 0 < len(numbers) <= room:
+        return None
+    outside = (numbers < box.inner_lower[entry]) | (numbers > box.inner_upper[entry])
+    allowed = numbers[~(outside & (numbers.astype(np.float32) == numbers))]
+    return [(float(n), float(n)) for n in allowed]
 
 
 def _has_whole(span: Span) -> bool:
@@ -153,8 +160,8 @@ def _fixed(box: Box, inputs: tuple[int, ...], spans: tuple[Span, ...]) -> Box:
     lower, upper, inner = box.lower.copy(), box.upper.copy(), (box.inner_lower.copy(), box.inner_upper.copy())
     for j, (low, high) in zip(inputs, spans, strict=True):
         lower[j], upper[j] = low, high
-        empty = low < high  # beside floats: there is no witness
-        inner[0][j], inner[1][j] = (np.inf, -np.inf) if empty else (low, low)
+        float32 = low == high and np.float32(low) == low  # beside floats there is no witness
+        inner[0][j], inner[1][j] = (low, low) if float32 else (np.inf, -np.inf)
     return replace(box, lower=lower, upper=upper, inner_lower=inner[0], inner_upper=inner[1])
 
 

@@ -65,9 +65,10 @@ class Task:
 
     def __post_init__(self) -> None:
         self.deadline = Deadline(self.options.timeout)
-        self.query = with_nearest(with_whole_ends(self.query, self.network.inputs), self.network.inputs)
-        starts = np.cumsum([0, *(part.input_size for part in self.network.parts[:-1])])
-        self.query = with_differences(self.query, starts.tolist())
+        if self.query.change is None:  # what is about coordinates already is no longer about inputs
+            self.query = with_nearest(with_whole_ends(self.query, self.network.inputs), self.network.inputs)
+            starts = np.cumsum([0, *(part.input_size for part in self.network.parts[:-1])])
+            self.query = with_differences(self.query, starts.tolist())
         self._jumps = has_jumps(self.network)
         self.cell_margins: np.ndarray | None = None
         if self._jumps:

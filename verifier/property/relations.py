@@ -120,7 +120,7 @@ class Origin:
     spans: Mapping[int, tuple[float, float]] = field(repr=False)
 
     def inputs(self, z: np.ndarray, grid: Grid) -> np.ndarray:
-        """The inputs at z, numbers of the grid, each difference within its span where such a number lies there."""
+        """The inputs at z, numbers of the grid in the box, each difference within its span where such a number is."""
         box = self.disjunct.box
         x = np.clip(grid.nearest(z), box.inner_lower, box.inner_upper).astype(np.float64)
         spans = np.array([self.spans.get(j, (-inf, inf)) for j in range(len(x))])
@@ -131,7 +131,7 @@ class Origin:
             nearest = grid.nearest(wanted).astype(np.float64)
             below, above = grid.at_most(float32_at_most(high)), grid.at_least(float32_at_least(low))
             inside = np.where(nearest > high, below, np.where(nearest < low, above, nearest))
-            x[level] = inside[level]
+            x[level] = np.clip(inside, box.inner_lower, box.inner_upper)[level]
         return x
 
 

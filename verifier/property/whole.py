@@ -73,6 +73,8 @@ def _of_truths(box: Box, truths: np.ndarray) -> Box:
 
 def _with_whole_ends(box: Box, integral: np.ndarray) -> Box:
     low, high = np.ceil(box.lower), np.floor(box.upper)
+    low = np.where(_excluded(low, box), low + 1, low)
+    high = np.where(_excluded(high, box), high - 1, high)
     inner_low, inner_high = np.ceil(box.inner_lower), np.floor(box.inner_upper)
     moved = integral & (low <= high)
     same = (low == box.lower) & (high == box.upper) & (inner_low == box.inner_lower) & (inner_high == box.inner_upper)
@@ -85,3 +87,9 @@ def _with_whole_ends(box: Box, integral: np.ndarray) -> Box:
         inner_lower=np.where(moved, inner_low, box.inner_lower).astype(box.inner_lower.dtype),
         inner_upper=np.where(moved, inner_high, box.inner_upper).astype(box.inner_upper.dtype),
     )
+
+
+def _excluded(numbers: np.ndarray, box: Box) -> np.ndarray:
+    """Which numbers at a box's ends a strict bound leaves out: float32 numbers that are not within its float32 ends."""
+    outside = (numbers < box.inner_lower) | (numbers > box.inner_upper)
+    return outside & (numbers.astype(np.float32) == numbers)

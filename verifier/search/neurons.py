@@ -8,11 +8,13 @@ multiplier; what cuts imply for other entries is found every few cuts (`search.t
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from verifier.arrays import to_numpy
+from verifier.bounds.enclosure import Interval
 from verifier.bounds.lagrangian import first_choice
 from verifier.bounds.optimise import AscentOptions
 from verifier.deadline import Deadline
@@ -210,11 +212,8 @@ class NeuronSearch:
 
     def _as_asked(self, roots_: Domains) -> Domains:
         """Roots with the intervals that all disjuncts have."""
-        question, ends = self.question, (roots_.lower.copy(), roots_.upper.copy())
-        for k, slot in question.shape.operands.items():
-            for end, whole in zip(ends, (question.intervals[k].lower, question.intervals[k].upper), strict=True):
-                end[:, slot.part] = to_numpy(whole)[:, slot.columns]
-        return replace(roots_, lower=ends[0], upper=ends[1])
+        lower, upper = _ends(self.question, [self.question.intervals] * len(roots_))
+        return replace(roots_, lower=lower, upper=upper)
 
     def _within_own(self, domains: Domains, crew: Crew) -> Domains:
         """Domains within the intervals that their disjuncts alone have; those that stay open."""
@@ -304,19 +303,18 @@ def roots(bounder: Bounder, disjuncts: np.ndarray) -> Domains:
     """One domain a disjunct: the whole box, CROWN's choice, no bound yet."""
     question, count = bounder.question, len(disjuncts)
     shape = question.shape
-    ends = [np.zeros((count, shape.open_count)) for _ in range(2)]
-    for n, d in enumerate(disjuncts):
-        intervals = question.own.get(int(d), question.intervals)
-        for k, slot in shape.operands.items():
-            for end, interval in zip(ends, (intervals[k].lower, intervals[k].upper), strict=True):
-                end[n, slot.part] = to_numpy(interval)[0, slot.columns]
+    lower, upper = _ends(question, [question.intervals] * count)
+    if question.own:  # an end on a jump would be taken for a cut, which leaves the jump to its other half
+        own = _ends(question, [question.own.get(int(d), question.intervals) for d in disjuncts])
+        roomy = bounder.jumps.clear_of(*own)
+        lower, upper = np.maximum(lower, roomy[0]), np.minimum(upper, roomy[1])
     domains = Domains(
         disjunct=np.asarray(disjuncts, np.int64),
         leaf=np.arange(count),
         age=np.zeros(count, np.int64),
         bound=np.full(count, -np.inf),
-        lower=ends[0],
-        upper=ends[1],
+        lower=lower,
+        upper=upper,
         places=np.zeros((count, shape.place_count), np.float32),
         cuts=np.full((count, 0), -1, np.int32),
         multipliers=np.zeros((count, 0), np.float32),
@@ -325,3 +323,13 @@ def roots(bounder: Bounder, disjuncts: np.ndarray) -> Domains:
     )
     first = first_choice(bounder.lagrangian(domains, bounder.relaxation(domains)))
     return replace(domains, places=to_numpy(first.places), weights=to_numpy(first.weights))
+
+
+def _ends(question: Question, intervals: Sequence[Sequence[Interval]]) -> tuple[np.ndarray, np.ndarray]:
+    """The ends of M domains' intervals at the open operand entries, given those of all nodes, shape (1, size) each."""
+    lower, upper = (np.zeros((len(intervals), question.shape.open_count)) for _ in range(2))
+    for n, own in enumerate(intervals):
+        for k, slot in question.shape.operands.items():
+            lower[n, slot.part] = to_numpy(own[k].lower)[0, slot.columns]
+            upper[n, slot.part] = to_numpy(own[k].upper)[0, slot.columns]
+    return lower, upper

@@ -162,6 +162,7 @@ class _Part:
         arrays = [a.reshape(shape) for a in (lower.outer, -upper.outer, lower.inner, -upper.inner)]
         if ends is not None:
             arrays = _with_ends(arrays, ends)
+            empty |= _crossing(*arrays).any(axis=1)
         contents = np.concatenate([a.view(np.uint8) for a in arrays], axis=1)
         for k, is_empty in enumerate(empty.tolist()):
             content = contents[k].tobytes()
@@ -201,3 +202,10 @@ def _with_ends(arrays: list[np.ndarray], ends: Ends) -> list[np.ndarray]:
         np.where(below, ends.inner_lower, inner_lower).astype(np.float32),
         np.where(above, ends.inner_upper, inner_upper).astype(np.float32),
     ]
+
+
+def _crossing(lower: np.ndarray, upper: np.ndarray, inner_lower: np.ndarray, inner_upper: np.ndarray) -> np.ndarray:
+    """Which intervals hold nothing: their ends cross, or meet at a float32 number that a strict bound leaves out."""
+    with np.errstate(over="ignore"):
+        left_out = (inner_lower > inner_upper) & (lower.astype(np.float32) == lower)
+    return (lower > upper) | ((lower == upper) & left_out)
