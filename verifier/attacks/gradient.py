@@ -17,9 +17,7 @@ PASSED = 0.1
 """Of the width of a jump's slope, how wide it is where the jump has been passed already."""
 
 
-def outputs_and_gradient(
-    network: Network, x: Array, weigh: WeighOutputs, width: float = 1.0
-) -> tuple[Array, Array]:
+def outputs_and_gradient(network: Network, x: Array, weigh: WeighOutputs, width: float = 1.0) -> tuple[Array, Array]:
     """The outputs at `x` and the gradient in x of sum_k weights[n, k] outputs[n, k].
 
     Functions that jump have a gradient that is zero wherever it exists; a slope in its place says where they would

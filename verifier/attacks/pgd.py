@@ -99,8 +99,8 @@ def attack(
     """
     target = best.target
     rows = max(1, options.batch_entries // max(node.size for node in target.forms.nodes))
-    best.survey(disjuncts, rows, deadline)
-    for number in range(options.rounds):
+    best.survey([d for d in disjuncts if d not in best.margins], rows, deadline)
+    for number in range(best.rounds, best.rounds + options.rounds):
         chosen = best.ranked(disjuncts)[: max(1, len(disjuncts) >> number % HALVINGS)]
         starts = min(options.most_starts, max(options.starts, rows // max(1, len(chosen))))
         size = max(1, rows // starts)
@@ -111,9 +111,10 @@ def attack(
             if number:  # most violations are found without
                 descent.wander(options, deadline)
             witness = descent.run(options, _steps(options, number), deadline)
+            best.update(descent)
             if witness is not None:
                 return witness
-            best.update(descent)
+        best.rounds = number + 1
     return None
 
 
@@ -134,11 +135,20 @@ def _batches(query: Query, disjuncts: Sequence[int], size: int) -> Iterator[list
 
 @dataclass
 class Best:
-    """The lowest margin found of each disjunct, and where; the centre of the box to begin with."""
+    """The lowest margin found of each disjunct, and where; the centre of the box to begin with.
+
+    Attributes:
+        target: what is attacked.
+        margins, points: by disjunct.
+        minimisers: of some disjuncts an input that is worth a start.
+        rounds: how many attacks had so far; they grow.
+    """
 
     target: Target
     margins: dict[int, float] = field(default_factory=dict)
     points: dict[int, np.ndarray] = field(default_factory=dict)
+    minimisers: dict[int, np.ndarray] = field(default_factory=dict)
+    rounds: int = 0
 
     def survey(self, disjuncts: Sequence[int], rows: int, deadline: Deadline) -> None:
         """Takes note of the margins at the centres of the boxes, `rows` boxes at a time."""
@@ -196,6 +206,8 @@ class _Descent:
         self.lowest_at = _starting_points(
             lower, upper, number, np.stack([best.point(int(d)) for d in self.owners]), rng
         )
+        for n in np.flatnonzero(number == starts - 1):
+            self.lowest_at[n] = best.minimisers.get(int(self.owners[n]), self.lowest_at[n])
         if self.ball is not None:
             self.lowest_at = self.ball.retracted(self.lowest_at, lower, upper)
         self.lowest, self.judged = np.full(len(self.owners), math.inf), np.full(len(self.owners), math.inf)
