@@ -2,8 +2,8 @@
 
     python -m benchmarks.planted [--folder FOLDER] [--first 1] [--count 10] [--timeout 150] [--threads 1] [--make]
 
-Each takes about 20 s of one core to train, once, and is the same wherever torch is. Its planted point is seen to be a
-violation in ONNX Runtime, and an attack of 64 restarts with 50 steps does not find one. The folder gets an
+Each takes about half a minute of one core to train, once, and is the same wherever torch is. Its planted point is seen
+to be a violation in ONNX Runtime, and an attack of 250 restarts with 100 steps does not find one. The folder gets an
 `index.jsonl` of models, properties and known truths. The exit status is 1 if a verdict is `unsat`.
 """
 

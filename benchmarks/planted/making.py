@@ -43,8 +43,8 @@ class Recipe:
     steps: int = 4
     kept: int = 48
     near: float = 0.15
-    search: tuple[int, int] = 64, 50
-    every: int = 50
+    search: tuple[int, int] = 250, 100
+    every: int = 100
 
 
 def network() -> nn.Sequential:
@@ -144,9 +144,11 @@ def hidden(made: Planted, restarts: int, steps: int) -> bool:
 
 
 def anywhere(made: Planted, count: int) -> torch.Tensor:
-    """Random points of the box, shape (count, 128)."""
+    """Random points of the box, every other one a corner, shape (count, 128)."""
     low, high = made.box
-    return low + torch.rand(count, 128) * (high - low)
+    share = torch.rand(count, 128)
+    share[::2] = share[::2].round()
+    return low + share * (high - low)
 
 
 def descended(made: Planted, x: torch.Tensor, steps: int, first: float) -> torch.Tensor:

@@ -4,16 +4,19 @@ A disjunct is violated where all its rows' excesses (form - threshold) are at mo
 Every start moves by signed steps in proportion to the box's widths, which a cosine schedule shrinks. In a ball it moves
 along the steepest way that box and ball allow (for norm 2 the gradient's, for norm 1 that of its largest entries) and
 is held in both. Points that seem to violate are given to the judge, which replays them; the descent goes on where the
-judge says no, so that a start that only touches the boundary gets a strict witness.
+judge says no, so that a start that only touches the boundary gets a strict witness; float32 numbers beside it are
+judged as well.
 
-What makes starts differ, each found to matter: half begin around the best point known of their disjunct; an eighth,
+What makes starts differ, each found to matter: half begin around the best point known of their disjunct, every other
+of these with short steps; half keep some of the directions so far; one begins where a relaxation is least; an eighth,
 but at least one, first follows a random mixture of the forms, which leads off plateaus that all random points share
 (Tashiro et al., arXiv 2003.06878); every other one minds the worst row alone. Rounds go by successive halving: all
-disjuncts, then the more promising half with twice the starts, and so on, then all again.
+disjuncts, then the more promising half with twice the starts, and so on, then all again with more steps.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -38,6 +41,8 @@ GROWTH = 1.5
 """By how much the steps of a round grow whenever all disjuncts had their turn."""
 MOMENTUM = 0.75
 """Part of the directions so far that a step keeps (Dong et al., arXiv 1710.06081)."""
+BESIDE = 6
+"""Inputs beside one that is refused which are judged as well."""
 STAYING = 2
 """One of so many starts around the best point begins with steps no longer than it is away from there."""
 LEAST_STEP = 0.1
@@ -197,6 +202,7 @@ class _Descent:
     def __init__(
         self, target: Target, disjuncts: Sequence[int], starts: int, best: Best, rng: np.random.Generator
     ) -> None:
+        self.rng, self.beside_left = rng, 4 * BESIDE
         self.target, self.owners = target, np.repeat(np.asarray(disjuncts), starts)
         convert = convert_like(target.example)
         boxes = [target.query.disjuncts[d].box for d in self.owners]
@@ -249,14 +255,27 @@ class _Descent:
             share = 0.5 * (1 + math.cos(math.pi * step / (steps + 1)))
             width = NARROWEST + (1 - NARROWEST) * share
             forms, gradient = outputs_and_gradient(self.target.forms, self.x, self._weights, width)
-            for n, point in self._promising(forms):
-                witness = self.target.judge(int(self.owners[n]), point)
-                if witness is not None:
-                    return witness
+            for n, promising in self._promising(forms):
+                for point in itertools.chain((promising,), self._beside(n, promising, gradient)):
+                    witness = self.target.judge(int(self.owners[n]), point)
+                    if witness is not None:
+                        return witness
             if deadline.expired:
                 return None
             self._move(self._kept(gradient), options.first_step * share * self.reach)
         return None
+
+    def _beside(self, n: int, point: np.ndarray, gradient: Array) -> Iterator[np.ndarray]:
+        """Inputs a few float32 numbers away from one that rounding may have kept from being a violation.
+
+        Some against the gradient, some anywhere, as the runtime's rounding has no direction; a few in each descent.
+        """
+        against = -np.sign(np.nan_to_num(to_numpy(gradient)[n]))
+        spacing = np.spacing(np.abs(point).astype(np.float32)).astype(np.float64)
+        for k in range(min(BESIDE, self.beside_left)):
+            self.beside_left -= 1
+            direction = against * 4.0 ** (k // 2) if k % 2 == 0 else self.rng.integers(-1, 2, size=len(point))
+            yield np.clip(point + direction * spacing, to_numpy(self.lower)[n], to_numpy(self.upper)[n])
 
     def _kept(self, gradient: Array) -> Array:
         """The gradient, of mean magnitude 1, with a part of those before it."""

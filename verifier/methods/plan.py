@@ -112,7 +112,7 @@ cuts gain where few domains are bounded in time is less."""
 NEARER = 50.0
 """Times what an attack lacks that bounds of a large network may lack before it goes on at once."""
 
-PART = 0.3
+PART = 0.5
 """Of the time left, for such attacks."""
 
 FEW_INPUTS = 10
