@@ -68,3 +68,17 @@ def test_readme_names_nothing_that_is_not_there() -> None:
     named = re.findall(r"(?<![\w/.])((?:docs|vnnlib_specs|benchmarks|vnncomp_scripts)/[\w./-]*\w)", README)
     assert named
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_theories_are_shown_by_tests_that_exist() -> None:
+    from verifier.readers.vnnlib import theories
+
+    table = [line.split("|")[1:-1] for line in (ROOT / "docs/vnnlib.md").read_text().splitlines() if line[:2] == "| "]
+    shown = {row[0].strip(): row[3].strip().strip("`") for row in table[1:]}
+    sets = (theories.HIDDEN_NODES, theories.MULTIPLE_INPUTS_OUTPUTS, theories.MULTIPLE_NETWORKS)
+    for names in (*sets, theories.NODE_COMPARISONS, theories.ARITHMETIC):
+        assert set(names) <= set(shown)
+    tests = {path.name: path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
+    for told in shown.values():
+        file, _, name = told.partition(": ")
+        assert f"def {name}(" in tests[file], told

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 from verifier.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from verifier.api import accuracy, compare, load_network, load_property, radius, robustness_query, verify
+    from verifier.api import (
+        accuracy,
+        compare,
+        load_network,
+        load_property,
+        load_query,
+        radius,
+        robustness_query,
+        verify,
+    )
     from verifier.errors import VerifierError
     from verifier.evaluation.evaluate import Accuracy
     from verifier.evaluation.options import AccuracyOptions
@@ -32,6 +41,7 @@ _HOMES = {
     "compare": "verifier.api",
     "load_network": "verifier.api",
     "load_property": "verifier.api",
+    "load_query": "verifier.api",
     "radius": "verifier.api",
     "robustness_query": "verifier.api",
     "verify": "verifier.api",
@@ -60,6 +70,7 @@ __all__ = [
     "compare",
     "load_network",
     "load_property",
+    "load_query",
     "radius",
     "robustness_query",
     "verify",

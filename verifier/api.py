@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from verifier.radii.data import LabelledData
 from verifier.radii.measure import RadiusOptions, measure
 from verifier.radii.question import RadiusQuestion
 from verifier.readers.onnx import load_network as _load_network
+from verifier.readers.question import ONLY, load_question
 from verifier.readers.samples import whole_labels
 from verifier.readers.vnnlib import load_property as _load_property
 from verifier.verdict import Verdict
@@ -73,6 +74,31 @@ def load_property(path: str | Path, network: Network | None = None, allow_empty:
     if network is not None:
         _check_network(network)
     return _load_property(path, network, allow_empty).read_from(Path(path))
+
+
+def load_query(
+    path: str | Path, models: str | Path | Mapping[str, str | Path], allow_empty: bool = False
+) -> tuple[Network, Query]:
+    """Reads a VNN-LIB property with the models that it is about: several networks, and tensors within them.
+
+    The network has all of them side by side, and the tensors that the property names as further outputs.
+
+    >>> network, query = load_query("vnnlib_specs/vnnlib/moons_upper.vnnlib", "vnnlib_specs/onnx/moons.onnx")
+    >>> verify(network, query).status.value
+    'unsat'
+
+    Args:
+        path: the property, of version 1.0 or 2.0.
+        models: by the names of the networks that the property declares, without those that are equal to another; or
+            the only one.
+        allow_empty: as for `load_property`.
+
+    Raises:
+        VerifierError: a file cannot be read, or they do not fit.
+        UsageError: a model is missing, or one too many.
+    """
+    given = models if isinstance(models, Mapping) else {ONLY: models}
+    return load_question(path, given, allow_empty)
 
 
 def robustness_query(

@@ -90,3 +90,13 @@ def run(session: InferenceSession, wanted: Sequence[str], feed: dict[str, np.nda
 def one_line(error: Exception) -> str:
     """The message of an error with its lines joined."""
     return " ".join(str(error).split())
+
+
+def tensor_of(values: np.ndarray, name: str, dtype: str) -> bytes:
+    """A serialised TensorProto of that type, which holds the values as they are; they are numbers of it."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    if dtype != "bfloat16":
+        return bytes(numpy_helper.from_array(values.astype(dtype), name).SerializeToString())
+    flat = [float(value) for value in values.reshape(-1)]
+    return bytes(helper.make_tensor(name, TensorProto.BFLOAT16, values.shape, flat).SerializeToString())

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from verifier.batch.contents import network_hash
 from verifier.batch.instances import read_instances
+from verifier.batch.models import named_models
 from verifier.batch.plan import DEFAULT_TIMEOUT, Settings, fingerprint, planned
 from verifier.errors import UsageError
 
@@ -221,3 +222,22 @@ def test_a_fingerprint_tells_what_is_asked_not_in_which_order(tmp_path: Path) ->
     before = of(Settings(), read_instances(folder))
     (folder / "n.onnx").write_bytes(b"other")
     assert of(Settings(), read_instances(folder)) != before
+
+
+def test_several_networks_are_a_list(tmp_path):  # type: ignore[no-untyped-def]
+    for name in ("f.onnx", "g.onnx", "p.vnnlib"):
+        (tmp_path / name).write_text("x")
+    for text in (
+        "[('f', 'f.onnx'), ('g', 'g.onnx')],p.vnnlib,60\n",
+        "\"[('f','f.onnx'),('g','g.onnx')]\",p.vnnlib,60\n",
+    ):
+        (tmp_path / "instances.csv").write_text(text)
+        (instance,) = read_instances(tmp_path / "instances.csv")
+        assert named_models(instance.network) == (("f", tmp_path / "f.onnx"), ("g", tmp_path / "g.onnx"))
+        assert (instance.timeout, instance.name) == (60.0, f"{tmp_path.name}/g/p")
+        first = network_hash(instance.network)
+    (tmp_path / "g.onnx").write_text("y")
+    assert network_hash(instance.network) != first
+    (tmp_path / "g.onnx").unlink()
+    with pytest.raises(UsageError, match=r"g\.onnx does not exist"):
+        read_instances(tmp_path / "instances.csv")

@@ -10,16 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verifier.errors import PropertyError
-from verifier.property.query import (
-    Box,
-    Disjunct,
-    LinearConstraint,
-    Patterns,
-    Query,
-    float32_at_least,
-    float32_at_most,
-    float_at_least,
-)
+from verifier.property.query import Box, Disjunct, LinearConstraint, Patterns, Query
+from verifier.property.rounding import float32_at_least, float32_at_most, float_at_least
 
 floats = st.floats(-1e300, 1e300)
 fractions = st.builds(

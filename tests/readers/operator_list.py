@@ -10,9 +10,9 @@ from pathlib import Path
 
 import onnx
 
-from verifier.readers.onnx import lowerings  # noqa: F401 - registers the lowerings
 from verifier.readers.onnx.control import HOLDERS
 from verifier.readers.onnx.folding import RANDOM
+from verifier.readers.onnx.operators import defined_operators
 from verifier.readers.onnx.registry import supported_operators
 from verifier.readers.onnx.standard import CLASSICAL, RUNTIME
 
@@ -28,7 +28,7 @@ def listing() -> str:
     read = set(supported_operators()) | HOLDERS
     standard = {s.name for s in onnx.defs.get_all_schemas() if s.domain == ""}
     left = standard - read
-    defined = {op for op in left if _has_definition(op)} - RANDOM
+    defined = defined_operators(read)
     random = left & RANDOM
     sequences = {op for op in left if op.startswith(SEQUENCES)}
     text = {op for op in left if op.startswith(TEXT)}
@@ -36,7 +36,7 @@ def listing() -> str:
     return "\n\n".join(
         [
             _part(f"Read ({len(read)})", read),
-            _part(f"Read by the standard's own definition ({len(defined - sequences)})", defined - sequences),
+            _part(f"Read by the standard's own definition ({len(defined)})", defined),
             _part("Read, of scikit-learn's converters (domain ai.onnx.ml)", set(supported_operators(CLASSICAL))),
             _part("Read, of ONNX Runtime's quantiser (domain com.microsoft)", set(supported_operators(RUNTIME))),
             _part("Not read: random", random),
@@ -45,11 +45,6 @@ def listing() -> str:
             _part("Not read: others", rest),
         ]
     )
-
-
-def _has_definition(op: str) -> bool:
-    schema = onnx.defs.get_schema(op)
-    return schema.has_function or schema.has_context_dependent_function
 
 
 def _part(title: str, operators: set[str]) -> str:

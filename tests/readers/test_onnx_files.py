@@ -249,7 +249,8 @@ def test_training_modes(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "pattern"), [(TensorProto.BOOL, "type bool"), (TensorProto.STRING, "type string"), (0, "type undefined")]
+    ("kind", "pattern"),
+    [(TensorProto.COMPLEX64, "type complex64"), (TensorProto.STRING, "type string"), (0, "type undefined")],
 )
 def test_inputs_of_other_types(tmp_path, kind, pattern):
     model = operator("Identity", (1, 3))

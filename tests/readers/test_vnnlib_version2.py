@@ -112,26 +112,26 @@ def test_element_types_must_be_the_networks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("assertions", "tensors", "says"),
     [
-        ("(assert (<= (* Y[0] Y[1]) 0.0))", TENSORS, "line 4: the product of two variables is not linear"),
         ("(assert (<= Y[7] 0.0))", TENSORS, "line 4: Index out of bounds for variable: Y[7]"),
         ("(assert (<= Z[0] 0.0))", TENSORS, "line 4: Undeclared variable: Z"),
         ("(assert (<= Y[0] 1e-3))", TENSORS, "line 4: Parse error"),
         ("(assert (<= Y[0] 0.0)", TENSORS, "line 4: Parse error"),
-        ("(assert (<= Y[0] 0.0))", TENSORS, "input X[0,0] has no lower bound"),
         (
             "(assert (<= Y[0] 0.0))",
-            "(declare-input X bool [2]) (declare-output Y real [1])",
-            "has element type Bool",
+            "(declare-input X complex64 [2]) (declare-output Y real [1])",
+            "has element type C64",
         ),
         (
+            "(declare-network g (isomorphic-to f) (declare-input U real [7]) (declare-output V real [2]))"
             "(assert (<= Y[0] 0.0))",
-            '(declare-input X real [2]) (declare-hidden Z real [3] "h") (declare-output Y real [1])',
-            "the hidden node Z is not supported",
-        ),
-        (
-            "(declare-network g (declare-input X2 real [1]) (declare-output Y2 real [1]))(assert (<= Y[0] 0.0))",
             TENSORS,
-            "properties of several networks (f, g) are not supported",
+            "g is declared isomorphic to f, which has other inputs",
+        ),
+        (
+            "(declare-network g (isomorphic-to h) (declare-input U real [7]) (declare-output V real [2]))"
+            "(assert (<= Y[0] 0.0))",
+            TENSORS,
+            "g is declared isomorphic to h, which is not declared before it",
         ),
         ("(assert " + "(and " * 200_000 + "(<= Y[0] 0.0)" + ")" * 200_001, TENSORS, "nested deeper than 500 levels"),
         ("(assert (or (<= Y[0] 0.0) (>= Y[0] 1.0)))" * 40, TENSORS, "disjuncts in normal form"),
@@ -149,3 +149,31 @@ def test_other_versions(tmp_path: Path) -> None:
     path.write_text(f"(declare-network f {TENSORS})\n{BOX}")
     with pytest.raises(PropertyError, match="line 1: Parse error"):
         load_property(path)
+
+
+def test_networks_and_hidden_tensors_need_their_models(tmp_path: Path) -> None:
+    other = "(declare-network g (declare-input U real [1]) (declare-output V real [1]))"
+    net = network((Port("a", (2, 3)),), (Port("y", (2,)),))
+    assert "declares 2 networks (f, g)" in fault(tmp_path, other + BOX, TENSORS, net)
+    hidden = TENSORS.replace("(declare-output", '(declare-hidden H real [3] "h") (declare-output')
+    assert "hidden tensor H is not among what was read" in fault(tmp_path, BOX, hidden, net)
+    assert len(load(tmp_path, other + BOX + "(assert (<= V[0] U[0]))").disjuncts) == 1
+
+
+def test_a_missing_bound_is_what_the_type_says(tmp_path: Path) -> None:
+    tensors = (
+        "(declare-input X real [1]) (declare-input B int8 [1]) (declare-input C bool [1]) (declare-output Y real [1])"
+    )
+    box = load(tmp_path, "(assert (>= X[0] 1.0))(assert (<= B[0] 3))(assert (<= Y[0] 0.0))", tensors).disjuncts[0].box
+    assert box.lower.tolist() == [1, -128, 0]
+    assert box.upper.tolist() == [np.inf, 3, 1]
+    assert np.isfinite(box.inner_upper).all()
+
+
+def test_products_are_kept_exactly(tmp_path: Path) -> None:
+    (disjunct,) = load(tmp_path, BOX + "(assert (<= (* (+ X[0,0] Y[1] 1.0) 0.1 (- Y[1])) 2.0))").disjuncts
+    tenth = Fraction(1, 10)
+    assert disjunct.rows == (
+        LinearConstraint((), ((1, -tenth),), Fraction(2), products=(((-2, -2), -tenth), ((-2, 0), -tenth))),
+    )
+    assert load(tmp_path, BOX + "(assert (<= (- (* Y[0] Y[1]) (* Y[1] Y[0])) 2.0))").disjuncts[0].rows == ()

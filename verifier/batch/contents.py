@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+from verifier.batch.models import named_models
 from verifier.readers.contents import PIECE, DamagedError, TooLargeError, contents, pieces
 
 OnPiece = Callable[[], None]
@@ -24,9 +25,14 @@ def _nothing() -> None:
 def network_hash(path: Path, on_piece: OnPiece = _nothing) -> str:
     """The SHA-256 of a model's contents and of the tensors that it keeps in other files, hexadecimal.
 
+    Of a list of models (`batch.models`) that of all of them and their names.
+
     Raises:
         OSError: a file cannot be read.
     """
+    if models := named_models(path):
+        hashes = [f"{name} {network_hash(model, on_piece)}" for name, model in models]
+        return hashlib.sha256("\n".join(hashes).encode(errors="surrogateescape")).hexdigest()
     from verifier.readers.onnx.external import MARK, external_files
     from verifier.readers.onnx.files import LARGEST_MODEL
 

@@ -3,7 +3,8 @@
 A list is an ``instances.csv`` (network, property, timeout; optionally a known verdict in a fourth column, or columns
 named in a first line) or JSON lines (``bench``, ``onnx``, ``vnnlib``, ``timeout``, ``truth``). Names of columns are
 read in any case; others than those known are left aside, unless they hold what reads as a known verdict. Paths are
-relative to the list, and a ``.gz`` may be there or not, in the list as on the disk.
+relative to the list, and a ``.gz`` may be there or not, in the list as on the disk. Where a property is about several
+networks, a list of their names and files stands for the network (`batch.models`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from verifier.batch.models import END, is_list, listed, named_models
 from verifier.errors import UsageError
 
 LIST = "instances.csv"
@@ -46,7 +48,7 @@ class Instance:
 
     Attributes:
         benchmark: the set it belongs to.
-        network, prop: the files.
+        network, prop: the files; the former may be a list of several.
         timeout: seconds, as its list says; None where it says nothing.
         truth: the known verdict, ``sat`` or ``unsat``; "" where none is known.
     """
@@ -171,7 +173,7 @@ def _csv_rows(text: str, source: Path) -> Iterator[tuple[int, Mapping[str, Any]]
     columns = list(COLUMNS)
     try:
         for cells in reader:
-            row = [cell.strip() for cell in cells]
+            row = _with_list([cell.strip() for cell in cells])
             if not any(row) or row[0].startswith("#"):
                 continue
             named = [_column(cell) for cell in row]
@@ -184,6 +186,14 @@ def _csv_rows(text: str, source: Path) -> Iterator[tuple[int, Mapping[str, Any]]
                 yield reader.line_num, dict(zip(columns, row, strict=False))
     except csv.Error as error:
         raise UsageError(f"not CSV ({error})", f"{source}, line {reader.line_num}", "mend the line") from error
+
+
+def _with_list(cells: list[str]) -> list[str]:
+    """The cells, of which a list of models in the first is one, whatever commas are in it."""
+    if cells and is_list(cells[0]):
+        last = next((k for k, cell in enumerate(cells) if cell.endswith(END)), 0)
+        return [",".join(cells[: last + 1]), *cells[last + 1 :]]
+    return cells
 
 
 def _column(name: str) -> str:
@@ -230,7 +240,8 @@ def _instance(row: Mapping[str, Any], benchmark: str, folder: Path, place: str) 
     for column, value in row.items():
         if column not in KNOWN and TELLING_WORDS.search(str(value).lower()):
             raise UsageError(f"the column {column!r} says {value!r}", place, "call it truth if it is the known verdict")
-    network, prop = folder / row["network"], folder / row["property"]
+    models = [(name, folder / path) for name, path in named_models(row["network"])]
+    network, prop = listed(models) if models else folder / row["network"], folder / row["property"]
     told = row.get("truth")
     truth = "" if told is None else str(told).strip().lower()
     if truth not in TRUTHS:
@@ -252,8 +263,9 @@ def _timeout(value: Any, place: str) -> float | None:
 
 
 def _with_existing_files(instance: Instance, place: str) -> Instance:
-    files = _existing(instance.network, place), _existing(instance.prop, place)
-    return replace(instance, network=files[0], prop=files[1])
+    models = [(name, _existing(path, place)) for name, path in named_models(instance.network)]
+    network = listed(models) if models else _existing(instance.network, place)
+    return replace(instance, network=network, prop=_existing(instance.prop, place))
 
 
 def _existing(path: Path, place: str) -> Path:

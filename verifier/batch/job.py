@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verifier.arguments import NORM, TIMEOUT
+from verifier.batch.models import is_list, named_models
 from verifier.batch.watchdog import Watchdog
 from verifier.errors import UsageError
 from verifier.verdict import Status, Verdict
@@ -46,7 +47,8 @@ class Job:
     """What was asked for; the fields are those of `verifier verify`.
 
     Attributes:
-        network, prop: the files; without a property the query is that of `around`.
+        network, prop: the files; without a property the query is that of `around`. For several networks, or one by its
+            declared name, a list of models (`batch.models`).
         method: by name.
         timeout: seconds from the start of reading.
         device, seed, witness_tolerance, memory, threads, solver, tighten, tighten_share,
@@ -87,6 +89,17 @@ class Job:
             raise UsageError("no property", "verify", "give PROPERTY, or a sample: around=SAMPLE with epsilon=RADIUS")
         return self.around.sample
 
+    @property
+    def models(self) -> dict[str, Path]:
+        """The models by the names of the networks in the property; `ONLY` is the name of a single file's.
+
+        Raises:
+            UsageError: a list of them is none.
+        """
+        from verifier.readers.question import ONLY
+
+        return dict(named_models(self.network)) or {ONLY: self.network}
+
     def options(self, seconds: float) -> Options:
         """What is set for the method, `seconds` being left."""
         from verifier.methods import Options
@@ -112,32 +125,39 @@ def decide(
     """
     watchdog.on_timeout(lambda: finish(interrupted(None, job, watchdog.elapsed), None))
     from verifier.methods import Task, method_named, run
-    from verifier.readers.onnx import load_network
 
     method = method_named(job.method)
-    network = load_network(job.network, outputs=job.outputs, batch_index=job.batch_index)
-    query = query_of(job, network)
+    network, query = question_of(job)
     task = Task(network, query, job.options(watchdog.remaining))
     watchdog.on_timeout(lambda: finish(interrupted(task, job, watchdog.elapsed), task))
     watch(task)
     return replace(run(task, method), seconds=watchdog.elapsed), task
 
 
-def query_of(job: Job, network: Network) -> Query:
-    """The property's query, that of robustness around a sample, or the former near the latter.
+def question_of(job: Job) -> tuple[Network, Query]:
+    """The network and the property's query, that of robustness around a sample, or the former near the latter.
 
     Raises:
         VerifierError: the files cannot be used.
     """
-    from verifier.readers.vnnlib import load_property
+    if job.around is None:
+        from verifier.readers.question import load_question
 
-    around = job.around
-    if around is None:
-        return load_property(job.asked, network, job.allow_empty)
+        return load_question(job.asked, job.models, job.allow_empty, job.outputs, job.batch_index)
+    from verifier.readers.onnx import load_network
+
+    if is_list(job.network):
+        raise UsageError("a sample to look around has one network", str(job.network), "give one model")
+    network = load_network(job.network, outputs=job.outputs, batch_index=job.batch_index)
+    return network, _query_around(job, job.around, network)
+
+
+def _query_around(job: Job, around: Around, network: Network) -> Query:
     from verifier.evidence.replay import own_class
     from verifier.property.query import BY_DATA, BY_LABEL, BY_NETWORK
     from verifier.property.robustness import Neighbourhood, near, robustness_query
     from verifier.radii.data import load_one
+    from verifier.readers.vnnlib import load_property
 
     sample, known = load_one(str(around.sample), around.number, network, around.channels)
     neighbourhood = Neighbourhood(sample, around.epsilon, around.norm, around.clip)

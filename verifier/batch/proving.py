@@ -34,7 +34,10 @@ def prove(
         size: megabytes of the file at most.
         progress: is told of the cases so far.
     """
+    if task is not None and task.network.parts:
+        return Made(None, reason="proofs are of one network, and the property is about several")
+    network = next(iter(job.models.values()))
     if job.prop is None or job.around is not None or job.outputs or job.batch_index is not None:
         return Made(None, reason="proofs are of a whole model and a property file")
     limits = Limits(max(0.001, seconds - SPARE), size, job.memory)
-    return made(job.network, job.prop, verdict, task, limits, progress)
+    return made(network, job.prop, verdict, task, limits, progress)

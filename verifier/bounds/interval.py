@@ -71,7 +71,8 @@ def node_interval(network: Network, k: int, intervals: Sequence[Interval]) -> In
         form = network.ranges.get(k)
         return found if form is None else intersected(found, repaired(*form_ends(form, intervals)))
     if isinstance(node, Elementwise):
-        return repaired(*node.function.image(operands[0].lower, operands[0].upper))
+        found = repaired(*node.function.image(operands[0].lower, operands[0].upper))
+        return _within(found, network.limits[k]) if k in network.limits else found
     if isinstance(node, Product):
         (x, y) = operands
         found = repaired(*product_interval(x.lower, x.upper, y.lower, y.upper))

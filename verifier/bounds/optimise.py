@@ -8,6 +8,7 @@ rests on it: its result is a choice, and `proven` bounds with that choice in flo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import reduce
 
@@ -61,6 +62,12 @@ class _Adam:
         scale = (1 - 0.999**self.step) ** 0.5 / (1 - 0.9**self.step)
         return scale * self.first / (xp.sqrt(self.second) + 1e-20)
 
+    def of(self, rows: Array) -> _Adam:
+        """The same for some rows."""
+        part = copy(self)
+        part.first, part.second = self.first[rows], self.second[rows]
+        return part
+
 
 class Ascent:
     """Gradient ascent on the dual function of a batch.
@@ -69,25 +76,45 @@ class Ascent:
         lagrangian: the dual function.
         start: where to begin.
         options: how to move.
+
+    Attributes:
+        best: the choice with the greatest bound so far, of each subproblem.
+        bound: that bound, shape (N,).
+        done: whether there is no step left, or none was needed.
     """
 
     def __init__(self, lagrangian: Lagrangian, start: Choice, options: AscentOptions) -> None:
         self.lagrangian, self.options = lagrangian, options
         self.now = self.best = start
         self._places, self._multipliers = _Adam(start.places), _Adam(start.multipliers)
-        self._rate = 1.0
+        self._rate, self._step = 1.0, 0
         self._units: Array | None = None
+        self.done = False
         self.bound = namespace(start.weights).full_like(start.weights[:, 0], -float("inf"))
 
-    def run(self, enough: float = 0.0) -> None:
-        """Ascends until every bound exceeds `enough` or the steps are used up; `best` and `bound` hold the best."""
+    def run(self, enough: float = 0.0, most: int | None = None) -> None:
+        """Ascends until every bound exceeds `enough` or the steps are used up; `best` and `bound` hold the best.
+
+        With `most`, so many steps of it at once; `done` tells whether there is more.
+        """
         xp = namespace(self.bound)
-        for step in range(self.options.steps + 1):
+        last = self.options.steps + 1 if most is None else self._step + most
+        while self._step < last and not self.done:
             evaluation = self.lagrangian.evaluate(self.now)
             self._remember(evaluation)
-            if step == self.options.steps or bool(xp.all(self.bound > enough)):
-                return
-            self._move(self.lagrangian.gradient(self.now, evaluation), evaluation)
+            self.done = self._step == self.options.steps or bool(xp.all(self.bound > enough))
+            if not self.done:
+                self._move(self.lagrangian.gradient(self.now, evaluation), evaluation)
+                self._step += 1
+
+    def of(self, rows: Array, lagrangian: Lagrangian) -> Ascent:
+        """The same ascent of some of its subproblems, whose dual function it is given."""
+        part = copy(self)
+        part.lagrangian, part.bound = lagrangian, self.bound[rows]
+        part.now, part.best = (Choice(*(a[rows] for a in _arrays(choice))) for choice in (self.now, self.best))
+        part._places, part._multipliers = self._places.of(rows), self._multipliers.of(rows)
+        part._units = None if self._units is None else self._units[rows]
+        return part
 
     def _remember(self, evaluation: Evaluation) -> None:
         xp = namespace(self.bound)

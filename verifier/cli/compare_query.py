@@ -114,10 +114,9 @@ def _require_readable(job: Job) -> None:
     Raises:
         VerifierError: they cannot be used.
     """
-    from verifier.batch.job import query_of
-    from verifier.readers.onnx import load_network
+    from verifier.batch.job import question_of
 
-    query_of(job, load_network(job.network, outputs=job.outputs, batch_index=job.batch_index))
+    question_of(job)
 
 
 def _observe(method: str, seconds: float, outcome: Outcome | None) -> None:

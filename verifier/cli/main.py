@@ -29,6 +29,7 @@ COMMANDS = {
     "zoo": "train the line-up of such networks and compare them",
     "report": "report what came of benchmarks: tables, plots, witnesses",
     "solvers": "list the solvers that are installed",
+    "convert": "say a property in another version of VNN-LIB",
     "info": "show what a network is made of",
     "completion": "print the script that completes commands in a shell",
 }

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import math
 from argparse import ArgumentTypeError
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ class Declared:
         metavar: how help calls the value; by the field's name if empty.
         name: the option's name, such as "--list"; by the field's name if empty.
         required: whether it must be given.
+        many: whether it may be given several times; its value is then a list.
     """
 
     kind: Literal["option", "flag", "word", "words"]
@@ -44,6 +46,7 @@ class Declared:
     metavar: str = ""
     name: str = ""
     required: bool = False
+    many: bool = False
 
 
 def _declare(declared: Declared) -> Any:
@@ -53,6 +56,12 @@ def _declare(declared: Declared) -> Any:
 def option(read: Callable[[str], T], default: T, help: str, metavar: str = "", name: str = "") -> T:
     """An option with a value: `--name VALUE`."""
     declared: T = _declare(Declared("option", help, read, default, metavar, name))
+    return declared
+
+
+def several(read: Callable[[str], T], help: str, metavar: str = "", name: str = "") -> Sequence[T]:
+    """An option with a value that may be given any number of times."""
+    declared: Sequence[T] = _declare(Declared("option", help, read, (), metavar, name, many=True))
     return declared
 
 
@@ -121,6 +130,14 @@ def _within(value: Number, text: str, least: float, most: float) -> Number:
     if most < math.inf and not value <= most:
         raise ArgumentTypeError(f"{text} is not at most {most:g}")
     return value
+
+
+def named_file(text: str) -> tuple[str, Path]:
+    """Reads NAME=FILE."""
+    name, joined, path = text.partition("=")
+    if not (joined and name.strip() and path):
+        raise ArgumentTypeError(f"{text!r} is not NAME=FILE")
+    return name.strip(), Path(path)
 
 
 def listed(text: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from argparse import ArgumentError, ArgumentParser, HelpFormatter
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 from textwrap import wrap
 from typing import Any, NoReturn, get_type_hints
@@ -23,21 +23,26 @@ Command = Callable[..., int]
 EXAMPLES = re.compile(r"\n\s*\n\s*Examples?:")
 
 
-def run_command(name: str, command: Command, words: Sequence[str]) -> int:
+def run_command(name: str, command: Command, words: Sequence[str], program: str = "verifier") -> int:
     """Fills a command's groups from words of the shell and calls it; the exit status.
 
     Raises:
         UsageError: a word or an option is wrong or missing.
     """
-    parser = Parser(name, command)
+    parser = Parser(name, command, program)
     try:
         found = vars(parser.parse_args(_sorted(parser, words)))
     except ArgumentError as error:
         raise UsageError(error.message, error.argument_name or name, f"see {parser.prog} --help") from error
     filled = {
-        key: group(**{item.name: found[item.name] for item in fields(group)}) for key, group in parser.groups.items()
+        key: group(**{item.name: _value(found, item) for item in fields(group)}) for key, group in parser.groups.items()
     }
     return command(**filled)
+
+
+def _value(found: dict[str, Any], item: Field[Any]) -> Any:
+    value = found[item.name]
+    return tuple(value or ()) if item.metadata[DECLARED].many else value
 
 
 def declare(parser: ArgumentParser, command: Command) -> dict[str, Any]:
@@ -80,6 +85,8 @@ def _settings(field: str, declared: Declared) -> dict[str, Any]:
         return settings | {"nargs": "+"}
     if declared.kind == "word":
         return settings if declared.required else settings | {"nargs": "?"}
+    if declared.many:
+        settings |= {"action": "append", "default": None}
     return settings | {"dest": field, "required": declared.required}
 
 
@@ -148,9 +155,9 @@ def _meant(name: str, known: list[str], program: str) -> str:
 class Parser(ArgumentParser):
     """A parser that raises what is wrong, and shows help by `say`."""
 
-    def __init__(self, name: str, command: Command) -> None:
+    def __init__(self, name: str, command: Command, program: str = "verifier") -> None:
         settings: dict[str, Any] = {"add_help": False, "allow_abbrev": False, "exit_on_error": False}
-        super().__init__(f"verifier {name}", description=command.__doc__, formatter_class=Formatter, **settings)
+        super().__init__(f"{program} {name}", description=command.__doc__, formatter_class=Formatter, **settings)
         self.groups = declare(self, command)
 
     def error(self, message: str) -> NoReturn:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from verifier.arguments import TIMEOUT
 from verifier.batch.job import Job, decide
+from verifier.batch.models import is_list, listed
 from verifier.batch.proving import INTERRUPTED, OUT_OF_TIME, prove
 from verifier.batch.watchdog import Watchdog
 from verifier.cli.around import Neighbourhood, described
 from verifier.cli.live import LiveLine
-from verifier.cli.options import flag, number, option, optional_word, whole, word
+from verifier.cli.options import flag, named_file, number, option, optional_word, several, whole, word
 from verifier.cli.output import complain, say
 from verifier.cli.part import Part
 from verifier.cli.statuses import EXIT_INTERRUPTED
@@ -32,7 +34,7 @@ from verifier.proving import PROOF_SIZE
 from verifier.verdict import Status, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from verifier.methods import Task
     from verifier.property.query import Declaration
@@ -47,8 +49,14 @@ SHOWN_ENTRIES = 40
 class Question:
     """The question."""
 
-    network: Path = word(Path, "NET", "ONNX model, .onnx or .onnx.gz.")
+    network: Path = word(Path, "NET", "ONNX model, .onnx or .onnx.gz; left out where --network names the models.")
     prop: Path | None = optional_word(Path, None, "PROPERTY", "VNN-LIB property, .vnnlib or .vnnlib.gz.")
+    networks: Sequence[tuple[str, Path]] = several(
+        named_file,
+        "The model of a network that a VNN-LIB 2.0 property declares, once for each that is not equal to another.",
+        "NAME=NET",
+        "--network",
+    )
     witness_tolerance: float = option(
         number(0), 0.0, "Accept witnesses that miss the property by this much; 0 is exact."
     )
@@ -112,6 +120,8 @@ def verify(question: Question, part: Part, effort: Effort, answer: Answer, near:
 
     verifier verify net.onnx prop.vnnlib --proof proof.npz --proof-size 20
 
+    verifier verify twins.vnnlib --network teacher=teacher.onnx --network student=student.onnx
+
     verifier verify net.onnx --data digits:test --samples 3 --epsilon 8/255
     """
     job = _job(question, part, effort, near)
@@ -158,9 +168,10 @@ def _job(question: Question, part: Part, effort: Effort, near: Neighbourhood) ->
         raise UsageError("a label and a property", "--label", "give one of them")
     if not math.isfinite(effort.timeout):
         raise UsageError(f"a timeout of {effort.timeout} s", "--timeout", "give a number of seconds")
+    network, prop = _files(question)
     return Job(
-        question.network,
-        question.prop,
+        network,
+        prop,
         effort.method,
         effort.timeout,
         effort.device,
@@ -176,6 +187,19 @@ def _job(question: Question, part: Part, effort: Effort, near: Neighbourhood) ->
         outputs=part.output,
         batch_index=part.batch_index,
     )
+
+
+def _files(question: Question) -> tuple[Path, Path | None]:
+    """The model, or a list of models, and the property.
+
+    Raises:
+        UsageError: the options contradict each other.
+    """
+    if not question.networks:
+        return question.network, question.prop
+    if question.prop is not None or is_list(question.network):
+        raise UsageError("NET and --network", str(question.network), "leave out NET: --network names the models")
+    return listed(question.networks), question.network
 
 
 @dataclass(frozen=True)
@@ -206,7 +230,8 @@ class Report:
         Raises:
             UsageError: one of the files cannot be written, or is also another of the files.
         """
-        taken = {self.job.network.resolve(): "NET", self.job.asked.resolve(): "PROPERTY"}
+        taken = {model.resolve(): "NET" for model in self.job.models.values()}
+        taken[self.job.asked.resolve()] = "PROPERTY"
         if self.job.around is not None:
             taken[self.job.around.sample.resolve()] = "--around"
         for path, name in ((self.result, "--result"), (self.json, "--json"), (self.proof, "--proof")):

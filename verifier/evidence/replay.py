@@ -23,7 +23,7 @@ class Replay:
     """Runs a network's own ONNX model and judges candidate witnesses.
 
     Args:
-        network: read from a model (`Network.model` is not empty).
+        network: read from a model, or made of such side by side (`Network.has_model`); each part runs by itself.
         tolerance: how far a witness may lie outside the box and exceed the rows, absolute; 0.0 is exact.
 
     Raises:
@@ -39,6 +39,12 @@ class Replay:
         if any(_is_bfloat16(port) for port in (*self.network.inputs, *self.network.outputs)):
             model = with_float32_ports(model)
         return session_of(model, self.network.name)
+
+    @cached_property
+    def _parts(self) -> tuple[Replay, ...]:
+        """Those of the networks that this one is made of; a network that stands there twice has one."""
+        made = {id(part): Replay(part) for part in self.network.parts}
+        return tuple(made[id(part)] for part in self.network.parts)
 
     @cached_property
     def grid(self) -> Grid:
@@ -69,6 +75,8 @@ class Replay:
                 network's.
         """
         feed, start = {}, 0
+        if self._parts:
+            return self._run_parts(x)
         for port in self.network.inputs:
             part = x[start : start + port.size]
             part = _fed(port, part).reshape(port.shape)
@@ -77,6 +85,11 @@ class Replay:
         ports = self.network.outputs
         values = run(self.session, [_name(port) for port in ports], feed, self.network.name)
         return np.concatenate([self._entries(port, y) for port, y in zip(ports, values, strict=True)])
+
+    def _run_parts(self, x: np.ndarray) -> np.ndarray:
+        ends = np.cumsum([part.network.input_size for part in self._parts])
+        pieces = np.split(x, ends[:-1])
+        return np.concatenate([part.run(piece) for part, piece in zip(self._parts, pieces, strict=True)])
 
     def _entries(self, port: Port, y: object) -> np.ndarray:
         if not isinstance(y, np.ndarray) or y.dtype.kind not in "fiub":
@@ -92,8 +105,11 @@ class Replay:
     def judge(self, disjunct: Disjunct, x: np.ndarray) -> Witness | None:
         """The witness that `x` (a vector of float64) gives after rounding into the disjunct's box, or None.
 
-        The rows are evaluated exactly at the runtime's outputs.
+        The rows are evaluated exactly at the runtime's outputs. Where the disjunct's inputs are coordinates, the
+        witness is the inputs that they stand for.
         """
+        if disjunct.origin is not None:
+            return self.judge(disjunct.origin.disjunct, disjunct.origin.inputs(x, self.grid))
         point = rounded_into(disjunct.box, np.where(self._integral, np.rint(x), x), self.grid)
         point = np.where(self._integral, np.rint(point), point)
         distance = disjunct.box.distance(point)

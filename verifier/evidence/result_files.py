@@ -91,7 +91,8 @@ def counterexample(witness: Witness, declarations: Sequence[Declaration] = ()) -
     lines = []
     for tensor in declarations:
         lines.append(f"{tensor.name} {tensor.dtype} [{','.join(map(str, tensor.shape))}]")
-        lines += [shown(v) for v in _values(witness, tensor)]
+        text = whole if tensor.dtype.startswith(("int", "uint", "bool")) else shown
+        lines += [text(v) for v in values_of(witness, tensor)]
     return "\n".join(lines)
 
 
@@ -99,10 +100,11 @@ def _named(witness: Witness, declarations: Sequence[Declaration]) -> list[tuple[
     """Letters, numbers of the first entries, and values."""
     if not declarations:
         return [("X", 0, witness.x), ("Y", 0, witness.y)]
-    return [(tensor.name, tensor.first, _values(witness, tensor)) for tensor in declarations]
+    return [(tensor.name, tensor.first, values_of(witness, tensor)) for tensor in declarations]
 
 
-def _values(witness: Witness, tensor: Declaration) -> np.ndarray:
+def values_of(witness: Witness, tensor: Declaration) -> np.ndarray:
+    """A declared tensor's values, row-major, shape (entries,)."""
     values = witness.y if tensor.is_output else witness.x
     return values[tensor.start : tensor.start + math.prod(tensor.shape)]
 
@@ -110,6 +112,11 @@ def _values(witness: Witness, tensor: Declaration) -> np.ndarray:
 def shown(value: float | np.floating[Any]) -> str:
     """The shortest decimal that reads back as the same float64 (and so as the same float32)."""
     return repr(float(value))
+
+
+def whole(value: float | np.floating[Any]) -> str:
+    """A number of an integer type."""
+    return str(int(value))
 
 
 def verdict_json(verdict: Verdict, question: dict[str, Any]) -> str:

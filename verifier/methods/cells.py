@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 MOST_CELLS = 20_000
 """Cells of a box beyond which they are not enumerated."""
 
+MOST_WHOLE = 16
+"""Width up to which an integer input that does not only matter through jumps is fixed to each of its numbers."""
+
 PROMISING = 1e-6
 """Cells whose middle comes within this of a violation, as computed, are replayed."""
 
@@ -55,17 +58,18 @@ def with_cells(query: Query, network: Network, deadline: Deadline) -> tuple[Quer
     """
     if not query.disjuncts or not has_jumps(network):
         return query, None
-    forms = with_forms(network, query.patterns)
+    forms = with_forms(network, query.patterns, query.change)
     stepped = stepped_entries(forms)[0]
     boxes = {id(d.box): d.box for d in query.disjuncts}
     whole = integral_entries(network.inputs)
+    whole = whole if query.change is None else query.change.integral(whole)
     cells = {key: [box] if deadline.expired else _cells(box, forms, stepped, whole) for key, box in boxes.items()}
     if all(found == [box] for found, box in zip(cells.values(), boxes.values(), strict=True)):
         return query, None
     split = [(disjunct, cell, d) for d, disjunct in enumerate(query.disjuncts) for cell in cells[id(disjunct.box)]]
     values = _values(forms, query, split, deadline)
     order = np.argsort(values, kind="stable")
-    cut = replace(query, disjuncts=tuple(Disjunct(split[k][1], split[k][0].rows) for k in order))
+    cut = replace(query, disjuncts=tuple(replace(split[k][0], box=split[k][1]) for k in order))
     return cut, values[order]
 
 
@@ -101,21 +105,35 @@ def _values(forms: Network, query: Query, split: Sequence[tuple[Disjunct, Box, i
 def _cells(box: Box, forms: Network, stepped: np.ndarray, whole: np.ndarray) -> list[Box]:
     """The cells of a box: itself where there are none, or too many.
 
+    Integers that matter in other ways too, such as in a row, are fixed to each of their numbers where these are few.
+
     Args:
         stepped, whole: inputs that matter through jumps alone, and those of integer types, booleans.
     """
-    varying = np.flatnonzero(stepped & (box.lower < box.upper) & np.isfinite(box.lower) & np.isfinite(box.upper))
+    bounded = (box.lower < box.upper) & np.isfinite(box.lower) & np.isfinite(box.upper)
+    varying = np.flatnonzero(bounded & (stepped | (whole & (box.upper - box.lower < MOST_WHOLE))))
     if box.ball is not None or not len(varying):
         return [box]
     spans: dict[int, list[Span]] = {}
     room = float(MOST_CELLS)
     for j in varying:
-        found = spans_of(forms, box, int(j), int(room))
+        found = spans_of(forms, box, int(j), int(room)) if stepped[j] else _whole_numbers(box, int(j), room)
         if found is None:
             return [box]  # some inputs fixed and others not would make many boxes, none much easier
-        spans[int(j)] = [_whole(span, box, int(j)) for span in found] if whole[j] else found
-        room /= len(found)
+        spans[int(j)] = [_whole(span, box, int(j)) for span in found if _has_whole(span)] if whole[j] else found
+        room /= max(1, len(spans[int(j)]))
     return [_fixed(box, tuple(spans), chosen) for chosen in itertools.product(*spans.values())]
+
+
+def _whole_numbers(box: Box, entry: int, room: float) -> list[Span] | None:
+    """The whole numbers between an integer input's bounds, None where there are more than `room`."""
+    numbers = np.arange(np.ceil(box.lower[entry]), np.floor(box.upper[entry]) + 1)
+    return [(float(n), float(n)) for n in numbers] if 0 < len(numbers) <= room else None
+
+
+def _has_whole(span: Span) -> bool:
+    """Whether a span stands for a whole number: one number does, as the network rounds it; a gap may hold none."""
+    return span[0] == span[1] or math.ceil(span[0]) <= math.floor(span[1])
 
 
 def _whole(span: Span, box: Box, entry: int) -> Span:

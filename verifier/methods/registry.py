@@ -14,7 +14,7 @@ import numpy as np
 
 from verifier.arguments import of_type
 from verifier.errors import Argument, UsageError
-from verifier.methods import stages, unconstrained
+from verifier.methods import stages, unbounded, unconstrained
 from verifier.methods.options import Options
 from verifier.methods.plan import auto, sequence
 from verifier.methods.task import Stage, Task
@@ -107,13 +107,16 @@ def run(task: Task, method: Method) -> Verdict:
     """
     check_solver(task.options.solver, [method.name])
     with np.errstate(all="ignore"):  # infinities and NaN are expected, and handled where they arise
-        told = _run_stages(task, method)
+        if unbounded.has_unbounded(task.query):
+            told = unbounded.run_in_parts(task, lambda part: _run_stages(part, method))
+        else:
+            told = _run_stages(task, method)
     verdict = task.verdict(told)
     if verdict.status is not Status.UNSAT:
         return verdict
     from verifier.methods.rounding import rounding_remark
 
-    if task.network.model:
+    if task.network.has_model:
         task.replay.require_accepted()
     remark = rounding_remark(task)
     return replace(verdict, detail="; ".join(filter(None, (verdict.detail, remark)))) if remark else verdict

@@ -35,7 +35,7 @@ CONFIRMED = 1e-2
 def rounding_remark(task: Task) -> str:
     """One line where the network's own rounding may exceed the margin of a proof; empty where it does not seem to."""
     network = task.network
-    if task.witness is not None or task.open.any() or not task.open.size or not network.model:
+    if task.witness is not None or task.open.any() or not task.open.size or not network.has_model:
         return ""
     disjunct = int(np.argmin(task.margins))
     double = all(port.dtype == "float64" for port in (*network.inputs, *network.outputs)) and not network.rounds_to
@@ -74,7 +74,7 @@ def _jump_remark(task: Task, disjunct: int, points: np.ndarray) -> str:
     if outputs is None:
         return ""
     patterns = task.query.patterns
-    if (_margins(task, disjunct, points @ patterns.inputs.T + outputs @ patterns.outputs.T) >= 0).all():
+    if (_margins(task, disjunct, patterns.forms(points, outputs)) >= 0).all():
         return ""
     return (
         "proved in real arithmetic: ONNX Runtime computes a violation at some inputs, where float32's rounding carries "
@@ -84,8 +84,9 @@ def _jump_remark(task: Task, disjunct: int, points: np.ndarray) -> str:
 
 def _runtime_outputs(task: Task, points: np.ndarray) -> np.ndarray | None:
     """What ONNX Runtime computes at inputs, shape (N, outputs); None where it fails."""
+    inputs = points if task.query.change is None else task.query.change.inputs(points)
     try:
-        return np.stack([task.replay.run(point) for point in points.astype(np.float32)])
+        return np.stack([task.replay.run(point) for point in inputs.astype(np.float32)])
     except VerifierError:
         return None
 
@@ -104,7 +105,7 @@ def _remark(task: Task, disjunct: int, points: np.ndarray, margin: float) -> str
     if outputs is None:
         return ""
     patterns = task.query.patterns
-    forms = points @ patterns.inputs.T + outputs @ patterns.outputs.T
+    forms = patterns.forms(points, outputs)
     seen = float(np.max(np.abs(_margins(task, disjunct, forms) - exact), initial=0.0))
     if seen >= CONFIRMED * (min(error, margin) if margin > VISIBLE else error):
         where = "ONNX Runtime"

@@ -25,6 +25,7 @@ from verifier.programs.solvers.registry import DEFAULT, solver_named
 from verifier.property.forms import with_forms
 from verifier.property.nearest import with_nearest
 from verifier.property.query import Box, Query
+from verifier.property.relations import with_differences
 from verifier.property.whole import with_whole_ends
 from verifier.verdict import Progress, Status, Verdict, Witness
 
@@ -41,7 +42,8 @@ class Task:
     Attributes:
         network, options: the question.
         query: the question, its inputs fixed to decimals widened to the nearest floats (`property.nearest`), its boxes
-            cut into the cells of inputs that matter through jumps alone (`methods.cells`).
+            cut into the cells of inputs that matter through jumps alone (`methods.cells`); where inputs
+            are related, in coordinates of their differences (`property.relations`).
         deadline: counts from the making of the task.
         margins: for each disjunct the best proven lower bound of its margin, shape (D,).
         cell_margins: where boxes were cut into cells, each disjunct's margin in the middle of its cell as computed,
@@ -67,6 +69,8 @@ class Task:
     def __post_init__(self) -> None:
         self.deadline = Deadline(self.options.timeout)
         self.query = with_nearest(with_whole_ends(self.query, self.network.inputs), self.network.inputs)
+        starts = np.cumsum([0, *(part.input_size for part in self.network.parts[:-1])])
+        self.query = with_differences(self.query, starts.tolist())
         self._jumps = has_jumps(self.network)
         self.cell_margins: np.ndarray | None = None
         if self._jumps:
@@ -113,7 +117,7 @@ class Task:
 
         Where it has jumps, inputs that the query fixes are folded in, and comparisons of comparisons resolved.
         """
-        forms = with_forms(self.network, self.query.patterns)
+        forms = with_forms(self.network, self.query.patterns, self.query.change)
         if self._jumps:
             from verifier.network.two_valued import with_known_inputs, with_two_valued
             from verifier.network.whole import with_room_for_rounding
@@ -228,7 +232,7 @@ class Task:
             self.witness = witness
             if widened := self.query.disjuncts[disjunct].box.widened:
                 self.notes.append(f"{fixed(widened)}; the counterexample has the nearest that it can")
-            if self.options.thorough and witness.distance == 0:
+            if self.options.thorough and witness.distance == 0 and self.query.change is None:
                 self.reaches(disjunct, witness.x.astype(np.float64))
             if self.options.witness_tolerance > 0:
                 told = f"the witness was accepted with a tolerance of {self.options.witness_tolerance:g}"

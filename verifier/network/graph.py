@@ -84,6 +84,8 @@ class Port:
     Attributes:
         batch, row: where the network is one row of a model for a fixed batch, how many rows the model takes along the
             first dimension and which one this is; `shape` has a first dimension of 1 then.
+        numbers: a shorter float type whose numbers alone are asked about; empty where all of its own are.
+        hidden: whether it is a tensor within the model that is asked about, rather than one of its own outputs.
     """
 
     name: str
@@ -91,6 +93,8 @@ class Port:
     dtype: str = "float32"
     batch: int = 1
     row: int = 0
+    hidden: bool = False
+    numbers: str = ""
 
     @property
     def size(self) -> int:
@@ -98,8 +102,17 @@ class Port:
 
     @property
     def integral(self) -> bool:
-        """Whether its entries are of an integer type."""
-        return self.dtype.startswith(("int", "uint"))
+        """Whether its entries are of an integer type, or booleans, which are 0 and 1."""
+        return self.dtype.startswith(("int", "uint", "bool"))
+
+
+def type_ends(dtype: str) -> tuple[float, float]:
+    """The least and the greatest number of an integer type, or of booleans; floats stand for all real numbers."""
+    if dtype == "bool":
+        return 0.0, 1.0
+    if dtype.startswith(("int", "uint")):
+        return float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
+    return -np.inf, np.inf
 
 
 @dataclass(frozen=True)
@@ -131,6 +144,8 @@ class Network:
             float32 and float64.
         labels: outputs of the model that the network lacks.
         note: what a user should know of how the model was read, e.g. which of its outputs were.
+        parts: the networks that this one is made of side by side (`network.joint`), each with its own model, which
+            replays run; empty for a network of one model.
         source: the file that this is all of, or None. What is made from a network has none, nor has part of a model.
 
     Raises:
@@ -146,6 +161,7 @@ class Network:
     rounds_to: str = ""
     labels: tuple[Label, ...] = ()
     note: str = ""
+    parts: tuple[Network, ...] = field(default=(), repr=False)
     source: Path | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -170,6 +186,11 @@ class Network:
         return self
 
     @property
+    def has_model(self) -> bool:
+        """Whether it was read from a model, or all of its parts were, so that inputs can be replayed."""
+        return bool(self.model) or (bool(self.parts) and all(part.has_model for part in self.parts))
+
+    @property
     def input_size(self) -> int:
         return self.nodes[0].size
 
@@ -186,10 +207,11 @@ class Network:
 
     @cached_property
     def limits(self) -> dict[int, np.ndarray]:
-        """What entries of product nodes, by index, never exceed in absolute value (`network.normalised`)."""
+        """What entries of nodes, by index, never exceed in size (`network.normalised`, `network.partitions`)."""
         from verifier.network.normalised import limits_of
+        from verifier.network.partitions import limits_of_shares
 
-        return limits_of(self)
+        return limits_of(self) | limits_of_shares(self)
 
     @cached_property
     def shares(self) -> dict[int, Shares]:

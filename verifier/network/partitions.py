@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from verifier.arrays import namespace
 from verifier.network.functions.exponential import Exp
 from verifier.network.functions.powers import Reciprocal
 from verifier.network.fusion import Monomial
@@ -68,6 +69,31 @@ def partitions_at(network: Network, k: int) -> Partitions | None:
         if complete and _is_partition(differences, np.stack([ordered[e] for e in entries])):
             partition[entries], member[entries] = number, places
     return Partitions(partition, member, sizes) if (member >= 0).any() else None
+
+
+def limits_of_shares(network: Network) -> dict[int, np.ndarray]:
+    """For nodes 1 / sums of exponentials, by index, what no entry exceeds, shape (size,): 1 where one is exp(0).
+
+    Interval arithmetic would say a little more than 1, as it allows for the rounding of the sum.
+    """
+    host: Network | None = None
+    found: dict[int, np.ndarray] = {}
+    for k, node in enumerate(network.nodes):
+        if not isinstance(node, Elementwise) or not isinstance(node.function, Reciprocal):
+            continue
+        host = host or _on_host(network)
+        chain = _sums_of_exponentials(host, k)
+        if chain is not None:
+            differences, pairs = chain
+            zero = np.asarray(abs(differences).sum(axis=1)).reshape(-1) == 0
+            found[k] = np.where(pairs @ zero.astype(np.float64) >= 1, 1.0, np.inf)
+    return found
+
+
+def _on_host(network: Network) -> Network:
+    biases = [node.bias for node in network.nodes if isinstance(node, Affine)]
+    on_host = not biases or namespace(biases[0]).__name__.endswith("numpy")
+    return network if on_host else network.like(np.zeros(0))
 
 
 def _is_partition(differences: csr_array, pairs: np.ndarray) -> bool:

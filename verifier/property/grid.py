@@ -32,9 +32,10 @@ class Grid:
     @classmethod
     def of(cls, ports: Sequence[Port]) -> Grid:
         """The grid of a network's inputs."""
-        if not any(port.dtype in SHORT for port in ports):
+        numbers = [port.numbers or port.dtype for port in ports]
+        if not any(name in SHORT for name in numbers):
             return FLOAT32
-        types = np.repeat([port.dtype for port in ports], [port.size for port in ports])
+        types = np.repeat(numbers, [port.size for port in ports])
         return cls(tuple((name, types == name) for name in SHORT if (types == name).any()))
 
     def nearest(self, x: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 
 from verifier.network.graph import Port
 from verifier.property.grid import FLOAT32, Grid
-from verifier.property.query import Box, Disjunct, Query
+from verifier.property.query import Box, Query
 
 
 def with_nearest(query: Query, ports: Sequence[Port]) -> Query:
@@ -31,7 +31,7 @@ def with_nearest(query: Query, ports: Sequence[Port]) -> Query:
     widened = {key: box_with_nearest(box, double, grid) for key, box in boxes.items()}
     if all(widened[key] is box for key, box in boxes.items()):
         return query
-    return replace(query, disjuncts=tuple(Disjunct(widened[id(d.box)], d.rows) for d in query.disjuncts))
+    return replace(query, disjuncts=tuple(replace(d, box=widened[id(d.box)]) for d in query.disjuncts))
 
 
 def box_with_nearest(box: Box, double: np.ndarray, grid: Grid = FLOAT32) -> Box:

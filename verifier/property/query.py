@@ -12,12 +12,17 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from verifier.errors import PropertyError
 from verifier.property.balls import Ball
-from verifier.tolerances import SMALLEST_FORM_COEFFICIENT
+from verifier.property.polynomials import Atom, Terms, atoms_of, computed, entry, exact
+from verifier.property.rounding import float32_at_least, float32_at_most, float_at_least, float_coefficient
+
+if TYPE_CHECKING:
+    from verifier.property.relations import Change, Origin
 
 SMALLEST_MARGIN = float(np.finfo(np.float64).tiny)
 """The margin of what is excluded without room: a strict row whose bound equals its threshold, rows that cannot hold
@@ -78,10 +83,17 @@ class Box:
 
     @property
     def middle(self) -> np.ndarray:
-        """The middle of the bounds, or their point nearest to the ball's centre; float64, shape (input_size,)."""
+        """The middle of the bounds, or their point nearest to the ball's centre; float64, shape (input_size,).
+
+        Where a bound is infinite, the number nearest to 0.
+        """
         if self.ball is not None:
             return np.clip(self.ball.centre, self.lower, self.upper)
-        return 0.5 * self.lower + 0.5 * self.upper
+        finite = np.isfinite(self.lower) & np.isfinite(self.upper)
+        if finite.all():
+            return 0.5 * self.lower + 0.5 * self.upper
+        with np.errstate(invalid="ignore"):
+            return np.where(finite, 0.5 * self.lower + 0.5 * self.upper, np.clip(0.0, self.lower, self.upper))
 
     def contains(self, x: np.ndarray) -> bool:
         """Whether the float32 vector `x` lies in the exact box, and in the ball."""
@@ -102,16 +114,18 @@ class Box:
 
 @dataclass(frozen=True)
 class LinearConstraint:
-    """sum_i a_i X_i + sum_j b_j Y_j <= constant (< where `strict`), with exact coefficients.
+    """sum_i a_i X_i + sum_j b_j Y_j + sum_m c_m M_m <= constant (< where `strict`), with exact coefficients.
 
     Attributes:
         inputs, outputs: (index, coefficient) pairs, indices ascending, coefficients not 0.
+        products: the same of monomials M of inputs and outputs (`property.polynomials`).
     """
 
     inputs: tuple[tuple[int, Fraction], ...]
     outputs: tuple[tuple[int, Fraction], ...]
     constant: Fraction
     strict: bool = False
+    products: Terms = ()
 
     def excess(self, x: np.ndarray, y: np.ndarray) -> Fraction:
         """Left side minus right side, exactly; `x` and `y` are vectors of floats."""
@@ -120,11 +134,14 @@ class LinearConstraint:
             total += coefficient * Fraction(float(x[index]))
         for index, coefficient in self.outputs:
             total += coefficient * Fraction(float(y[index]))
+        for monomial, coefficient in self.products:
+            total += coefficient * exact(monomial, x, y)
         return total
 
     def holds(self, x: np.ndarray, y: np.ndarray) -> bool:
         """Whether the constraint holds exactly at these floats; False where one is NaN or infinite."""
         used = [float(x[i]) for i, _ in self.inputs] + [float(y[j]) for j, _ in self.outputs]
+        used += [entry(code, x, y) for monomial, _ in self.products for code in monomial]
         if not np.isfinite(used).all():
             return False
         excess = self.excess(x, y)
@@ -133,10 +150,15 @@ class LinearConstraint:
 
 @dataclass(frozen=True, eq=False)
 class Disjunct:
-    """A box (with its ball) of inputs and rows that must all hold. No rows: all its inputs are violations."""
+    """A box (with its ball) of inputs and rows that must all hold. No rows: all its inputs are violations.
+
+    Attributes:
+        origin: where the inputs are coordinates of others (`property.relations`), what a violation has to obey.
+    """
 
     box: Box
     rows: tuple[LinearConstraint, ...]
+    origin: Origin | None = None
 
     def holds(self, x: np.ndarray, y: np.ndarray) -> bool:
         """Whether the float32 input `x` with output `y` is a violation, exactly."""
@@ -193,6 +215,7 @@ class Query:
         empty: what leaves no input at all, where that looks like a mistake: bounds that cross, a ball away from the
             box. Empty for all other queries.
         kept: the class that is asked to be kept around a sample, for messages.
+        change: how inputs are made of the coordinates that boxes and rows are about; None where these are the inputs.
         declarations: the tensors of a VNN-LIB 2.0 property in its order; for version 1.0 none, but where the outputs
             are not numbered from 0 on.
         source: the file that this is all of, or None. What is made from a query has none.
@@ -206,6 +229,7 @@ class Query:
     declarations: tuple[Declaration, ...] = ()
     empty: str = ""
     kept: Kept | None = None
+    change: Change | None = None
     source: Path | None = field(default=None, init=False, repr=False)
 
     def read_from(self, source: Path) -> Query:
@@ -254,7 +278,7 @@ class Query:
 
 @dataclass(frozen=True, eq=False)
 class Patterns:
-    """The left sides of all rows, each distinct one once: K linear forms of inputs and outputs.
+    """The left sides of all rows, each distinct one once: K linear forms of inputs, outputs and M products of them.
 
     Thousands of disjuncts often ask about a handful of forms with different constants; a bound on the K forms over a
     box serves all of them. A row holds exactly where its form is at most its threshold.
@@ -262,6 +286,8 @@ class Patterns:
     Attributes:
         inputs: shape (K, input_size), float64, each entry within one rounding of the exact one; likewise
         outputs: shape (K, output_size).
+        products: shape (K, M).
+        atoms: the products: monomials, and squares of linear forms.
         rows: for each disjunct the indices of its forms, integers, shape (rows,).
         thresholds: for each disjunct the constants of its rows, float64, rounded up, shape (rows,).
         strict: for each disjunct, whether a form equal to the threshold is no violation, booleans, shape (rows,).
@@ -274,6 +300,8 @@ class Patterns:
     thresholds: tuple[np.ndarray, ...]
     strict: tuple[np.ndarray, ...]
     exact: bool = False
+    products: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    atoms: tuple[Atom, ...] = ()
 
     @classmethod
     def of(cls, disjuncts: Iterable[Disjunct], input_size: int, output_size: int) -> Patterns:
@@ -281,25 +309,41 @@ class Patterns:
         rows, thresholds, strict = [], [], []
         for disjunct in disjuncts:
             rows.append(
-                np.array([numbers.setdefault((r.inputs, r.outputs), len(numbers)) for r in disjunct.rows], np.int64)
+                np.array(
+                    [numbers.setdefault((r.inputs, r.outputs, r.products), len(numbers)) for r in disjunct.rows],
+                    np.int64,
+                )
             )
             rounded = [float_at_least(r.constant) for r in disjunct.rows]
             thresholds.append(np.array(rounded, np.float64))
-            exact = [r.strict and Fraction(t) == r.constant for r, t in zip(disjunct.rows, rounded, strict=True)]
-            strict.append(np.array(exact, bool))
+            tight = [r.strict and Fraction(t) == r.constant for r, t in zip(disjunct.rows, rounded, strict=True)]
+            strict.append(np.array(tight, bool))
         of_inputs, of_outputs = np.zeros((len(numbers), input_size)), np.zeros((len(numbers), output_size))
-        for (inputs, outputs), k in numbers.items():
-            for index, coefficient in inputs:
-                of_inputs[k, index] = _rounded(coefficient)
-            for index, coefficient in outputs:
-                of_outputs[k, index] = _rounded(coefficient)
-        terms = (coefficient for form in numbers for side in form for _, coefficient in side)
-        unrounded = all(Fraction(_rounded(coefficient)) == coefficient for coefficient in terms)
-        return cls(of_inputs, of_outputs, tuple(rows), tuple(thresholds), tuple(strict), unrounded)
+        atoms: dict[Atom, int] = {}
+        of_products: list[tuple[int, int, Fraction]] = []
+        for (inputs, outputs, products), k in numbers.items():
+            for index, factor in inputs:
+                of_inputs[k, index] = float_coefficient(factor)
+            for index, factor in outputs:
+                of_outputs[k, index] = float_coefficient(factor)
+            for atom, factor in atoms_of(products):
+                of_products.append((k, atoms.setdefault(atom, len(atoms)), factor))
+        weights = np.zeros((len(numbers), len(atoms)))
+        for k, m, factor in of_products:
+            weights[k, m] = float_coefficient(factor)
+        factors = [factor for form in numbers for side in form[:2] for _, factor in side]
+        unrounded = all(Fraction(float_coefficient(f)) == f for f in (*factors, *(f for *_, f in of_products)))
+        sides = of_inputs, of_outputs, tuple(rows), tuple(thresholds), tuple(strict), unrounded
+        return cls(*sides, weights, tuple(atoms))
 
     @property
     def count(self) -> int:
         return int(self.outputs.shape[0])
+
+    def forms(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """The K forms as computed at inputs, shape (N, input_size), and outputs, (N, output_size); shape (N, K)."""
+        forms = x @ self.inputs.T + y @ self.outputs.T
+        return forms + computed(self.atoms, x, y) @ self.products.T if self.atoms else forms
 
     def excluded(self, disjunct: int, lower: np.ndarray) -> bool:
         """Whether lower bounds on the K forms over the disjunct's box show that some row cannot hold there."""
@@ -322,41 +366,3 @@ def gaps(lower: np.ndarray, thresholds: np.ndarray, strict: np.ndarray) -> np.nd
     """
     difference = lower - thresholds
     return np.where(strict & (difference == 0), SMALLEST_MARGIN, difference)
-
-
-def _rounded(coefficient: Fraction) -> float:
-    """The nearest float64, within one relative rounding of the coefficient.
-
-    Raises:
-        PropertyError: it is too small or too large for that (and for products with it not to vanish or overflow).
-    """
-    if not SMALLEST_FORM_COEFFICIENT <= abs(coefficient) <= 1 / SMALLEST_FORM_COEFFICIENT:
-        cause = f"a coefficient of about {coefficient.numerator / coefficient.denominator:g} is out of range"
-        raise PropertyError(cause, fix="multiply the constraint by a constant")
-    return float(coefficient)
-
-
-def float_at_most(value: Fraction) -> float:
-    """The largest float64 that is at most `value`; minus infinity below the smallest."""
-    return -float_at_least(-value)
-
-
-def float_at_least(value: Fraction) -> float:
-    """The smallest float64 that is at least `value`; infinity beyond the largest."""
-    try:
-        nearest = float(value)
-    except OverflowError:
-        return float("inf") if value > 0 else -float(np.finfo(np.float64).max)
-    return nearest if Fraction(nearest) >= value else float(np.nextafter(nearest, np.inf))
-
-
-def float32_at_least(value: np.ndarray) -> np.ndarray:
-    """The smallest float32 that are at least the float64 `value`."""
-    with np.errstate(over="ignore"):
-        nearest = value.astype(np.float32)
-        return np.where(nearest.astype(np.float64) >= value, nearest, np.nextafter(nearest, np.float32(np.inf)))
-
-
-def float32_at_most(value: np.ndarray) -> np.ndarray:
-    """The largest float32 that are at most the float64 `value`."""
-    return -float32_at_least(-np.asarray(value))

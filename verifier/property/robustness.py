@@ -14,18 +14,8 @@ import numpy as np
 
 from verifier.errors import PropertyError
 from verifier.property.balls import Ball
-from verifier.property.query import (
-    BY_NETWORK,
-    Box,
-    Disjunct,
-    Kept,
-    LinearConstraint,
-    Query,
-    float32_at_least,
-    float32_at_most,
-    float_at_least,
-    float_at_most,
-)
+from verifier.property.query import BY_NETWORK, Box, Disjunct, Kept, LinearConstraint, Query
+from verifier.property.rounding import float32_at_least, float32_at_most, float_at_least, float_at_most
 
 APART = "the ball and the property's box have no point in common"
 

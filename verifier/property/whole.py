@@ -10,7 +10,7 @@ import numpy as np
 from verifier.errors import PropertyError
 from verifier.network.functions.steps import LONG
 from verifier.network.graph import Port
-from verifier.property.query import Box, Disjunct, Query
+from verifier.property.query import Box, Query
 
 
 def integral_entries(ports: Sequence[Port]) -> np.ndarray:
@@ -26,7 +26,7 @@ def with_whole_ends(query: Query, ports: Sequence[Port]) -> Query:
         ports: the network's inputs, whose sizes add up to the query's.
 
     Raises:
-        PropertyError: an input of 64 bits may be a number that float64 does not hold.
+        PropertyError: an input of 64 bits may be a number that float64 does not hold, or a boolean is neither 0 nor 1.
     """
     integral = integral_entries(ports)
     if not integral.any():
@@ -34,10 +34,11 @@ def with_whole_ends(query: Query, ports: Sequence[Port]) -> Query:
     boxes = {id(d.box): d.box for d in query.disjuncts}
     for box in boxes.values():
         _require_held(box, ports)
-    whole = {key: _with_whole_ends(box, integral) for key, box in boxes.items()}
+    truths = np.repeat([port.dtype == "bool" for port in ports], [port.size for port in ports])
+    whole = {key: _with_whole_ends(_of_truths(box, truths), integral) for key, box in boxes.items()}
     if all(whole[key] is box for key, box in boxes.items()):
         return query
-    return replace(query, disjuncts=tuple(Disjunct(whole[id(d.box)], d.rows) for d in query.disjuncts))
+    return replace(query, disjuncts=tuple(replace(d, box=whole[id(d.box)]) for d in query.disjuncts))
 
 
 def _require_held(box: Box, ports: Sequence[Port]) -> None:
@@ -45,7 +46,7 @@ def _require_held(box: Box, ports: Sequence[Port]) -> None:
     first = 0
     for port in ports:
         part = slice(first, first := first + port.size)
-        if port.integral and np.iinfo(port.dtype).max > LONG and not _within(box, part):
+        if port.integral and port.dtype != "bool" and np.iinfo(port.dtype).max > LONG and not _within(box, part):
             cause = f"the input '{port.name}', of {port.dtype}, may be beyond 2^53, where it is not followed"
             raise PropertyError(cause, fix="give it bounds in the property that are within")
 
@@ -53,6 +54,21 @@ def _require_held(box: Box, ports: Sequence[Port]) -> None:
 def _within(box: Box, part: slice) -> bool:
     """Whether a part of a box is between -`LONG` and `LONG`."""
     return bool((box.lower[part] >= -LONG).all() and (box.upper[part] <= LONG).all())
+
+
+def _of_truths(box: Box, truths: np.ndarray) -> Box:
+    """The box of which booleans are 0 or 1."""
+    if not (truths & ((box.lower < 0) | (box.upper > 1))).any():
+        return box
+    lower, upper = (
+        np.where(truths, np.maximum(box.lower, 0), box.lower),
+        np.where(truths, np.minimum(box.upper, 1), box.upper),
+    )
+    if (lower > upper).any():
+        raise PropertyError("a boolean input is neither 0 nor 1", fix="mend its bounds")
+    inner = np.maximum(box.inner_lower, lower), np.minimum(box.inner_upper, upper)
+    kind = box.inner_lower.dtype
+    return replace(box, lower=lower, upper=upper, inner_lower=inner[0].astype(kind), inner_upper=inner[1].astype(kind))
 
 
 def _with_whole_ends(box: Box, integral: np.ndarray) -> Box:

@@ -101,7 +101,7 @@ def _proof(network: Path, prop: Path, task: Task | None, limits: Limits, progres
     from verifier.proofs.write import proof_of
 
     budget = Budget(limits.seconds, limits.memory)
-    if task is None:
+    if task is None or task.query.change is not None:  # cuts of coordinates are none of inputs
         return proof_of(network, prop, budget, progress=progress)
     return proof_of(network, prop, budget, task.trails, progress, task.options.threads)
 

@@ -99,6 +99,9 @@ class Question:
 PROMISING = 1e-6
 """Margin, as computed, up to which a minimiser is replayed; only the replay decides."""
 
+BETWEEN, KEPT = 3, 0.75
+"""Steps of an ascent after which domains with a sufficient bound are left aside, if no more than this part is left."""
+
 REPLAYS = 8
 """Minimisers of a batch that are replayed at most."""
 
@@ -194,22 +197,38 @@ class Bounder:
     def bound(self, domains: Domains) -> Bounded:
         """Bounds the domains, from the choice they carry."""
         relaxation = self.relaxation(domains)
-        lagrangian = self.lagrangian(domains, relaxation)
-        ascent = Ascent(lagrangian, self.choice(domains), self.options)
-        ascent.run(self.enough)
-        best = ascent.best
+        best = self._ascended(domains, self.lagrangian(domains, relaxation))
         minimum = proven(relaxation, self._rows(domains, self._exact), best)
-        bound = np.maximum(to_numpy(minimum.bound), domains.bound)
-        scores = self._scores(lagrangian, best, domains)
         done = replace(
             domains,
-            bound=bound,
+            bound=np.maximum(to_numpy(minimum.bound), domains.bound),
             places=to_numpy(best.places).astype(np.float32),
             multipliers=to_numpy(best.multipliers).astype(np.float32),
             weights=to_numpy(best.weights).astype(np.float32),
-            candidates=ranked(scores, self.candidates),
+            candidates=np.full((len(domains), self.candidates), -1),
         )
-        return Bounded(done, self._minimisers(domains.disjunct, minimum.point))
+        left = np.flatnonzero(~(done.bound > self.enough))
+        if len(left):
+            part = done.take(left)
+            scores = self._scores(self.lagrangian(part, self.relaxation(part)), part)
+            done.candidates[left] = ranked(scores, self.candidates)
+        return Bounded(done, self._minimisers(domains.disjunct[left], minimum.point[self._exact(left)]))
+
+    def _ascended(self, domains: Domains, lagrangian: Lagrangian) -> Choice:
+        """The best choice that an ascent finds; domains whose bounds do are left aside on the way."""
+        best = Choice(*(namespace(a).asarray(a, copy=True) for a in vars(self.choice(domains)).values()))
+        rows, ascent = np.arange(len(domains)), Ascent(lagrangian, self.choice(domains), self.options)
+        while True:
+            ascent.run(self.enough, BETWEEN)
+            for whole, part in zip(vars(best).values(), vars(ascent.best).values(), strict=True):
+                whole[self._fast(rows)] = part
+            if ascent.done:
+                return best
+            left = np.flatnonzero(~(to_numpy(ascent.bound) > self.enough))
+            if len(left) <= KEPT * len(rows):
+                rows = rows[left]
+                some = domains.take(rows)
+                ascent = ascent.of(self._fast(left), self.lagrangian(some, self.relaxation(some)))
 
     def _minimisers(self, disjunct: np.ndarray, points: Array) -> Minimisers:
         """Of points, shape (M, input_size), where the disjuncts' rows nearly hold, or do; the best anyway."""
@@ -221,9 +240,9 @@ class Bounder:
         best = best[(margins[best] <= PROMISING) | (np.arange(len(best)) == 0)]
         return Minimisers(disjunct[best], margins[best], to_numpy(points)[best])
 
-    def _scores(self, lagrangian: Lagrangian, choice: Choice, domains: Domains) -> np.ndarray:
+    def _scores(self, lagrangian: Lagrangian, domains: Domains) -> np.ndarray:
         """For each operand entry that can be cut what a cut may gain, float64, shape (M, open_count)."""
-        scores = self._costs(lagrangian, choice, domains)
+        scores = self._costs(lagrangian, self.choice(domains), domains)
         return np.where(self.cuttable(domains), scores + self._tie_breaks(scores, domains), 0.0)
 
     def costs(self, domains: Domains) -> np.ndarray:

@@ -27,6 +27,7 @@ from verifier.readers.onnx.choice import with_outputs
 from verifier.readers.onnx.control import HOLDERS, Holder
 from verifier.readers.onnx.files import read_model_bytes
 from verifier.readers.onnx.folding import can_fold, fold
+from verifier.readers.onnx.hidden import output_names, with_hidden
 from verifier.readers.onnx.model import initialisers, input_ports, opset, output_dtype, parse_model
 from verifier.readers.onnx.ordering import in_order
 from verifier.readers.onnx.registry import find_lowering
@@ -44,7 +45,11 @@ TAKE_MASKS = frozenset({"Softmax", "Add", "Where"})
 
 
 def load_network(
-    path: str | Path, simplify: bool = True, outputs: Sequence[str] = (), batch_index: int | None = None
+    path: str | Path,
+    simplify: bool = True,
+    outputs: Sequence[str] = (),
+    batch_index: int | None = None,
+    hidden: Sequence[str] = (),
 ) -> Network:
     """The network in an ONNX file, plain or gzipped.
 
@@ -55,6 +60,8 @@ def load_network(
         outputs: the names of those outputs that the network has, in this order; by default all of them, without
             labels that cannot be read (`choice`). Nodes that these do not need are not read.
         batch_index: the row of a fixed batch that the network is, where rows do not mix; by default the whole batch.
+        hidden: names of tensors within the model that are outputs as well, after the others;
+            where any is given and no `outputs`, all of the model's own come first.
 
     Raises:
         UsageError: the file is missing or cannot be read; there is no such output, or no such row.
@@ -63,7 +70,14 @@ def load_network(
     path = Path(path)
     model, data = parse_model(read_model_bytes(path), path)
     names = (outputs,) if isinstance(outputs, str) else tuple(outputs)
+    own = names or output_names(model)
+    if hidden:
+        data = with_hidden(model, data, hidden, path.name)
+        names = (*own, *dict.fromkeys(name for name in hidden if name not in own))
     network = with_outputs(model.graph, names, lambda wanted: GraphReader(model, path.name, wanted).network(data))
+    if hidden:
+        ports = (replace(port, hidden=port.name not in own) for port in network.outputs)
+        network = replace(network, outputs=tuple(ports))
     if batch_index is not None:
         network = one_row(network, batch_index)
     return simplified(softmax_by_differences(network)) if simplify else network

@@ -37,6 +37,8 @@ INTEGERS: dict[int, str] = {
     TensorProto.UINT32: "uint32",
     TensorProto.UINT64: "uint64",
 }
+TYPES: dict[int, str] = FLOATS | INTEGERS | {TensorProto.BOOL: "bool"}
+"""What inputs and outputs may be, as ports name it; booleans are 0 and 1."""
 
 
 def parse_model(data: bytes, path: Path) -> tuple[onnx.ModelProto, bytes]:
@@ -157,14 +159,13 @@ def _input_port(value: onnx.ValueInfoProto, place: str) -> Port:
     if kind != "tensor_type":
         raise ModelError(f"input '{value.name}' is no tensor ({kind or 'it has no type'})", place)
     tensor = value.type.tensor_type
-    dtypes = FLOATS | INTEGERS
-    if tensor.elem_type not in dtypes:
+    if tensor.elem_type not in TYPES:
         known = tensor.elem_type in TensorProto.DataType.values()
         dtype = TensorProto.DataType.Name(tensor.elem_type).lower() if known else f"code {tensor.elem_type}"
         raise ModelError(f"input '{value.name}' has type {dtype}", place, "export it with float32 inputs")
     if not tensor.HasField("shape"):
         raise ModelError(f"input '{value.name}' has no shape", place, "export the model with a fixed input shape")
-    return Port(value.name, _static_shape(value.name, tensor.shape.dim, place), dtypes[tensor.elem_type])
+    return Port(value.name, _static_shape(value.name, tensor.shape.dim, place), TYPES[tensor.elem_type])
 
 
 def _static_shape(name: str, dims: Sequence[Any], place: str) -> tuple[int, ...]:
@@ -183,4 +184,4 @@ def _static_shape(name: str, dims: Sequence[Any], place: str) -> tuple[int, ...]
 
 def output_dtype(value: onnx.ValueInfoProto) -> str:
     """The declared element type of an output, as NumPy calls it."""
-    return (FLOATS | INTEGERS).get(value.type.tensor_type.elem_type, "float32")
+    return TYPES.get(value.type.tensor_type.elem_type, "float32")

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 
 from verifier.network.functions.steps import LONG, Round, Whole
-from verifier.network.graph import Affine, Elementwise, Node, Port, Product
+from verifier.network.graph import Affine, Elementwise, Node, Port, Product, type_ends
 from verifier.readers.onnx.builder import GraphBuilder
 from verifier.readers.onnx.tensors import Tensor, Variable
 
@@ -33,9 +33,9 @@ def of_types(ports: Sequence[Port]) -> Ends:
     """What the inputs may be, by their types."""
     low, high = [], []
     for port in ports:
-        ends = np.iinfo(port.dtype) if port.integral else None
-        low.append(np.full(port.size, -np.inf if ends is None else float(ends.min)))
-        high.append(np.full(port.size, np.inf if ends is None else float(ends.max)))
+        ends = type_ends(port.dtype)
+        low.append(np.full(port.size, ends[0]))
+        high.append(np.full(port.size, ends[1]))
     return np.concatenate([*low, np.zeros(0)]), np.concatenate([*high, np.zeros(0)])
 
 

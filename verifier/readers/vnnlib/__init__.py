@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from verifier.errors import PropertyError, missing_package
 from verifier.network.graph import Network
@@ -12,6 +13,9 @@ from verifier.property.query import Query
 from verifier.readers.vnnlib.labels import without_labels
 from verifier.readers.vnnlib.source import Source
 from verifier.readers.vnnlib.version1 import read_version1
+
+if TYPE_CHECKING:
+    from verifier.readers.vnnlib.version2 import Version2
 
 _VERSION_2 = re.compile(r"\s*\(\s*(?:vnnlib-version|declare-network)\b")
 
@@ -30,18 +34,32 @@ def load_property(path: str | PathLike[str], network: Network | None = None, all
             the network.
     """
     source = Source.read(Path(path))
-    if _VERSION_2.match(source.text):
-        try:
-            from verifier.readers.vnnlib.version2 import read_version2  # imports the vnnlib package
-        except ImportError as error:
-            raise missing_package(error) or error from error
+    parsed = parsed_version2(source)
+    return property_of(source, network, allow_empty) if parsed is None else parsed.query(network).not_empty(allow_empty)
 
-        return read_version2(source, network).not_empty(allow_empty)
+
+def property_of(source: Source, network: Network | None, allow_empty: bool = True) -> Query:
+    """The query in a text of version 1.0; see `load_property`."""
     query = read_version1(source)
     if network is not None:
         query = without_labels(query, network)
         _check_sizes(query, network)
     return query.not_empty(allow_empty)
+
+
+def parsed_version2(source: Source) -> Version2 | None:
+    """The property in a text of version 2.0, without any network yet; None for one of version 1.0.
+
+    Raises:
+        PropertyError: it is malformed.
+    """
+    if not _VERSION_2.match(source.text):
+        return None
+    try:
+        from verifier.readers.vnnlib.version2 import Version2  # imports the vnnlib package
+    except ImportError as error:
+        raise missing_package(error) or error from error
+    return Version2.of(source)
 
 
 def _check_sizes(query: Query, network: Network) -> None:

@@ -21,7 +21,7 @@ from typing import TypeAlias, cast
 
 import numpy as np
 
-from verifier.property.query import float32_at_least
+from verifier.property.rounding import float32_at_least
 from verifier.readers.vnnlib.linear import LARGEST_CONSTANT, NumberTooLarge
 
 Exact: TypeAlias = str | Fraction

@@ -29,7 +29,24 @@ class Unbounded(ValueError):
         self.variable, self.upper = variable, upper
 
 
-def boxes(bounds: Bounds, counts: Sequence[int], keys: Sequence[Key], size: int) -> list[Box | None]:
+@dataclass(frozen=True, eq=False)
+class Ends:
+    """What inputs are at least and at most where a property does not say; arrays of shape (input_size,).
+
+    Attributes:
+        lower, upper: in real numbers, float64, perhaps infinite.
+        inner_lower, inner_upper: as float32.
+    """
+
+    lower: np.ndarray
+    upper: np.ndarray
+    inner_lower: np.ndarray
+    inner_upper: np.ndarray
+
+
+def boxes(
+    bounds: Bounds, counts: Sequence[int], keys: Sequence[Key], size: int, ends: Ends | None = None
+) -> list[Box | None]:
     """The box of each key, None where it is empty; equal boxes are one object.
 
     Args:
@@ -37,15 +54,16 @@ def boxes(bounds: Bounds, counts: Sequence[int], keys: Sequence[Key], size: int)
         counts: how many each conjunction has.
         keys: for each box the conjunctions that it must obey.
         size: how many inputs there are.
+        ends: of inputs without bounds, where that is allowed.
 
     Raises:
-        Unbounded: a box that is not empty misses a bound.
+        Unbounded: a box that is not empty misses a bound, and there are no `ends`.
     """
     starts = np.concatenate([[0], np.cumsum(np.asarray(counts, np.int64))])
     known: dict[bytes, Box] = {}
     result: list[Box | None] = []
     for part in _parts(keys, counts, size):
-        result.extend(_Part.of(bounds, starts, part, size).boxes(known))
+        result.extend(_Part.of(bounds, starts, part, size).boxes(known, ends))
     return result
 
 
@@ -131,17 +149,19 @@ class _Part:
         at = np.repeat(owners, lengths) * size + bounds.variable[where]
         return cls(bounds, where, at, len(keys), size)
 
-    def boxes(self, known: dict[bytes, Box]) -> Iterator[Box | None]:
+    def boxes(self, known: dict[bytes, Box], ends: Ends | None) -> Iterator[Box | None]:
         entries = self.count * self.size
         lower = _Side.of(self.bounds, False, self.where, self.at, entries)
         upper = _Side.of(self.bounds, True, self.where, self.at, entries)
         empty = self._empty(lower, upper)
         for side, is_upper in ((lower, False), (upper, True)):
             missing = np.isinf(side.nearest.reshape(self.count, self.size)) & ~empty[:, None]
-            if missing.any():
+            if missing.any() and ends is None:
                 raise Unbounded(int(np.argmax(missing.any(axis=0))), is_upper)
         shape = (self.count, self.size)
         arrays = [a.reshape(shape) for a in (lower.outer, -upper.outer, lower.inner, -upper.inner)]
+        if ends is not None:
+            arrays = _with_ends(arrays, ends)
         contents = np.concatenate([a.view(np.uint8) for a in arrays], axis=1)
         for k, is_empty in enumerate(empty.tolist()):
             content = contents[k].tobytes()
@@ -169,3 +189,15 @@ class _Part:
         high = [(self.bounds.value(p), not self.bounds.strict[p]) for p in positions if self.bounds.upper[p]]
         (lower, open_below), (upper, closed_above) = max(low), min(high)
         return lower > upper or (lower == upper and (open_below or not closed_above))
+
+
+def _with_ends(arrays: list[np.ndarray], ends: Ends) -> list[np.ndarray]:
+    """Bounds of boxes, shape (boxes, inputs), with `ends` where they are infinite."""
+    lower, upper, inner_lower, inner_upper = arrays
+    below, above = np.isneginf(lower), np.isposinf(upper)
+    return [
+        np.where(below, ends.lower, lower),
+        np.where(above, ends.upper, upper),
+        np.where(below, ends.inner_lower, inner_lower).astype(np.float32),
+        np.where(above, ends.inner_upper, inner_upper).astype(np.float32),
+    ]

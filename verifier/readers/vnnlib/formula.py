@@ -164,11 +164,11 @@ class Formula:
             expression.scale(Fraction(-1))
         strict = relation in ("<", ">")
         row = at_most_zero(expression, strict)
-        if not row.inputs and not row.outputs:
+        if not row.inputs and not row.outputs and not row.products:
             self.add_truth(row.constant > 0 or (row.constant == 0 and not strict))
             return
         self._begin_atom()
-        if len(row.inputs) == 1 and not row.outputs:
+        if len(row.inputs) == 1 and not row.outputs and not row.products:
             variable, coefficient = row.inputs[0]
             self.conjunctions.add_bound(variable, coefficient > 0, strict, row.constant / coefficient)
         else:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from verifier.property.query import Disjunct, LinearConstraint, Query
 from verifier.readers.vnnlib.bounds import Bounds
-from verifier.readers.vnnlib.boxes import Key, boxes, crossing
+from verifier.readers.vnnlib.boxes import Ends, Key, boxes, crossing
 from verifier.readers.vnnlib.formula import MOST_BOX_ENTRIES, Conjunctions, Formula, TooLarge
 
 MOST_SEARCHED = 100
@@ -19,6 +19,7 @@ def query_of(
     output_size: int,
     name: str,
     element: Callable[[int], str] = "X_{}".format,
+    ends: Ends | None = None,
 ) -> Query:
     """The query of a formula that has been read to its end.
 
@@ -27,9 +28,10 @@ def query_of(
 
     Args:
         element: what the file calls an input.
+        ends: of inputs without bounds, where that is allowed.
 
     Raises:
-        Unbounded: a disjunct misses a bound on an input.
+        Unbounded: a disjunct misses a bound on an input, and there are no `ends`.
         TooLarge: the normal form is too large to hold.
     """
     conjunctions = formula.conjunctions
@@ -40,7 +42,7 @@ def query_of(
     if len(keys) * input_size > MOST_BOX_ENTRIES:
         raise TooLarge(f"{len(keys):,} boxes of {input_size:,} inputs are too many to hold")
     bounds = conjunctions.bounds()
-    all_boxes = boxes(bounds, counts, list(keys), input_size)
+    all_boxes = boxes(bounds, counts, list(keys), input_size, ends)
     disjuncts = tuple(
         Disjunct(box, _rows(alternative, conjunctions))
         for alternative, k in zip(alternatives, boxed, strict=True)

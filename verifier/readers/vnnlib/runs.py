@@ -18,6 +18,7 @@ from verifier.property.query import LinearConstraint
 from verifier.readers.vnnlib.bounds import Bounds
 from verifier.readers.vnnlib.formula import Formula
 from verifier.readers.vnnlib.linear import LARGEST_CONSTANT, Linear, NumberTooLarge, at_most_zero, output_code
+from verifier.readers.vnnlib.written import Written
 
 _ONE, _MINUS_ONE = Fraction(1), Fraction(-1)
 _UPPER = {"<=": True, "<": True, ">=": False, ">": False}
@@ -35,7 +36,7 @@ class Codes(dict[str, int]):
 class Runs:
     """Adds runs to a formula. Equal rows become one object, so thousands of disjuncts can share them."""
 
-    def __init__(self, formula: Formula, codes: Codes) -> None:
+    def __init__(self, formula: Formula | Written, codes: Codes) -> None:
         self._formula, self._codes = formula, codes
         self._rows: dict[tuple[str, str, str], LinearConstraint | bool] = {}
 

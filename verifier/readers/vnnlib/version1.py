@@ -20,6 +20,7 @@ from verifier.readers.vnnlib.linear import Linear, NumberTooLarge, combine
 from verifier.readers.vnnlib.normal_form import query_of
 from verifier.readers.vnnlib.runs import Codes, Runs
 from verifier.readers.vnnlib.source import Source
+from verifier.readers.vnnlib.written import Written
 
 _RELATIONS = ("<=", ">=", "<", ">", "=")
 _OPERATORS = ("+", "-", "*", "/")
@@ -36,16 +37,29 @@ def read_version1(source: Source) -> Query:
     return reader.query()
 
 
+def read_assertions(source: Source, into: Written) -> tuple[int, int]:
+    """Tells `into` of the assertions of a VNN-LIB 1.0 text; the numbers of inputs and outputs declared.
+
+    Raises:
+        PropertyError: the text is no such property, or one that is not supported.
+    """
+    reader = _Reader(source, into)
+    reader.read()
+    return reader.sizes()
+
+
 class _Reader:
     """Reads a text from front to back.
 
     `_at` is the position of what comes next, `_here` of the last token, `_form` of the top-level form being read.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, formula: Formula | Written | None = None) -> None:
         self._source, self._text = source, source.text
         self._at = self._here = self._form = 0
-        self._formula, self._codes = Formula(), Codes()
+        self._kept = Formula()
+        self._formula: Formula | Written = self._kept if formula is None else formula
+        self._codes = Codes()
         self._runs = Runs(self._formula, self._codes)
         self._declared: dict[str, None] = {}
         self._numbers: dict[str, Fraction] = {}
@@ -64,12 +78,9 @@ class _Reader:
 
     def query(self) -> Query:
         """The query of what was read."""
-        input_size, output_size = self._count("X", "input"), self._count("Y", "output")
-        for name in self._codes:
-            if name not in self._declared:
-                self._fail(f"{name} is used but not declared", self._find(name), f"add (declare-const {name} Real)")
+        input_size, output_size = self.sizes()
         try:
-            return query_of(self._formula, input_size, output_size, self._source.name)
+            return query_of(self._kept, input_size, output_size, self._source.name)
         except TooLarge as fault:
             self._fail(str(fault), 0)
         except Unbounded as fault:
@@ -79,6 +90,14 @@ class _Reader:
                 self._find(name),
                 "bound every input on both sides",
             )
+
+    def sizes(self) -> tuple[int, int]:
+        """How many inputs and outputs are declared; whatever is used must be."""
+        found = self._count("X", "input"), self._count("Y", "output")
+        for name in self._codes:
+            if name not in self._declared:
+                self._fail(f"{name} is used but not declared", self._find(name), f"add (declare-const {name} Real)")
+        return found
 
     def _count(self, letter: str, kind: str) -> int:
         """How many inputs or outputs are declared; they must be numbered from 0 without a gap."""

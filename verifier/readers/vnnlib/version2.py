@@ -1,39 +1,39 @@
 """The reader of VNN-LIB 2.0, on the official parser, the `vnnlib` package.
 
 The package parses and type-checks; we walk its syntax tree and tell a `Formula` what is there. Numbers are taken from
-their text, not from the package's floats. One network with inputs and outputs of floating-point types, and linear
-terms, are supported; anything else is an error that says so.
+their text, not from the package's floats. Anything that is not understood is an error that says so.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import prod
+from functools import cached_property
 from typing import Any, NoReturn, TypeAlias
 
 import vnnlib
 
-from verifier.network.graph import Network, Port
-from verifier.property.query import Declaration, Query
-from verifier.readers.vnnlib.boxes import Unbounded
+from verifier.network.graph import Network
+from verifier.property.query import Query
 from verifier.readers.vnnlib.formula import Formula, TooLarge
-from verifier.readers.vnnlib.linear import Linear, combine, output_code
+from verifier.readers.vnnlib.interfaces import Interface, interfaces_of
+from verifier.readers.vnnlib.layout import Layout
+from verifier.readers.vnnlib.linear import Linear, combine
 from verifier.readers.vnnlib.normal_form import query_of
 from verifier.readers.vnnlib.source import Source
+from verifier.readers.vnnlib.written import Written
 
 _DEEPEST = 500
 """Levels of parentheses. The package's parser recurses, and overflows the stack on a few ten thousand."""
 
-_TYPES = {"F16": "float16", "F32": "float32", "F64": "float64", "BF16": "bfloat16", "Real": ""}
-_TYPES |= {f"{sign}{bits}": f"{name}{bits}" for sign, name in (("I", "int"), ("U", "uint")) for bits in (8, 16, 32, 64)}
-"""The supported element types, as a network's ports name them; Real fits any."""
-
 _REAL = re.compile(r"(\(declare-(?:input|hidden|output)\s+\w+\s+)Real\b")
 """The standard's text writes the type of real numbers `Real`, the package knows it as `real`."""
+
+_ISOMORPHIC = re.compile(r"(\(\s*declare-network\s+(\w+)\s*)\(\s*isomorphic-to\s+(\w+)\s*\)")
+"""By the standard, networks that are isomorphic may differ in their types; the package refuses that, so we read it."""
 
 _OPERATORS = {vnnlib.Plus: "+", vnnlib.Minus: "-", vnnlib.Multiply: "*", vnnlib.Negate: "-"}
 _RELATIONS = {
@@ -45,52 +45,71 @@ _RELATIONS = {
 }
 
 _Node: TypeAlias = Any
-_Definition: TypeAlias = vnnlib.InputDefinition | vnnlib.OutputDefinition
 
 
-def read_version2(source: Source, network: Network | None) -> Query:
-    """The query of a VNN-LIB 2.0 text, its tensors laid out in the order of the network's ports.
+@dataclass(frozen=True, eq=False)
+class Version2:
+    """A parsed property of version 2.0."""
 
-    Raises:
-        PropertyError: the text is no such property, is not supported, or does not fit the network.
-    """
-    _check_depth(source)
-    try:
-        tree = vnnlib.parse_query_string(_REAL.sub(r"\1real", source.raw))
-    except (vnnlib.VNNLibException, UnicodeDecodeError) as fault:
-        _fail_to_parse(source, str(fault))
-    if len(tree.networks) != 1:
-        names = ", ".join(n.name for n in tree.networks)
-        raise source.error_at_line(f"properties of several networks ({names}) are not supported", None, "declare one")
-    (declared,) = tree.networks
-    if declared.hidden:
-        raise source.error_at_line(
-            f"the hidden node {declared.hidden[0].name} is not supported", None, "constrain inputs and outputs"
-        )
-    _check_labels(source, declared.outputs, network)
-    inputs = _Layout(source, "input", declared.inputs, network.inputs if network else None)
-    outputs = _Layout(source, "output", declared.outputs, network.outputs if network else None)
-    walk = _Walk(source, inputs, outputs)
-    for assertion in tree.assertions:
-        walk.add(assertion.expr)
-    declarations = (*inputs.declarations(declared.inputs), *outputs.declarations(declared.outputs))
-    try:
-        query = query_of(walk.formula, inputs.size, outputs.size, source.name, inputs.element)
-        return replace(query, declarations=declarations)
-    except TooLarge as fault:
-        raise source.error_at_line(str(fault), None) from None
-    except Unbounded as fault:
-        element, side = inputs.element(fault.variable), "upper" if fault.upper else "lower"
-        raise source.error_at_line(
-            f"input {element} has no {side} bound in some disjunct", None, "bound every input on both sides"
-        ) from None
+    source: Source
+    tree: vnnlib.Query
+    isomorphic: Mapping[str, str]
 
+    @classmethod
+    def of(cls, source: Source) -> Version2:
+        """Parses and type-checks a text.
 
-def _check_labels(source: Source, outputs: Sequence[_Definition], network: Network | None) -> None:
-    """Says what to do about a property that declares labels, which the network lacks."""
-    if network is not None and network.labels and len(outputs) == len(network.outputs) + len(network.labels):
-        cause = f"the property declares {len(outputs)} output tensors, but {network.note}"
-        raise source.error_at_line(cause, None, "declare that one alone")
+        Raises:
+            PropertyError: it is no such property.
+        """
+        _check_depth(source)
+        isomorphic = {name: to for _, name, to in _ISOMORPHIC.findall(source.text)}
+        text = _REAL.sub(r"\1real", _ISOMORPHIC.sub(r"\1", source.text))
+        try:
+            return cls(source, vnnlib.parse_query_string(text), isomorphic)
+        except vnnlib.VNNLibException as fault:
+            _fail_to_parse(source, str(fault))
+
+    @cached_property
+    def interfaces(self) -> tuple[Interface, ...]:
+        """What is declared of its networks, in its order.
+
+        Raises:
+            PropertyError: a network is said to be isomorphic to one that it is not.
+        """
+        try:
+            return interfaces_of(self.tree.networks, self.isomorphic)
+        except ValueError as fault:
+            raise self.source.error_at_line(str(fault), None, "mend the declarations") from None
+
+    def query(self, network: Network | None) -> Query:
+        """The query, its tensors laid out in the order of the network's ports.
+
+        Args:
+            network: what it is about; with several networks declared, one with as many parts.
+
+        Raises:
+            PropertyError: something is not supported, or does not fit the network.
+        """
+        layout, formula = Layout(self.source, self.interfaces, network), Formula()
+        self.tell(formula, layout)
+        try:
+            sizes = layout.input_size, layout.output_size
+            query = query_of(formula, *sizes, self.source.name, layout.element, layout.ends)
+        except TooLarge as fault:
+            raise self.source.error_at_line(str(fault), None) from None
+        note = "; ".join(filter(None, (*layout.notes, query.note)))
+        return replace(query, declarations=tuple(layout.declarations), note=note)
+
+    def tell(self, formula: Formula | Written, layout: Layout) -> None:
+        """Tells a formula of all assertions.
+
+        Raises:
+            PropertyError: something is not supported.
+        """
+        walk = _Walk(self.source, layout, formula)
+        for assertion in self.tree.assertions:
+            walk.add(assertion.expr)
 
 
 def _check_depth(source: Source) -> None:
@@ -114,82 +133,11 @@ def _fail_to_parse(source: Source, message: str) -> NoReturn:
     raise source.error_at_line(cause, number, fix)
 
 
-class _Layout:
-    """Where the elements of the declared tensors are in the flat vector of all inputs (or all outputs)."""
-
-    def __init__(
-        self, source: Source, kind: str, definitions: Sequence[_Definition], ports: Sequence[Port] | None
-    ) -> None:
-        self._source, self._kind = source, kind
-        if ports is not None:
-            definitions = self._in_order(definitions, ports)
-        self._tensors: dict[str, tuple[int, list[int]]] = {}
-        self.size = 0
-        for k, definition in enumerate(definitions):
-            self._check(definition, ports[k] if ports else None)
-            self._tensors[definition.name] = self.size, definition.shape
-            self.size += prod(definition.shape)
-
-    def index(self, name: str, indices: Sequence[int]) -> int:
-        """The place of `name[indices]`; row-major."""
-        start, shape = self._tensors[name]
-        place = 0
-        for index, length in zip(indices, shape, strict=True):
-            place = place * length + index
-        return start + place
-
-    def declarations(self, definitions: Sequence[_Definition]) -> Iterator[Declaration]:
-        """What the file declares, in its order."""
-        for definition in definitions:
-            start, shape = self._tensors[definition.name]
-            dtype = _TYPES[definition.dtype.name] or "real"
-            yield Declaration(definition.name, dtype, tuple(shape), self._kind == "output", start)
-
-    def element(self, place: int) -> str:
-        """The element at a place, as the file writes it."""
-        name, (start, shape) = [(n, t) for n, t in self._tensors.items() if t[0] <= place][-1]
-        indices: list[int] = []
-        rest = place - start
-        for length in reversed(shape):
-            rest, index = divmod(rest, length)
-            indices.insert(0, index)
-        return f"{name}[{','.join(map(str, indices))}]" if indices else name
-
-    def _in_order(self, definitions: Sequence[_Definition], ports: Sequence[Port]) -> list[_Definition]:
-        """The definitions in the order of the ports they stand for: by ONNX name where they name any, else as is."""
-        if len(definitions) != len(ports):
-            self._fail(f"the property declares {len(definitions)} {self._kind} tensors, the network has {len(ports)}")
-        names = [d.onnx_name.strip('"') if d.onnx_name else None for d in definitions]
-        if not any(names):
-            return list(definitions)
-        if sorted(map(str, names)) != sorted(port.name for port in ports):
-            self._fail(f"the property names the {self._kind}s {names}, the network has {[p.name for p in ports]}")
-        return [definitions[names.index(port.name)] for port in ports]
-
-    def _check(self, definition: _Definition, port: Port | None) -> None:
-        """Fails where the type is not supported, or the port is of another type or size."""
-        name, dtype, size = definition.name, definition.dtype.name, prod(definition.shape)
-        if dtype not in _TYPES:
-            self._fail(
-                f"{self._kind} {name} has element type {dtype}, which is not supported", "use Real or a float type"
-            )
-        if port is None:
-            return
-        if size != port.size:
-            self._fail(f"{self._kind} {name} has {size} elements, the network's {port.name} has {port.size}")
-        if _TYPES[dtype] not in ("", port.dtype):
-            self._fail(f"{self._kind} {name} is {_TYPES[dtype]}, the network's {port.name} is {port.dtype}", "use Real")
-
-    def _fail(self, cause: str, fix: str = "use the property that belongs to the network") -> NoReturn:
-        raise self._source.error_at_line(cause, None, fix)
-
-
 class _Walk:
     """Adds syntax trees to a formula, with stacks of its own instead of recursion."""
 
-    def __init__(self, source: Source, inputs: _Layout, outputs: _Layout) -> None:
-        self._source, self._inputs, self._outputs = source, inputs, outputs
-        self.formula = Formula()
+    def __init__(self, source: Source, layout: Layout, formula: Formula | Written) -> None:
+        self._source, self._layout, self.formula = source, layout, formula
 
     def add(self, formula: _Node) -> None:
         """Adds one assertion."""
@@ -227,15 +175,13 @@ class _Walk:
         for node in reversed(order):
             count = len(_operands(node))
             operands = [values.pop() for _ in range(count)][::-1] if count else []
-            values.append(combine(_OPERATORS[type(node)], operands) if count else self._leaf(node))
+            values.append(combine(_OPERATORS[type(node)], operands, polynomials=True) if count else self._leaf(node))
         return values[0]
 
     def _leaf(self, node: _Node) -> Linear:
         if isinstance(node, vnnlib.Literal):
             return Linear({}, Fraction(node.lexeme))
-        if node.kind == vnnlib.SymbolKind.Input:
-            return Linear({self._inputs.index(node.name, node.indices): Fraction(1)})
-        return Linear({output_code(self._outputs.index(node.name, node.indices)): Fraction(1)})
+        return Linear({self._layout.code(node.name, node.indices): Fraction(1)})
 
 
 def _operands(node: _Node) -> tuple[_Node, ...]:
