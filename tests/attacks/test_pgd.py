@@ -13,7 +13,8 @@ from tests.networks import random_dag
 from verifier.attacks.gradient import outputs_and_gradient
 from verifier.attacks.pgd import AttackOptions, Best, Target, attack
 from verifier.deadline import Deadline
-from verifier.network.functions import Exp, Reciprocal, Relu, Sign
+from verifier.network.functions import Exp, Reciprocal, Relu, Round, Sign
+from verifier.network.functions.near import Near
 from verifier.network.graph import Affine, Elementwise, Input, Network
 from verifier.network.linear_maps import Dense
 from verifier.property.forms import with_forms
@@ -107,6 +108,73 @@ def test_steps_have_a_slope() -> None:
     )
     _, gradient = outputs_and_gradient(Network(nodes), np.array([[0.3, 0.0], [5.0, -5.0]]), np.ones_like)
     assert (np.sign(gradient) == [[1.0, -1.0], [1.0, -1.0]]).all()
+
+
+def test_jumps_that_are_passed_count_less_than_those_ahead() -> None:
+    nodes = (
+        Input(2),
+        Elementwise((0,), Sign(), 2),
+        Affine((1,), (Dense(np.array([[1.0, 1.0]])),), np.zeros(1)),
+    )
+    for width in (1.0, 0.1):
+        _, gradient = outputs_and_gradient(Network(nodes), np.array([[0.5, -0.5]]), np.ones_like, width)
+        assert gradient[0, 0] > 10 * gradient[0, 1] > 0
+
+
+def test_a_narrow_slope_minds_what_is_near_a_jump() -> None:
+    nodes = (Input(2), Elementwise((0,), Sign(), 2), Affine((1,), (Dense(np.ones((1, 2))),), np.zeros(1)))
+    ratios = []
+    for width in (1.0, 0.1):
+        _, gradient = outputs_and_gradient(Network(nodes), np.array([[0.1, 3.0]]), np.ones_like, width)
+        ratios.append(gradient[0, 0] / gradient[0, 1])
+    assert ratios[1] > 5 * ratios[0] > 5
+
+
+def test_equalities_draw_towards_zero() -> None:
+    nodes = (Input(2), Elementwise((0,), Near(0.1), 2), Affine((1,), (Dense(np.ones((1, 2))),), np.zeros(1)))
+    _, gradient = outputs_and_gradient(Network(nodes), np.array([[0.5, -2.0]]), np.ones_like)
+    assert (np.sign(gradient) == [[-1.0, 1.0]]).all()
+
+
+def test_staircases_have_the_slope_of_the_whole() -> None:
+    nodes = (Input(2), Elementwise((0,), Round(), 2), Affine((1,), (Dense(np.array([[3.0, -2.0]])),), np.zeros(1)))
+    _, gradient = outputs_and_gradient(Network(nodes), np.array([[0.3, 1e4]]), np.ones_like)
+    np.testing.assert_array_equal(gradient, [[3.0, -2.0]])
+
+
+def test_an_attack_goes_on_where_the_one_before_it_was() -> None:
+    network, query = needle(0.5)  # out of reach: 0.4 is the most
+    best = Best(target(network, query, []))
+    options = AttackOptions(starts=16, steps=8, rounds=2)
+    attack(best, [0], options, np.random.default_rng(0), Deadline(30.0))
+    before = best.margins[0]
+    attack(best, [0], options, np.random.default_rng(1), Deadline(30.0))
+    assert best.rounds == 4
+    assert 0.1 - 1e-9 <= best.margins[0] <= before
+
+
+def test_a_relaxation_s_minimiser_is_a_start() -> None:
+    network, query = needle(0.39)  # hardly more than the corner
+    best = Best(target(network, query, []), minimisers={0: np.ones(4)})
+    options = AttackOptions(starts=2, most_starts=2, steps=0, most_steps=0)
+    assert attack(best, [0], options, np.random.default_rng(0), Deadline(30.0)) is not None
+
+
+def test_numbers_beside_a_refused_point_are_judged() -> None:
+    network, query = needle(0.4)
+    forms, refused = with_forms(network, query.patterns), np.ones(4)
+    judged: list[np.ndarray] = []
+
+    def judge(disjunct: int, point: np.ndarray) -> Witness | None:
+        judged.append(point)
+        return None if (point == refused).all() else Witness(point.astype(np.float32), np.zeros(1))
+
+    best = Best(Target(forms, query, judge, np.zeros(0)), minimisers={0: refused})
+    options = AttackOptions(starts=2, most_starts=2, steps=0, most_steps=0)
+    witness = attack(best, [0], options, np.random.default_rng(0), Deadline(30.0))
+    assert witness is not None
+    assert 0 < np.abs(judged[-1] - refused).max() < 1e-5
+    assert (judged[-1] <= 1).all()
 
 
 def test_overflow_leaves_the_rest_of_the_gradient() -> None:

@@ -19,6 +19,7 @@ from verifier.network.linear_maps import Dense
 from verifier.programs.margins import exact_margin
 from verifier.property.forms import with_forms
 from verifier.property.query import Box, Disjunct, LinearConstraint, Query
+from verifier.search.aside import Aside
 from verifier.search.bounding import Bounded, Bounder, Question
 from verifier.search.branching import children
 from verifier.search.crew import Crew
@@ -66,7 +67,11 @@ def query_of(network: Network, box: Box, conjunctions: list[tuple[np.ndarray, np
 
 
 def search(
-    network: Network, query: Query, options: NeuronOptions | None = None, seconds: float = 60.0
+    network: Network,
+    query: Query,
+    options: NeuronOptions | None = None,
+    seconds: float = 60.0,
+    aside: Aside | None = None,
 ) -> tuple[NeuronSearch, Recorder]:
     forms = with_forms(network, query.patterns)
     box = query.disjuncts[0].box
@@ -74,7 +79,7 @@ def search(
     engines = Engines(forms, forms.like(np.zeros(0, np.float32)), np.zeros(0, np.float32))
     recorder = Recorder(network, query)
     question = Question.over(engines, box, intervals, query.patterns)
-    found = NeuronSearch(question, options or NeuronOptions(threads=1), recorder, Deadline(seconds))
+    found = NeuronSearch(question, options or NeuronOptions(threads=1), recorder, Deadline(seconds), aside)
     with np.errstate(all="ignore"):
         found.run(np.arange(len(query.disjuncts)))
     return found, recorder

@@ -4,23 +4,26 @@ A disjunct is violated where all its rows' excesses (form - threshold) are at mo
 Every start moves by signed steps in proportion to the box's widths, which a cosine schedule shrinks. In a ball it moves
 along the steepest way that box and ball allow (for norm 2 the gradient's, for norm 1 that of its largest entries) and
 is held in both. Points that seem to violate are given to the judge, which replays them; the descent goes on where the
-judge says no, so that a start that only touches the boundary gets a strict witness.
+judge says no, so that a start that only touches the boundary gets a strict witness; float32 numbers beside it are
+judged as well.
 
-What makes starts differ, each found to matter: half begin around the best point known of their disjunct; an eighth,
+What makes starts differ, each found to matter: half begin around the best point known of their disjunct, every other
+of these with short steps; half keep some of the directions so far; one begins where a relaxation is least; an eighth,
 but at least one, first follows a random mixture of the forms, which leads off plateaus that all random points share
 (Tashiro et al., arXiv 2003.06878); every other one minds the worst row alone. Rounds go by successive halving: all
-disjuncts, then the more promising half with twice the starts, and so on, then all again.
+disjuncts, then the more promising half with twice the starts, and so on, then all again with more steps.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from verifier.arrays import Array, convert_like, namespace, to_numpy
+from verifier.arrays import Array, convert_like, namespace, to_numpy, zeros
 from verifier.attacks.gradient import outputs_and_gradient
 from verifier.deadline import Deadline
 from verifier.network.graph import Network
@@ -34,6 +37,18 @@ Judge = Callable[[int, np.ndarray], Witness | None]
 
 HALVINGS = 4
 """Rounds until all disjuncts have their turn again."""
+GROWTH = 1.5
+"""By how much the steps of a round grow whenever all disjuncts had their turn."""
+MOMENTUM = 0.75
+"""Part of the directions so far that a step keeps (Dong et al., arXiv 1710.06081)."""
+BESIDE = 6
+"""Inputs beside one that is refused which are judged as well."""
+STAYING = 2
+"""One of so many starts around the best point begins with steps no longer than it is away from there."""
+LEAST_STEP = 0.1
+"""The first step of starts around the best point, as a part of that of others, at least."""
+NARROWEST = 0.02
+"""Of their first width, that of the slopes of jumps at the end of a descent."""
 NEAREST, FARTHEST = 1e-3, 0.5
 """How far from the best point the starts around it lie, as shares of the box's width."""
 
@@ -48,6 +63,7 @@ class AttackOptions:
         steps: gradient steps of a round.
         wandering: steps, before these, along random mixtures of the forms, from the second round on.
         rounds: rounds, each with new starts; the deadline may end them earlier.
+        most_steps: to which steps and wandering grow, by half whenever all disjuncts had their turn.
         first_step: the first step as a share of the box's width; wandering goes by twice that.
         batch_entries: values of the widest node that a batch is to have.
     """
@@ -55,6 +71,7 @@ class AttackOptions:
     starts: int = 4
     most_starts: int = 256
     steps: int = 30
+    most_steps: int = 1000
     wandering: int = 5
     rounds: int = 1
     first_step: float = 0.25
@@ -87,8 +104,8 @@ def attack(
     """
     target = best.target
     rows = max(1, options.batch_entries // max(node.size for node in target.forms.nodes))
-    best.survey(disjuncts, rows, deadline)
-    for number in range(options.rounds):
+    best.survey([d for d in disjuncts if d not in best.margins], rows, deadline)
+    for number in range(best.rounds, best.rounds + options.rounds):
         chosen = best.ranked(disjuncts)[: max(1, len(disjuncts) >> number % HALVINGS)]
         starts = min(options.most_starts, max(options.starts, rows // max(1, len(chosen))))
         size = max(1, rows // starts)
@@ -98,11 +115,18 @@ def attack(
             descent = _Descent(target, part, starts, best, rng)
             if number:  # most violations are found without
                 descent.wander(options, deadline)
-            witness = descent.run(options, deadline)
+            witness = descent.run(options, _steps(options, number), deadline)
+            best.update(descent)
             if witness is not None:
                 return witness
-            best.update(descent)
+        best.rounds = number + 1
     return None
+
+
+def _steps(options: AttackOptions, number: int) -> int:
+    """Steps of a round."""
+    growth = GROWTH ** min(number // HALVINGS, 50)
+    return min(int(options.steps * growth), max(options.steps, options.most_steps))
 
 
 def _batches(query: Query, disjuncts: Sequence[int], size: int) -> Iterator[list[int]]:
@@ -116,11 +140,20 @@ def _batches(query: Query, disjuncts: Sequence[int], size: int) -> Iterator[list
 
 @dataclass
 class Best:
-    """The lowest margin found of each disjunct, and where; the centre of the box to begin with."""
+    """The lowest margin found of each disjunct, and where; the centre of the box to begin with.
+
+    Attributes:
+        target: what is attacked.
+        margins, points: by disjunct.
+        minimisers: of some disjuncts an input that is worth a start.
+        rounds: how many attacks had so far; they grow.
+    """
 
     target: Target
     margins: dict[int, float] = field(default_factory=dict)
     points: dict[int, np.ndarray] = field(default_factory=dict)
+    minimisers: dict[int, np.ndarray] = field(default_factory=dict)
+    rounds: int = 0
 
     def survey(self, disjuncts: Sequence[int], rows: int, deadline: Deadline) -> None:
         """Takes note of the margins at the centres of the boxes, `rows` boxes at a time."""
@@ -169,6 +202,7 @@ class _Descent:
     def __init__(
         self, target: Target, disjuncts: Sequence[int], starts: int, best: Best, rng: np.random.Generator
     ) -> None:
+        self.rng, self.beside_left = rng, 4 * BESIDE
         self.target, self.owners = target, np.repeat(np.asarray(disjuncts), starts)
         convert = convert_like(target.example)
         boxes = [target.query.disjuncts[d].box for d in self.owners]
@@ -178,6 +212,8 @@ class _Descent:
         self.lowest_at = _starting_points(
             lower, upper, number, np.stack([best.point(int(d)) for d in self.owners]), rng
         )
+        for n in np.flatnonzero(number == starts - 1):
+            self.lowest_at[n] = best.minimisers.get(int(self.owners[n]), self.lowest_at[n])
         if self.ball is not None:
             self.lowest_at = self.ball.retracted(self.lowest_at, lower, upper)
         self.lowest, self.judged = np.full(len(self.owners), math.inf), np.full(len(self.owners), math.inf)
@@ -186,8 +222,16 @@ class _Descent:
         self.middle = convert(np.stack([b.middle for b in boxes]))
         self.thresholds = convert(self._table_of_thresholds())
         self.mixture = convert(rng.normal(size=self.thresholds.shape))
+        self.reach, self.direction = convert(self._first_steps(number, starts)), zeros(self.x, tuple(self.x.shape))
+        self.keeps = convert(np.where(number // 2 % 2 == 0, MOMENTUM, 0.0)[:, None])
         self.wanders = convert((number % 8 == 3).astype(np.float64)[:, None])
         self.minds_all = convert(number % 2 == 0)[:, None]
+
+    def _first_steps(self, number: np.ndarray, starts: int) -> np.ndarray:
+        """The first step of each start, as a part of the usual: some near the best point are not to leave at once."""
+        spread = _spread(starts)
+        near = np.clip(2 * spread[np.minimum(number, len(spread) - 1)], LEAST_STEP, 1.0)
+        return np.where((number < starts // 2) & (number % STAYING == 1), near, 1.0)[:, None]
 
     def _table_of_thresholds(self) -> np.ndarray:
         """Thresholds of each start's forms, shape (N, K); infinite for the forms its disjunct does not use."""
@@ -205,18 +249,42 @@ class _Descent:
             _, gradient = outputs_and_gradient(self.target.forms, self.x, lambda forms: self.mixture)
             self._move(gradient, 2 * options.first_step * self.wanders)
 
-    def run(self, options: AttackOptions, deadline: Deadline) -> Witness | None:
+    def run(self, options: AttackOptions, steps: int, deadline: Deadline) -> Witness | None:
         """Descends; the first witness on the way, if there is one."""
-        for step in range(options.steps + 1):
-            forms, gradient = outputs_and_gradient(self.target.forms, self.x, self._weights)
-            for n, point in self._promising(forms):
-                witness = self.target.judge(int(self.owners[n]), point)
-                if witness is not None:
-                    return witness
+        for step in range(steps + 1):
+            share = 0.5 * (1 + math.cos(math.pi * step / (steps + 1)))
+            width = NARROWEST + (1 - NARROWEST) * share
+            forms, gradient = outputs_and_gradient(self.target.forms, self.x, self._weights, width)
+            for n, promising in self._promising(forms):
+                for point in itertools.chain((promising,), self._beside(n, promising, gradient)):
+                    witness = self.target.judge(int(self.owners[n]), point)
+                    if witness is not None:
+                        return witness
             if deadline.expired:
                 return None
-            self._move(gradient, options.first_step * 0.5 * (1 + math.cos(math.pi * step / (options.steps + 1))))
+            self._move(self._kept(gradient), options.first_step * share * self.reach)
         return None
+
+    def _beside(self, n: int, point: np.ndarray, gradient: Array) -> Iterator[np.ndarray]:
+        """Inputs a few float32 numbers away from one that rounding may have kept from being a violation.
+
+        Some against the gradient, some anywhere, as the runtime's rounding has no direction; a few in each descent.
+        """
+        against = -np.sign(np.nan_to_num(to_numpy(gradient)[n]))
+        spacing = np.spacing(np.abs(point).astype(np.float32)).astype(np.float64)
+        for k in range(min(BESIDE, self.beside_left)):
+            self.beside_left -= 1
+            direction = against * 4.0 ** (k // 2) if k % 2 == 0 else self.rng.integers(-1, 2, size=len(point))
+            yield np.clip(point + direction * spacing, to_numpy(self.lower)[n], to_numpy(self.upper)[n])
+
+    def _kept(self, gradient: Array) -> Array:
+        """The gradient, of mean magnitude 1, with a part of those before it."""
+        xp = namespace(gradient)
+        size = xp.mean(xp.abs(gradient), axis=1, keepdims=True)
+        usual = xp.isfinite(size) & (size > 0)
+        gradient = xp.where(usual, gradient / xp.where(usual, size, 1.0), gradient)
+        self.direction = xp.where(xp.isfinite(gradient), gradient, 0.0) + self.keeps * self.direction
+        return self.direction
 
     def _move(self, gradient: Array, size: float | Array) -> None:
         """The steepest step against the gradient, held in box and ball; `size` is a share of their widths.
@@ -259,7 +327,12 @@ def _starting_points(
     """The first half of the starts lies around the best point, from near to far, the others mostly near the faces."""
     share = rng.random(lower.shape)
     count = int(number.max(initial=0)) + 1
-    spread = np.geomspace(NEAREST, FARTHEST, max(1, count // 2))
+    spread = _spread(count)
     around = best + spread[np.minimum(number, len(spread) - 1)][:, None] * (2 * share - 1) * (upper - lower)
     anywhere = lower + (0.5 - 0.5 * np.cos(math.pi * share)) * (upper - lower)
     return np.clip(np.where((number < count // 2)[:, None], around, anywhere), lower, upper)
+
+
+def _spread(count: int) -> np.ndarray:
+    """How far the first half of so many starts lies from the best point, as shares of the box's width."""
+    return np.geomspace(NEAREST, FARTHEST, max(1, count // 2))

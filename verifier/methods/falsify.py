@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from verifier.attacks.pgd import AttackOptions, Best, Target, attack
@@ -27,15 +29,28 @@ def attack_until(task: Task, seconds: float = float("inf"), options: AttackOptio
 
 
 def _run(task: Task, options: AttackOptions, seconds: float) -> None:
-    targets = [int(d) for d in np.flatnonzero(task.open)]
-    if task.options.witness_tolerance == 0.0:
-        reachable = [d for d in targets if task.query.disjuncts[d].box.has_float32_point]
-        if len(reachable) < len(targets):
-            task.notes.append(NO_FLOAT32)
-        targets = reachable
-    network, example = task.descended
-    best = Best(Target(network, task.query, task.judge, example))
-    attack(best, targets, options, task.random(), task.deadline.within(seconds))
+    best = best_of(task)
+    attack(best, reachable(task), options, task.random(), task.deadline.within(seconds))
     if task.options.thorough:
         for d, point in best.points.items():
             task.reaches(d, point)
+
+
+def best_of(task: Task) -> Best:
+    """What attacks have come nearest by so far, of which every one begins."""
+    network, example = task.descended
+    target = Target(network, task.query, task.judge, example)
+    task.nearest = Best(target) if task.nearest is None else replace(task.nearest, target=target)
+    task.nearest.minimisers = task.minimisers
+    return task.nearest
+
+
+def reachable(task: Task) -> list[int]:
+    """Open disjuncts whose inputs may be of the network's type."""
+    targets = [int(d) for d in np.flatnonzero(task.open)]
+    if task.options.witness_tolerance > 0.0:
+        return targets
+    reachable = [d for d in targets if task.query.disjuncts[d].box.has_float32_point]
+    if len(reachable) < len(targets):
+        task.notes.append(NO_FLOAT32)
+    return reachable

@@ -13,12 +13,13 @@ from verifier.bounds.linear import rows_minimum
 from verifier.bounds.optimise import AscentOptions
 from verifier.bounds.reduced import reduced
 from verifier.deadline import Deadline
+from verifier.methods.attack_aside import AttackAside
 from verifier.methods.incomplete import note_multipliers
 from verifier.methods.task import Task
 from verifier.methods.workers import note_lost, processes
 from verifier.network.graph import Network
 from verifier.property.query import SMALLEST_MARGIN, Box
-from verifier.search.bounding import Bounder, Question
+from verifier.search.bounding import PROMISING, Bounder, Question
 from verifier.search.crew import Crew
 from verifier.search.domains import Domains
 from verifier.search.neurons import NeuronOptions, NeuronSearch, roots
@@ -106,8 +107,11 @@ def bound_once(task: Task, question: Question, disjuncts: np.ndarray) -> Domains
     bounded = bounder.bound(roots(bounder, disjuncts))
     for d, bound in zip(disjuncts.tolist(), bounded.domains.bound.tolist(), strict=True):
         task.margin_bounded(d, min(bound, SMALLEST_MARGIN) if d in question.own else bound)
-    for d, point in zip(bounded.minimisers.disjunct, bounded.minimisers.points, strict=True):
-        if task.accepts(int(d), point):
+    found = bounded.minimisers
+    for d, margin, point in zip(found.disjunct, found.margins, found.points, strict=True):
+        if margin > PROMISING:
+            task.minimisers[int(d)] = point
+        elif task.accepts(int(d), point):
             break
     return bounded.domains
 
@@ -123,7 +127,10 @@ def search_options(task: Task) -> NeuronOptions:
 
 
 def split_neurons(task: Task, seconds: float = math.inf) -> None:
-    """Branch and bound on the neurons of each open box, from the bounds known so far, for so long at most."""
+    """Branch and bound on the neurons of each open box, from the bounds known so far, for so long at most.
+
+    Attacks have their turns beside it where there were some before.
+    """
     deadline = task.deadline.within(seconds)
     note_multipliers(task)
     waiting = task.open_conjunctions()
@@ -133,9 +140,12 @@ def split_neurons(task: Task, seconds: float = math.inf) -> None:
             if task.settled or deadline.expired:
                 return
             share = deadline.within(deadline.remaining / (len(waiting) - count))
-            search = NeuronSearch(question_of(task, box), search_options(task), task, share)
+            aside = AttackAside(task, disjuncts) if task.nearest is not None else None
+            search = NeuronSearch(question_of(task, box), search_options(task), task, share, aside)
             search.run(np.array(disjuncts))
             note_lost(task, search.lost)
+            if aside is not None:
+                aside.explain(search.turns)
             still = [d for d in disjuncts if task.open[d]]
             if share.expired and still:
                 again.append((box, still))

@@ -71,9 +71,47 @@ def long_attack(task: Task) -> None:
     stages.attack_until(task, _long(task))
 
 
+def hopeless_attack(task: Task) -> None:
+    """A good part of the time that is left, where bounds get nowhere."""
+    stages.attack_until(task, PART * task.deadline.remaining)
+
+
+def _where_near(task: Task) -> Iterator[Stage]:
+    """An attack, if what it has come by is far nearer to a violation than what is proved is to there being none."""
+    lacking = float(-task.margins[task.open].min())
+    known = {} if task.nearest is None else task.nearest.margins
+    nearest = min((known.get(int(d), math.inf) for d in np.flatnonzero(task.open)), default=math.inf)
+    if math.isfinite(lacking) and lacking > NEARER * nearest:
+        told = f"the bounds lack {lacking:.3g}, the attack {nearest:.3g}"
+        task.explain(f"{told}, so that it had {PART * task.deadline.remaining:.0f} s more")
+        yield hopeless_attack
+
+
+def _where_hopeless(task: Task, before: np.ndarray) -> Iterator[Stage]:
+    """An attack, a long one if what optimised bounds have gained since `before` is nothing beside what they lack."""
+    lacking, gained = (-task.margins)[task.open], (task.margins - before)[task.open]
+    worst = int(np.argmax(lacking))
+    if not np.isfinite(lacking[worst]) or lacking[worst] <= HOPELESS * gained[worst]:
+        yield long_attack
+        return
+    told = f"optimised bounds gained {gained[worst]:.3g} and lack {lacking[worst]:.3g}"
+    task.explain(f"{told}, so that an attack had {PART * task.deadline.remaining:.0f} s")
+    yield hopeless_attack
+
+
 def _long(task: Task) -> float:
     return min(3.0, 0.05 * task.deadline.remaining)
 
+
+HOPELESS = 10.0
+"""Times what optimised bounds have gained that they may lack before they count as hopeless in a large network: what
+cuts gain where few domains are bounded in time is less."""
+
+NEARER = 50.0
+"""Times what an attack lacks that bounds of a large network may lack before it goes on at once."""
+
+PART = 0.5
+"""Of the time left, for such attacks."""
 
 FEW_INPUTS = 10
 """Varying inputs up to which the input box is cut rather than the functions."""
@@ -174,9 +212,11 @@ def large(task: Task) -> Iterator[Stage]:
     yield short_attack
     yield stages.crown
     yield stages.torch_kernels
+    yield from _where_near(task)
+    before = task.margins.copy()
     yield stages.alpha_by_cost
+    yield from _where_hopeless(task, before)
     yield stages.alpha_where_violated
-    yield long_attack
     yield stages.split_neurons
 
 

@@ -30,6 +30,7 @@ from verifier.property.whole import with_whole_ends
 from verifier.verdict import Progress, Status, Verdict, Witness
 
 if TYPE_CHECKING:
+    from verifier.attacks.pgd import Best
     from verifier.programs.solvers.backend import Backend
     from verifier.search.record import InputCuts
 
@@ -56,6 +57,8 @@ class Task:
         trails: the cuts that searches made, for those who write proofs.
         on_progress: called with every new entry of the history.
         reached: the smallest margin that an input is known to reach; looked for in thorough tasks only.
+        nearest: the lowest margins that attacks have reached, and where; None before the first attack.
+        minimisers: of some disjuncts an input where their relaxation was least, shape (input_size,).
         convolves_by_torch: whether torch's kernels compute the convolutions of `forms`.
     """
 
@@ -86,6 +89,8 @@ class Task:
         self.trails: list[InputCuts] = []
         self.on_progress: Callable[[Progress], None] = lambda progress: None
         self.reached = math.inf
+        self.nearest: Best | None = None
+        self.minimisers: dict[int, np.ndarray] = {}
         self.convolves_by_torch = False
         self._seeds = np.random.SeedSequence(self.options.seed)
 

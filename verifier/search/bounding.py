@@ -108,7 +108,7 @@ REPLAYS = 8
 
 @dataclass(frozen=True, eq=False)
 class Minimisers:
-    """Minimisers of the relaxation that may be violations, best first.
+    """Minimisers of the relaxation, the best and all that may be violations, best first.
 
     Attributes:
         disjunct: whose, shape (P,).
@@ -231,13 +231,13 @@ class Bounder:
                 ascent = ascent.of(self._fast(left), self.lagrangian(some, self.relaxation(some)))
 
     def _minimisers(self, disjunct: np.ndarray, points: Array) -> Minimisers:
-        """Of points, shape (M, input_size), those at which the disjuncts' rows nearly hold, or do."""
+        """Of points, shape (M, input_size), where the disjuncts' rows nearly hold, or do; the best anyway."""
         question = self.question
         forms = to_numpy(question.engines.exact.forward(points))
         gaps = np.einsum("nrk,nk->nr", question.rows[disjunct], forms) - question.thresholds[disjunct]
         margins = gaps.max(axis=1)
         best = np.argsort(margins)[:REPLAYS]
-        best = best[margins[best] <= PROMISING]
+        best = best[(margins[best] <= PROMISING) | (np.arange(len(best)) == 0)]
         return Minimisers(disjunct[best], margins[best], to_numpy(points)[best])
 
     def _scores(self, lagrangian: Lagrangian, domains: Domains) -> np.ndarray:

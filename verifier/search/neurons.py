@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,8 @@ from verifier.bounds.optimise import AscentOptions
 from verifier.deadline import Deadline
 from verifier.programs.solvers.backend import Backend
 from verifier.property.query import SMALLEST_MARGIN
-from verifier.search.bounding import Bounded, Bounder, Minimisers, Question
+from verifier.search.aside import Aside, Turns
+from verifier.search.bounding import PROMISING, Bounded, Bounder, Minimisers, Question
 from verifier.search.branching import children, chosen
 from verifier.search.crew import Crew
 from verifier.search.domains import Domains, Pool
@@ -80,6 +82,7 @@ class NeuronSearch:
         options: how to work.
         observer: who asked; told of every disjunct that is excluded.
         deadline: when to stop.
+        aside: what goes on beside it, if anything.
 
     Attributes:
         explored: domains bounded so far.
@@ -87,10 +90,19 @@ class NeuronSearch:
         record: the tree of cuts and what closed its leaves.
         stuck: domains that can neither be cut nor closed; their disjuncts stay open.
         lost: processes that ended before their time.
+        turns: of what goes on beside it.
     """
 
-    def __init__(self, question: Question, options: NeuronOptions, observer: Observer, deadline: Deadline) -> None:
+    def __init__(
+        self,
+        question: Question,
+        options: NeuronOptions,
+        observer: Observer,
+        deadline: Deadline,
+        aside: Aside | None = None,
+    ) -> None:
         self.question, self.options, self.observer, self.deadline = question, options, observer, deadline
+        self.aside, self.turns = aside, Turns(deadline, options.threads)
         self.explored = self.lost = 0
         self.found = False
         self.record = Record(0, 0.0)
@@ -109,7 +121,7 @@ class NeuronSearch:
         """Searches until all disjuncts are excluded, a witness is accepted or the time is up; whether one was found."""
         self.record = Record(len(disjuncts), self.options.memory / 4)
         self._parts[disjuncts] = 1
-        functions = self._first.bound, self._bounder.bound, self._tighten, self._expander.expand
+        functions = self._first.bound, self._bounder.bound, self._tighten, self._expander.expand, self._work_aside
         with Crew(functions, self.options.threads) as crew:
             opened = self._sorted_out(self._bounded(crew, self._first, roots(self._first, disjuncts)))
             if len(opened) and not self.found and self._partition_pays(opened):
@@ -117,7 +129,7 @@ class NeuronSearch:
             pool = Pool(opened, self.options.memory)
             self._work_off(pool, crew)
             if not self.found:
-                self._tell_open([pool.domains, *crew.under_way, *self.stuck])
+                self._tell_open([pool.domains, *_domains(crew), *self.stuck])
             self.lost = crew.lost
         return self.found
 
@@ -129,19 +141,31 @@ class NeuronSearch:
     def _work_off(self, pool: Pool, crew: Crew) -> None:
         """Expands open domains, worst bounds first, until none is left."""
         size = 16
-        while (len(pool) or crew.busy) and not self.found and not self.deadline.expired:
+        while (len(pool) or _domains(crew)) and not self.found and not self.deadline.expired:
             self._hand_out(pool, crew, size)
             done = crew.take(self.deadline.remaining)
             if done is None:
                 return
             self._hand_out(pool, crew, size)  # before the outcome is looked at, so that nobody waits
-            _, expansion = done
+            part, expansion = done
+            if isinstance(part, Turn):
+                self.turns.had(expansion.seconds)
+                self.found = self.aside is not None and self.aside.taken(expansion.result)
+                continue
             self._take_up(expansion, pool)
             size = self._next_size(len(expansion.positions), expansion.seconds)
             if not self.found:
                 self._report(pool, crew)
 
+    def _work_aside(self, turn: Turn) -> Turned:
+        assert self.aside is not None
+        started = time.monotonic()
+        return Turned(self.aside.work(turn.part), time.monotonic() - started)
+
     def _hand_out(self, pool: Pool, crew: Crew, size: int) -> None:
+        aside_busy = any(isinstance(part, Turn) for part in crew.under_way)
+        if self.aside is not None and not aside_busy and crew.free and (seconds := self.turns.due()):
+            crew.put(self._work_aside, Turn(self.aside.part(seconds)))
         while crew.free and len(pool):
             crew.put(self._expander.expand, pool.take(min(size, -(-len(pool) // crew.free))))
 
@@ -276,14 +300,18 @@ class NeuronSearch:
         """Tells of the progress, now and then."""
         if self.deadline.elapsed - self._told > 0.25:
             self._told = self.deadline.elapsed
-            bounds = [pool.bound, *(part.bound for part in crew.under_way)]
+            bounds = [pool.bound, *(part.bound for part in _domains(crew))]
             worst = min(float(bound.min(initial=np.inf)) for bound in bounds)
+            self.turns.note(worst)
             self.observer.advanced(int(self._parts.sum()), self.explored, worst)
 
     def _violated(self, minimisers: Minimisers) -> bool:
         """Whether one of the minimisers is a witness; only those that come nearer than all before are replayed."""
         for d, margin, point in zip(minimisers.disjunct, minimisers.margins, minimisers.points, strict=True):
-            if margin < self._tried[d]:
+            if margin > PROMISING:
+                if self.aside is not None:
+                    self.aside.pointed_out(int(d), point)
+            elif margin < self._tried[d]:
                 self._tried[d] = margin
                 if self.observer.accepts(int(d), point):
                     return True
@@ -297,6 +325,26 @@ class NeuronSearch:
     def _next_size(self, done: int, seconds: float) -> int:
         by_time = int(done * self.options.batch_seconds / max(seconds, 1e-3))
         return max(2, min(self._most, 2 * done + 16, by_time))
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A turn of what goes on beside the search, as its processes are given it."""
+
+    part: Any
+
+
+@dataclass(frozen=True)
+class Turned:
+    """What came of a turn, and the seconds that it took."""
+
+    result: Any
+    seconds: float
+
+
+def _domains(crew: Crew) -> list[Domains]:
+    """Those under way."""
+    return [part for part in crew.under_way if isinstance(part, Domains)]
 
 
 def roots(bounder: Bounder, disjuncts: np.ndarray) -> Domains:

@@ -1,0 +1,1 @@
+"""Networks with a counterexample hidden on purpose: `python -m benchmarks.planted`."""
