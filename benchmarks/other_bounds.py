@@ -2,7 +2,8 @@
 
     python benchmarks/other_bounds.py PLAN.npz DTYPE
 
-It runs in an environment of its own, with torch and bound-propagation, and needs nothing of this project. On each line
+It runs in an environment of its own, with torch and bound-propagation (GPL-3, of which nothing is copied or shipped
+here), needs nothing of this project, and nothing of this project imports it. On each line
 it is sent, `interval` or `crown`, it answers with one of JSON: CPU seconds and the outputs' lower and upper bounds.
 
 PLAN.npz holds the box (`lower`, `upper`), the layers as JSON (`plan`) and their arrays. bound-propagation knows no

@@ -1,7 +1,7 @@
 """The independent suite for VNN-LIB 2.0 solvers, vnnlib-satisfactory: every case right, and its checks of `supports`.
 
-It is skipped where that package is not installed. The cases are built by the suite, a few of each kind are run here in
-this process; `vnnlib-satisfactory run --solver verifier-vnnlib` runs all of them, as CI does.
+It is skipped where that package is not installed. The cases are built by the suite, a few kinds are run here in
+processes of their own; `vnnlib-satisfactory run --solver verifier-vnnlib` runs all of them, as the slow test does.
 """
 
 from __future__ import annotations

@@ -10,7 +10,17 @@ import pytest
 from tests.networks import random_relu_network
 from tests.search.test_neurons import query_of
 from verifier.methods.options import Options
-from verifier.methods.plan import FEW_DEEP_INPUTS, FEW_INPUTS, PLAN, SMALL, Features, auto, features_of, sequence, turns
+from verifier.methods.plan import (
+    FEW_DEEP_INPUTS,
+    FEW_INPUTS,
+    PLAN,
+    SMALL,
+    Features,
+    auto,
+    features_of,
+    sequence,
+    turns,
+)
 from verifier.methods.registry import METHODS, Method, run
 from verifier.methods.task import Task
 from verifier.network.functions import Relu
@@ -78,17 +88,25 @@ class Cutting:
         self.turns.append(seconds)
 
 
-@pytest.mark.parametrize("stalled", [False, True])
-def test_cuts_of_inputs_that_get_nowhere_hand_over_to_neurons_and_back(stalled: bool) -> None:
-    """In turns that double, as long as none comes to an end of its own; told to those who ask."""
+@pytest.mark.parametrize(("stalled", "gain"), [(False, 0.0), (True, 0.5), (True, 0.01)])
+def test_cuts_of_inputs_that_get_nowhere_hand_over_to_neurons_and_back(stalled: bool, gain: float) -> None:
+    """In turns that double, as long as these gain and none comes to an end of its own; told to those who ask."""
     task, cutting = asked(4, hidden=200, timeout=30.0), Cutting(stalled, exhausted=False)
+    task.margins[:] = -1.0
     names = []
     for stage in islice(turns(task, cutting), 4):
         names.append(stage.__name__)
         if stage.__name__ == "split_inputs":
             stage(task)
+        else:
+            task.margins *= 1.0 - gain
     if stalled:
-        assert names == ["split_inputs", "split_neurons"] * 2
+        assert names == [
+            "split_inputs",
+            "split_neurons",
+            "split_inputs",
+            "split_neurons" if gain > 0.05 else "split_inputs",
+        ]
         assert cutting.turns[1] == 2 * cutting.turns[0]
         assert "split_neurons had" in task.explanation[0]
     else:

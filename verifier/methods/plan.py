@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from verifier.bounds.layout import undecided
 from verifier.methods import stages
 from verifier.methods.library import convolution_work
@@ -143,8 +145,14 @@ FIRST_SEARCH, FIRST_MILP = (2.0, 0.1), (20.0, 0.5)
 SHORT_MILP = (10.0, 0.2)
 """The same of a MILP while cuts of the inputs get on."""
 
+DEEP_SEARCH = 0.5
+"""Part of the time left for the first cuts of a deep network's inputs."""
+
 LATER = (10.0, 0.1)
 """Seconds at most, and part of the time left, of the turns after that; they double."""
+
+GAINING = 0.05
+"""Part of what all margins lack that a turn of cuts of neurons has to gain to get another one."""
 
 ENDED = 0.4
 """A turn that took less of its time than this came to its own end, and will find no more in another."""
@@ -183,12 +191,16 @@ def few_inputs(task: Task) -> Iterator[Stage]:
 
 
 def few_deep_inputs(task: Task) -> Iterator[Stage]:
-    """Cuts of the inputs of a network too large for anything else."""
+    """Cuts of the inputs; where most of the box stays open, in turns with cuts of neurons, as long as these gain."""
     from verifier.methods.split_inputs import InputCutting
 
+    cutting = InputCutting(task)
     yield short_attack
     yield stages.torch_kernels
-    yield _cutting(InputCutting(task), math.inf)
+    yield _cutting(cutting, DEEP_SEARCH * task.deadline.remaining)
+    if not cutting.stalled:
+        yield _cutting(cutting, math.inf)  # boxes take seconds: those under way would be bounded again after every turn
+    yield from turns(task, cutting)
 
 
 def many_inputs(task: Task) -> Iterator[Stage]:
@@ -232,22 +244,28 @@ def products(task: Task) -> Iterator[Stage]:
 
 def turns(task: Task, cutting: Cutting) -> Iterator[Stage]:
     """Cuts of inputs and what else there is, in turns that double; cuts of inputs alone, while they get on."""
-    seconds = _time(task, *LATER)
+    seconds, gaining = _time(task, *LATER), True
     while True:
         if not cutting.exhausted:
             yield _cutting(cutting, seconds)
         ended = cutting.exhausted
         others = [stages.milp] if is_small(task) else []
-        others += [stages.split_neurons] if ended or cutting.stalled else []
+        others += [stages.split_neurons] if ended or (cutting.stalled and gaining) else []
         if others and not ended:
             task.explain(f"cuts of the inputs left most of the box open, so that {_names(others)} had {seconds:.1f} s")
         for stage in others:
-            started = task.deadline.elapsed
+            started, lacking = task.deadline.elapsed, _lacking(task)
             yield _limited(stage, seconds)
             ended = ended and task.deadline.elapsed - started < ENDED * seconds
+            gaining = _lacking(task) < (1.0 - GAINING) * lacking if stage is stages.split_neurons else gaining
         if ended:
             return
         seconds *= 2
+
+
+def _lacking(task: Task) -> float:
+    """What the margins of all open disjuncts lack to be positive."""
+    return float(-np.minimum(task.margins[task.open], 0.0).sum())
 
 
 def _names(stages: Sequence[stages.Timed]) -> str:
