@@ -108,3 +108,13 @@ def test_products_are_substituted_exactly() -> None:
     (disjunct,) = with_differences(asked([*equal, product]), [0, 2]).disjuncts
     (row,) = disjunct.rows
     assert row.products == (((-1, 0), Fraction(2)), ((0, 0), Fraction(1)))
+
+
+def test_factors_of_any_size_are_read() -> None:
+    """What is far out of proportion stays a row; ends beyond float64 are none."""
+    steep = {0: Fraction(10) ** 200, 1: Fraction(10) ** -200}
+    rows = [at_most(steep, 0), at_most({i: -c for i, c in steep.items()}, 0)]
+    assert with_differences(asked(rows), [0, 2]).change is None
+    tiny = {0: Fraction(-1, 10**200), 2: Fraction(1, 10**200)}
+    changed = with_differences(asked([at_most(tiny, Fraction(10) ** 200)]), [0, 2])
+    assert changed.disjuncts[0].box.upper[2] == 2.0

@@ -33,6 +33,9 @@ MOST_DISJUNCTS = 10_000
 MOST_TERMS = 16
 """Inputs that a difference may be taken from."""
 
+LARGEST_FACTOR = 10**12
+"""Of an input that a difference is taken from; the inverse is the smallest."""
+
 MOST_KEPT = 64
 """Rows of inputs alone that each disjunct keeps; a witness has to obey all of them all the same."""
 
@@ -200,7 +203,8 @@ def _key(row: LinearConstraint) -> Key | None:
     if not 2 <= len(row.inputs) <= MOST_TERMS:
         return None
     *others, (j, last) = row.inputs
-    return j, tuple((i, -factor / last) for i, factor in others)
+    source = tuple((i, -factor / last) for i, factor in others)
+    return (j, source) if all(1 / LARGEST_FACTOR <= abs(factor) <= LARGEST_FACTOR for _, factor in source) else None
 
 
 def _chosen(found: Sequence[dict[Key, Span]], starts: Sequence[int]) -> dict[int, Key]:
@@ -208,10 +212,10 @@ def _chosen(found: Sequence[dict[Key, Span]], starts: Sequence[int]) -> dict[int
     common = set(found[0]).intersection(*found[1:]) if found else set()
     ranked = []
     for key in common:
-        widths = [high - low for low, high in (spans[key] for spans in found)]
+        widths = [_minus(high, low) for low, high in (spans[key] for spans in found)]
         if max(widths) > 0 and not _compares_networks(key, starts):
             continue
-        ranked.append((float(max(widths)), len(key[1]), key))
+        ranked.append((max(widths), len(key[1]), key))
     chosen: dict[int, Key] = {}
     for *_, key in sorted(ranked):
         chosen.setdefault(key[0], key)
@@ -233,8 +237,15 @@ def _narrowed(span: Span, key: Key, box: Box) -> Span:
     low, high = _exact(box.lower[j]), _exact(box.upper[j])
     for i, factor in source:
         ends = sorted((_times(factor, box.lower[i]), _times(factor, box.upper[i])))
-        low, high = low - ends[1], high - ends[0]
+        low, high = _minus(low, ends[1]), _minus(high, ends[0])
     return max(span[0], low), min(span[1], high)
+
+
+def _minus(a: Fraction | float, b: Fraction | float) -> Fraction | float:
+    """The difference, of which floats are infinite; a fraction may be beyond float64."""
+    if isinstance(a, float):
+        return a
+    return -b if isinstance(b, float) else a - b
 
 
 def _exact(end: float) -> Fraction | float:
