@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 from verifier.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from verifier.api import accuracy, compare, load_network, load_property, radius, robustness_query, verify
+    from verifier.api import (
+        accuracy,
+        compare,
+        from_torch,
+        load_network,
+        load_property,
+        radius,
+        robustness_query,
+        verify,
+    )
     from verifier.errors import VerifierError
     from verifier.evaluation.evaluate import Accuracy
     from verifier.evaluation.options import AccuracyOptions
@@ -30,6 +39,7 @@ _HOMES = {
     "Accuracy": "verifier.evaluation.evaluate",
     "AccuracyOptions": "verifier.evaluation.options",
     "compare": "verifier.api",
+    "from_torch": "verifier.api",
     "load_network": "verifier.api",
     "load_property": "verifier.api",
     "radius": "verifier.api",
@@ -58,6 +68,7 @@ __all__ = [
     "Witness",
     "accuracy",
     "compare",
+    "from_torch",
     "load_network",
     "load_property",
     "radius",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from verifier.arguments import MEASURES, NORM, limits, names, norm_named, of_type, real, whole
-from verifier.errors import Argument, PropertyError, UsageError
+from verifier.errors import Argument, PropertyError, UsageError, missing_package
 from verifier.evaluation.answers import SampleAnswers
 from verifier.evaluation.evaluate import Accuracy, evaluate
 from verifier.evaluation.options import AccuracyOptions
@@ -17,6 +18,7 @@ from verifier.evidence.replay import own_class
 from verifier.evidence.result_files import check_writable, write_whole
 from verifier.methods import Options, Task, decide, method_named, run
 from verifier.methods.comparison import Comparison, all_methods, compared
+from verifier.models import as_network, is_model
 from verifier.network.graph import Network
 from verifier.property.query import BY_LABEL, BY_NETWORK, Query
 from verifier.property.robustness import Neighbourhood
@@ -31,6 +33,13 @@ from verifier.readers.onnx import load_network as _load_network
 from verifier.readers.samples import whole_labels
 from verifier.readers.vnnlib import load_property as _load_property
 from verifier.verdict import Verdict
+
+if TYPE_CHECKING:
+    import torch
+
+Model: TypeAlias = Any
+"""A `Network`, a file's path, an `onnx.ModelProto` or its bytes, a `torch.nn.Module`, a fitted scikit-learn estimator
+or pipeline, or a Keras model. A torch module is exported with the shape of the sample, or by `from_torch`."""
 
 
 def load_network(path: str | Path, outputs: Sequence[str] = (), batch_index: int | None = None) -> Network:
@@ -52,6 +61,31 @@ def load_network(path: str | Path, outputs: Sequence[str] = (), batch_index: int
     """
     network = _load_network(path, outputs=outputs, batch_index=batch_index)
     return network if outputs or batch_index is not None else network.read_from(Path(path))
+
+
+def from_torch(model: torch.nn.Module, example: Any) -> Network:
+    """A torch module as a network, exported in evaluation mode and compared with what the module itself computes.
+
+    >>> import torch
+    >>> module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
+    >>> network = from_torch(module, torch.zeros(1, 2))
+    >>> network.input_size, network.output_size
+    (2, 2)
+
+    Args:
+        model: any that torch's exporter takes; its mode stays what it is.
+        example: an input with its batch dimension, which is 1: a tensor or an array of shape (1, ...). It gives the
+            input's shape; for modules of several inputs a tuple of these.
+
+    Raises:
+        UsageError: torch is not installed, or it is no module, or no such example.
+        ModelError: the module does not take the example, cannot be exported, or the export computes something else.
+    """
+    try:
+        from verifier.models.torch_module import from_torch as exported
+    except ImportError as error:
+        raise missing_package(error) or error from error
+    return exported(model, example)
 
 
 def load_property(path: str | Path, network: Network | None = None, allow_empty: bool = False) -> Query:
@@ -76,8 +110,8 @@ def load_property(path: str | Path, network: Network | None = None, allow_empty:
 
 
 def robustness_query(
-    network: Network,
-    sample: np.ndarray,
+    network: Model,
+    sample: Any,
     label: int | None = None,
     epsilon: float | None = None,
     norm: float | str = NORM,
@@ -87,8 +121,8 @@ def robustness_query(
     """Asks whether an input near a sample makes some other class's output at least that of the sample's label.
 
     Args:
-        network: a classifier, one output a class.
-        sample: flat, or of the network's input shape up to axes of length 1.
+        network: a classifier, one output a class; a `Network` or any `Model`.
+        sample: flat, or of the network's input shape up to axes of length 1; an array, a tensor, nested lists.
         label: the sample's class; None for the network's own, as ONNX Runtime computes it.
         epsilon: the ball's radius, which has to be given. It and the sample are taken as the float64 numbers that they
             are, exactly.
@@ -107,7 +141,7 @@ def robustness_query(
             finite.
         UsageError: an argument has a wrong type, or there is no such norm.
     """
-    _check_network(network)
+    network = as_network(network, sample)
     if epsilon is None:
         raise UsageError("no radius", Argument("epsilon"), "give the ball's radius")
     x = as_input(sample, network.inputs, channels)
@@ -119,8 +153,8 @@ def robustness_query(
 
 
 def verify(
-    network: Network,
-    query: Query,
+    network: Model,
+    query: Query | str | Path,
     method: str = "auto",
     options: Options | None = None,
     proof: str | Path | None = None,
@@ -128,8 +162,8 @@ def verify(
     """Decides whether the query's violation exists.
 
     Args:
-        network: the network.
-        query: describes a violation; `unsat` means that there is none: the property holds.
+        network: a `Network` or any `Model`.
+        query: describes a violation; `unsat` means that there is none: the property holds. Or a VNN-LIB file's path.
         method: a name of `verifier.methods.METHODS`.
         options: timeout (seconds), seed, device, witness tolerance.
         proof: where to write a proof of `unsat`, or the witness of `sat`, for `verifier check`, in what is left of the
@@ -144,7 +178,7 @@ def verify(
         PropertyError: the query's sizes are not the network's.
         UsageError: there is no such method; or a proof is asked for of what is no file's, or cannot be written.
     """
-    _require_fitting(network, query)
+    network, query = _fitting(network, query)
     chosen, set_by = method_named(method), _options(options)
     if proof is None:
         return decide(network, query, chosen, set_by)
@@ -172,7 +206,7 @@ def _sources(network: Network, query: Query) -> tuple[Path, Path]:
 
 
 def compare(
-    network: Network, query: Query, methods: Sequence[str] | None = None, options: Options | None = None
+    network: Model, query: Query | str | Path, methods: Sequence[str] | None = None, options: Options | None = None
 ) -> Comparison:
     """Asks several methods the same question, each within its share of the time, and sets their answers side by side.
 
@@ -191,14 +225,14 @@ def compare(
         PropertyError: the query's sizes are not the network's.
         UsageError: there is no such method.
     """
-    _require_fitting(network, query)
+    network, query = _fitting(network, query)
     chosen = all_methods() if methods is None else names(methods, "methods")
     return compared(network, query, chosen or all_methods(), _options(options))
 
 
 def radius(
-    network: Network,
-    sample: np.ndarray,
+    network: Model,
+    sample: Any,
     label: int | None = None,
     norm: float | str = NORM,
     options: RadiusOptions | None = None,
@@ -208,7 +242,7 @@ def radius(
     """Brackets the minimal adversarial perturbation of a sample: the distance to where another class leads or ties.
 
     Args:
-        network: a classifier, one output a class.
+        network: a classifier, one output a class; a `Network` or any `Model`.
         sample: flat, or of the network's input shape up to axes of length 1; rounded to the type of the
             network's input (float32 for float64).
         label: the sample's class; None for the network's own, as ONNX Runtime computes it.
@@ -229,7 +263,7 @@ def radius(
             finite.
         UsageError: an argument has a wrong type, or there is no such norm.
     """
-    _check_network(network)
+    network = as_network(network, sample)
     if options is not None:
         of_type(options, RadiusOptions, "options", "give verifier.RadiusOptions(...)")
     options = options or RadiusOptions()
@@ -240,9 +274,9 @@ def radius(
 
 
 def accuracy(
-    network: Network,
-    x: np.ndarray,
-    labels: np.ndarray,
+    network: Model,
+    x: Any,
+    labels: Any,
     options: AccuracyOptions,
     workers: int = 1,
     channels: str = "first",
@@ -251,7 +285,7 @@ def accuracy(
     """The robust accuracy on samples: for each size of perturbation, what is certified, what is broken.
 
     Args:
-        network: a classifier, one output a class.
+        network: a classifier, one output a class; a `Network` or any `Model`.
         x: samples, shape (N, ...), each flat or of the network's input shape up to axes of length 1; rounded to
             the type of the network's input (float32 for float64).
         labels: their classes, integers, shape (N,).
@@ -272,13 +306,11 @@ def accuracy(
         PropertyError: a sample does not fit the network, or there are not as many labels as samples.
         UsageError: a worker has died.
     """
-    _check_network(network)
     of_type(options, AccuracyOptions, "options", "give verifier.AccuracyOptions(epsilons=[...])")
-    samples = real_numbers(x)
-    if samples.ndim < 1 or not len(samples):
-        raise PropertyError("no samples", fix="give an array of shape (N, ...) with N from 1 on")
+    samples = _several(x)
+    network = as_network(network, samples[0])
     rows = as_inputs(samples, network.inputs, channels)
-    data = LabelledData("samples", rows, whole_labels(np.asarray(labels), len(rows), "labels"))
+    data = LabelledData("samples", rows, whole_labels(_labels(labels), len(rows), "labels"))
     told = progress or (lambda answers: None)
     return evaluate(network, data, range(len(rows)), options, whole(workers, "workers"), on_sample=told)
 
@@ -291,9 +323,18 @@ def _options(options: Options | None) -> Options:
     return Options() if options is None else of_type(options, Options, "options", "give verifier.Options(...)")
 
 
-def _require_fitting(network: Network, query: Query) -> None:
-    _check_network(network)
-    of_type(query, Query, "query", "give what load_property or robustness_query returns")
+def _fitting(model: Model, asked: Query | str | Path) -> tuple[Network, Query]:
+    """The network and the query, which ask about the same sizes.
+
+    Raises:
+        PropertyError: they do not.
+        UsageError: one of them is neither a file nor what is asked for.
+    """
+    network = None if is_model(model) else as_network(model)
+    query = load_property(asked, network) if isinstance(asked, str | Path) else asked
+    of_type(query, Query, "query", "give what load_property or robustness_query returns, or a VNN-LIB file's path")
+    if network is None:
+        network = as_network(model, query.centre if query.kept is None else query.kept.sample)
     if (query.input_size, query.output_size) != (network.input_size, network.output_size):
         raise PropertyError(
             f"the property has {query.input_size} inputs and {query.output_size} outputs, "
@@ -301,3 +342,21 @@ def _require_fitting(network: Network, query: Query) -> None:
             query.name,
             "give the property that belongs to this network",
         )
+    return network, query
+
+
+def _several(x: Any) -> np.ndarray:
+    """Samples as an array of shape (N, ...).
+
+    Raises:
+        PropertyError: there is none.
+    """
+    samples = real_numbers(x)
+    if samples.ndim < 1 or not len(samples):
+        raise PropertyError("no samples", fix="give an array of shape (N, ...) with N from 1 on")
+    return samples
+
+
+def _labels(labels: Any) -> np.ndarray:
+    """Labels as an array, from a tensor as well."""
+    return np.asarray(labels.detach().cpu() if callable(getattr(labels, "detach", None)) else labels)

@@ -61,7 +61,24 @@ def load_network(
         ModelError: its content cannot be read as a network; the message names the node and what to do.
     """
     path = Path(path)
-    model, data = parse_model(read_model_bytes(path), path)
+    return network_of(read_model_bytes(path), path, simplify, outputs, batch_index)
+
+
+def network_of(
+    content: bytes, path: Path, simplify: bool = True, outputs: Sequence[str] = (), batch_index: int | None = None
+) -> Network:
+    """The network in a serialised model.
+
+    Args:
+        content: the model, not zipped.
+        path: where it lies, or what messages call it; tensors that it keeps outside are looked for beside that.
+        simplify, outputs, batch_index: as for `load_network`.
+
+    Raises:
+        UsageError: there is no such output, or no such row.
+        ModelError: the content cannot be read as a network; the message names the node and what to do.
+    """
+    model, data = parse_model(content, path)
     names = (outputs,) if isinstance(outputs, str) else tuple(outputs)
     network = with_outputs(model.graph, names, lambda wanted: GraphReader(model, path.name, wanted).network(data))
     if batch_index is not None:
