@@ -25,6 +25,7 @@ from verifier.property.robustness import Neighbourhood
 from verifier.property.robustness import robustness_query as _robustness_query
 from verifier.property.samples import as_input, as_inputs, real_numbers
 from verifier.proving import Limits, made
+from verifier.questions.conditions import Condition
 from verifier.radii.bracket import Bracket
 from verifier.radii.data import LabelledData
 from verifier.radii.measure import RadiusOptions, measure
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 Model: TypeAlias = Any
 """A `Network`, a file's path, an `onnx.ModelProto` or its bytes, a `torch.nn.Module`, a fitted scikit-learn estimator
 or pipeline, or a Keras model. A torch module is exported with the shape of the sample, or by `from_torch`."""
+
+
+CONDITION = "give conditions of verifier.questions, such as box(0, 1) and Y[0] > Y[1]"
 
 
 def load_network(path: str | Path, outputs: Sequence[str] = (), batch_index: int | None = None) -> Network:
@@ -150,6 +154,81 @@ def robustness_query(
     kept = own_class(network, x) if label is None else whole(label, "label")
     sizes = network.input_size, network.output_size
     return _robustness_query(sizes, neighbourhood, kept, source=BY_NETWORK if label is None else BY_LABEL)
+
+
+def always(network: Model, inputs: Condition, condition: Condition, name: str = "question") -> Query:
+    """Asks whether a condition holds for all inputs of a set.
+
+    >>> from verifier.questions import box, class_stays
+    >>> network = load_network("vnnlib_specs/onnx/moons.onnx")
+    >>> query = always(network, box([-0.2, 0.9], [0.2, 1.1]), class_stays(0))
+    >>> verify(network, query).proved
+    True
+
+    Args:
+        network: a `Network` or any `Model`, but for torch modules, which `from_torch` makes a network of.
+        inputs: the set, of `verifier.questions`: boxes, balls, linear rows on `X`, joined by `&`, `|` and `~`.
+        condition: what is to hold, on `X` and `Y`.
+        name: for messages.
+
+    Raises:
+        PropertyError: an input is unbounded, or there is no such input, output or class.
+        UsageError: one of them is no condition.
+    """
+    return never(network, inputs, ~of_type(condition, Condition, "condition", CONDITION), name)
+
+
+def never(network: Model, inputs: Condition, condition: Condition, name: str = "question") -> Query:
+    """Asks whether a condition, the violation, holds for no input of a set; see `always`.
+
+    >>> from verifier.questions import X, Y, box
+    >>> network = load_network("vnnlib_specs/onnx/moons.onnx")
+    >>> query = never(network, box([-0.2, 0.9], [0.2, 1.1]) & (X[0] + X[1] <= 1), Y[1] >= Y[0])
+    >>> verify(network, query).proved
+    True
+    """
+    from verifier.questions.ask import query_of
+
+    of_type(inputs, Condition, "inputs", CONDITION), of_type(condition, Condition, "condition", CONDITION)
+    return query_of(as_network(network), inputs, condition, name)
+
+
+def robust(
+    network: Model,
+    x: Any,
+    epsilon: float,
+    norm: float | str = NORM,
+    clip: tuple[float, float] | None = None,
+    labels: Any = None,
+    method: str = "auto",
+    options: Options | None = None,
+    channels: str = "first",
+) -> list[Verdict]:
+    """Whether the class of each of a batch of samples stays what it is near the sample: a verdict for each.
+
+    >>> network = load_network("vnnlib_specs/onnx/moons.onnx")
+    >>> [verdict.status.value for verdict in robust(network, [[0.0, 1.0], [0.2, 0.7]], epsilon=0.1)]
+    ['unsat', 'sat']
+
+    Args:
+        network: a classifier, one output a class; a `Network` or any `Model`.
+        x: samples, shape (N, ...); an array, a tensor, nested lists.
+        epsilon, norm, clip, channels: as for `robustness_query`.
+        labels: their classes, shape (N,); None for the network's own.
+        method, options: as for `verify`; the timeout is for each sample.
+
+    Raises:
+        PropertyError: a sample does not fit the network or lies outside `clip`, or there are not as many labels.
+        UsageError: an argument has a wrong type, or there is no such norm or method.
+    """
+    samples = _several(x)
+    network, chosen, set_by = as_network(network, samples[0]), method_named(method), _options(options)
+    known = [None] * len(samples) if labels is None else whole_labels(_labels(labels), len(samples), "labels")
+    queries = [
+        robustness_query(network, sample, label, epsilon, norm, clip, channels)
+        for sample, label in zip(samples, known, strict=True)
+    ]
+    return [decide(network, query, chosen, set_by) for query in queries]
 
 
 def verify(
