@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from verifier.property.balls import Ball
     from verifier.radii.bracket import Bracket
     from verifier.radii.measure import RadiusOptions
+    from verifier.ranges.calls import bounds, maximize, minimize
+    from verifier.ranges.options import RangeOptions
+    from verifier.ranges.result import Optimum, Ranges
     from verifier.verdict import Status, Verdict, Witness
 
 _HOMES = {
@@ -39,6 +42,9 @@ _HOMES = {
     "Accuracy": "verifier.evaluation.evaluate",
     "AccuracyOptions": "verifier.evaluation.options",
     "compare": "verifier.api",
+    "minimize": "verifier.ranges.calls",
+    "maximize": "verifier.ranges.calls",
+    "bounds": "verifier.ranges.calls",
     "robust": "verifier.api",
     "never": "verifier.api",
     "always": "verifier.api",
@@ -50,7 +56,10 @@ _HOMES = {
     "verify": "verifier.api",
     "Ball": "verifier.property.balls",
     "Bracket": "verifier.radii.bracket",
+    "Optimum": "verifier.ranges.result",
     "Options": "verifier.methods",
+    "RangeOptions": "verifier.ranges.options",
+    "Ranges": "verifier.ranges.result",
     "RadiusOptions": "verifier.radii.measure",
     "Status": "verifier.verdict",
     "Verdict": "verifier.verdict",
@@ -63,18 +72,24 @@ __all__ = [
     "AccuracyOptions",
     "Ball",
     "Bracket",
+    "Optimum",
     "Options",
     "RadiusOptions",
+    "RangeOptions",
+    "Ranges",
     "Status",
     "Verdict",
     "VerifierError",
     "Witness",
     "accuracy",
     "always",
+    "bounds",
     "compare",
     "from_torch",
     "load_network",
     "load_property",
+    "maximize",
+    "minimize",
     "never",
     "radius",
     "robust",
