@@ -8,7 +8,7 @@ and where the time is up the question's own bound is the end.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -16,8 +16,9 @@ import numpy as np
 
 from verifier.attacks.pgd import AttackOptions, Best, Target, attack
 from verifier.deadline import Deadline
-from verifier.methods import Options, Task, method_named, run, stages
-from verifier.methods.plan import FEW_INPUTS, SMALL
+from verifier.methods import Method, Options, Task, run, stages
+from verifier.methods.plan import FEW_INPUTS, SMALL, auto
+from verifier.methods.task import Stage
 from verifier.methods.workers import processes
 from verifier.network.stepped import has_jumps
 from verifier.property.query import float_at_most
@@ -40,6 +41,14 @@ ALPHA_ENDS = 64
 """Ends up to which all are worth bounds that are optimised."""
 
 Key = tuple[int, int]
+
+
+def _without_attacks(task: Task) -> Iterator[Stage]:
+    """The stages of `auto` but for the attacks: what they would find, descents have found already."""
+    return (stage for stage in auto(task) if "attack" not in stage.__name__)
+
+
+WITHOUT_ATTACKS = Method("auto", "the plan for a range's end", True, _without_attacks)
 
 
 @dataclass(eq=False)
@@ -229,7 +238,7 @@ class EndSearch:
         while not self.deadline.expired:
             goal = self._goal()
             before = self.measurement.points.value(*self.key)
-            verdict = run(task, method_named("auto"))
+            verdict = run(task, WITHOUT_ATTACKS)
             if verdict.status is Status.UNSAT:
                 self.measurement.proved(self.number, self.key, float_at_most(goal), verdict.method)
                 return

@@ -77,9 +77,9 @@ class Points:
         return found
 
     def runtime(self, form: int, sign: int) -> float:
-        """What the form is of ONNX Runtime's outputs at the best point of an end; NaN where there is none."""
+        """A form of ONNX Runtime's outputs at the best point of an end; NaN where there is none, or no model."""
         x = self.points.get((form, sign))
-        if x is None:
+        if x is None or not self.question.network.model:
             return math.nan
         y, asked = self.replay.run(x), self.question.forms[form]
         return value_at(asked, x, y)
