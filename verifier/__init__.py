@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from verifier.api import (
         accuracy,
         compare,
+        counterexamples,
         from_torch,
         load_network,
         load_property,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from verifier.evaluation.evaluate import Accuracy
     from verifier.evaluation.options import AccuracyOptions
     from verifier.methods import Options
+    from verifier.methods.several import Several
     from verifier.property.balls import Ball
     from verifier.radii.bracket import Bracket
     from verifier.radii.measure import RadiusOptions
@@ -42,6 +44,8 @@ _HOMES = {
     "Accuracy": "verifier.evaluation.evaluate",
     "AccuracyOptions": "verifier.evaluation.options",
     "compare": "verifier.api",
+    "counterexamples": "verifier.api",
+    "Several": "verifier.methods.several",
     "minimize": "verifier.ranges.calls",
     "maximize": "verifier.ranges.calls",
     "bounds": "verifier.ranges.calls",
@@ -77,6 +81,7 @@ __all__ = [
     "RadiusOptions",
     "RangeOptions",
     "Ranges",
+    "Several",
     "Status",
     "Verdict",
     "VerifierError",
@@ -85,6 +90,7 @@ __all__ = [
     "always",
     "bounds",
     "compare",
+    "counterexamples",
     "from_torch",
     "load_network",
     "load_property",

@@ -18,6 +18,8 @@ from verifier.evidence.replay import own_class
 from verifier.evidence.result_files import check_writable, write_whole
 from verifier.methods import Options, Task, decide, method_named, run
 from verifier.methods.comparison import Comparison, all_methods, compared
+from verifier.methods.several import Several
+from verifier.methods.several import counterexamples as several
 from verifier.models import as_network, is_model
 from verifier.network.graph import Network
 from verifier.property.query import BY_LABEL, BY_NETWORK, Query
@@ -269,6 +271,35 @@ def verify(
     if written.contents is not None:
         write_whole(target, written.contents)
     return replace(verdict, proof=written.note)
+
+
+def counterexamples(
+    network: Model,
+    query: Query | str | Path,
+    count: int = 10,
+    method: str = "auto",
+    options: Options | None = None,
+) -> Several:
+    """Up to so many counterexamples that differ: by disjunct (or class) first, then by where they lie.
+
+    >>> network = load_network("vnnlib_specs/onnx/moons.onnx")
+    >>> several = counterexamples(network, "vnnlib_specs/vnnlib/moons_everywhere.vnnlib", 3)
+    >>> len(several), len({witness.x.tobytes() for witness in several.witnesses})
+    (3, 3)
+
+    Args:
+        network, query, method: as for `verify`.
+        count: at most.
+        options: the timeout is for all together.
+
+    Raises:
+        PropertyError: the query's sizes are not the network's.
+        UsageError: there is no such method.
+    """
+    network, query = _fitting(network, query)
+    if whole(count, "count") < 1:
+        raise UsageError(f"{count} counterexamples", Argument("count"), "give a whole number from 1 on")
+    return several(network, query, whole(count, "count"), method_named(method), _options(options))
 
 
 def _sources(network: Network, query: Query) -> tuple[Path, Path]:
