@@ -38,6 +38,8 @@ def told(measurement: Measurement, shape: tuple[int, ...] | None = None) -> Rang
     forms = question.forms
     size = shape or (len(forms),)
     each = list(enumerate(forms))
+    nothing = [f.name for k, f in each if any(math.isinf(points.value(k, m)) for m in question.signs)]
+    missed = [f"no input of the set was found for {', '.join(nothing[:3])}"] if nothing else []
     proved = [np.array([_shifted(m * measurement.bound((k, m)), f.constant, m) for k, f in each]) for m in (1, -1)]
     reached = [np.array([_reached(points.value(k, m), f.constant, m) for k, f in each]) for m in (1, -1)]
     runtime = [np.array([points.runtime(k, m) for k, _ in each]) for m in (1, -1)]
@@ -57,7 +59,7 @@ def told(measurement: Measurement, shape: tuple[int, ...] | None = None) -> Rang
         seconds=measurement.deadline.elapsed,
         shape=size,
         methods=tuple(measurement.method((k, m)) for m in (1, -1) for k in range(len(forms))),
-        notes=tuple(dict.fromkeys(measurement.notes)),
+        notes=tuple(dict.fromkeys([*measurement.notes, *missed])),
     )
 
 
