@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         compare,
         counterexamples,
         from_torch,
+        largest,
         load_network,
         load_property,
         radius,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from verifier.radii.bracket import Bracket
     from verifier.radii.measure import RadiusOptions
     from verifier.ranges.calls import bounds, maximize, minimize
+    from verifier.ranges.largest import Largest
     from verifier.ranges.options import RangeOptions
     from verifier.ranges.result import Optimum, Ranges
     from verifier.verdict import Status, Verdict, Witness
@@ -44,6 +46,8 @@ _HOMES = {
     "Accuracy": "verifier.evaluation.evaluate",
     "AccuracyOptions": "verifier.evaluation.options",
     "compare": "verifier.api",
+    "largest": "verifier.api",
+    "Largest": "verifier.ranges.largest",
     "counterexamples": "verifier.api",
     "Several": "verifier.methods.several",
     "minimize": "verifier.ranges.calls",
@@ -76,6 +80,7 @@ __all__ = [
     "AccuracyOptions",
     "Ball",
     "Bracket",
+    "Largest",
     "Optimum",
     "Options",
     "RadiusOptions",
@@ -92,6 +97,7 @@ __all__ = [
     "compare",
     "counterexamples",
     "from_torch",
+    "largest",
     "load_network",
     "load_property",
     "maximize",

@@ -40,6 +40,8 @@ from verifier.verdict import Verdict
 if TYPE_CHECKING:
     import torch
 
+    from verifier.ranges.largest import Largest
+
 Model: TypeAlias = Any
 """A `Network`, a file's path, an `onnx.ModelProto` or its bytes, a `torch.nn.Module`, a fitted scikit-learn estimator
 or pipeline, or a Keras model. A torch module is exported with the shape of the sample, or by `from_torch`."""
@@ -300,6 +302,39 @@ def counterexamples(
     if whole(count, "count") < 1:
         raise UsageError(f"{count} counterexamples", Argument("count"), "give a whole number from 1 on")
     return several(network, query, whole(count, "count"), method_named(method), _options(options))
+
+
+def largest(
+    network: Model,
+    query: Query | str | Path,
+    clip: tuple[float, float] | None = None,
+    gap: float = 0.01,
+    method: str = "auto",
+    options: Options | None = None,
+) -> Largest:
+    """How far a property holds: the largest multiple of its boxes that is proved, beside the smallest that is refuted.
+
+    >>> network = load_network("vnnlib_specs/onnx/moons.onnx")
+    >>> far = largest(network, "vnnlib_specs/vnnlib/moons_upper.vnnlib")
+    >>> 1 <= far.proved < far.refuted <= 1.02 * far.proved
+    True
+
+    Args:
+        network, query, method: as for `verify`. Boxes are scaled about their middles, balls about their centres.
+        clip: the smallest and the largest value that any input can have, or None.
+        gap: the relative gap between the two at which it is left.
+        options: the timeout is for all questions together.
+
+    Raises:
+        PropertyError: the query's sizes are not the network's, a box is unbounded, or lies outside `clip`.
+        UsageError: an argument has a wrong type.
+    """
+    from verifier.ranges.largest import largest as bracketed
+
+    network, query = _fitting(network, query)
+    if not real(gap, "gap") > 0:
+        raise UsageError(f"a gap of {gap}", Argument("gap"), "give a number above 0")
+    return bracketed(network, query, method_named(method), _options(options), gap, limits(clip))
 
 
 def _sources(network: Network, query: Query) -> tuple[Path, Path]:

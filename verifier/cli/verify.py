@@ -87,6 +87,7 @@ class Answer:
     proof: Path | None = option(Path, None, "Write a proof of unsat, or sat's witness, for `verifier check`.")
     proof_size: float = option(number(0.001), PROOF_SIZE, "Give up a proof of more megabytes than this.", "MB")
     all: int = option(whole(1), 1, "Look for up to so many counterexamples that differ, in the time that is left.", "N")
+    largest: bool = flag("Find the largest multiple of the boxes that is proved instead, and the smallest refuted.")
     explain: bool = flag("Say what auto chose, and why.")
 
 
@@ -118,6 +119,8 @@ def verify(question: Question, part: Part, effort: Effort, answer: Answer, near:
     verifier verify net.onnx --data digits:test --samples 3 --epsilon 8/255
     """
     job = _job(question, part, effort, near)
+    if answer.largest:
+        return _largest(job, answer)
     watchdog = Watchdog(effort.timeout, complain)
     line = LiveLine(lambda: watchdog.elapsed)
     report = Report(answer.result, answer.json, answer.proof, job, answer.explain, line, watchdog)
@@ -161,6 +164,36 @@ def _others(job: Job, task: Task, first: Witness, count: int, seconds: float) ->
     asked = query_of(job, task.network)
     several = counterexamples(task.network, asked, count, method_named(job.method), options, (first,))
     return list(several.witnesses[1:])
+
+
+def _largest(job: Job, answer: Answer) -> int:
+    """Shows and writes how far the property holds; the exit status: 0 somewhere, 3 nowhere as far as is known.
+
+    Raises:
+        VerifierError: the files or options cannot be used.
+    """
+    import json
+
+    from verifier.methods import method_named
+    from verifier.ranges.largest import largest
+    from verifier.readers.onnx import load_network
+
+    for path, name in ((answer.result, "--result"), (answer.proof, "--proof")):
+        if path is not None:
+            raise UsageError("a file of one verdict", name, "give --json with --largest")
+    if answer.json is not None:
+        check_writable(answer.json, "--json")
+    network = load_network(job.network, outputs=job.outputs, batch_index=job.batch_index)
+    clip = None if job.around is None else job.around.clip
+    found = largest(network, query_of(job, network), method_named(job.method), job.options(job.timeout), clip=clip)
+    refuted = "refuted nowhere" if math.isinf(found.refuted) else f"refuted at {found.refuted:.6g} times"
+    say(f"proved at {found.proved:.6g} times the box, {refuted}, {found.asked} questions, {found.seconds:.2f} s")
+    if job.around is not None and found.proved:
+        say(f"that is a radius of {found.proved * job.around.epsilon:.6g}")
+    if answer.json is not None:
+        record = {"network": str(job.network), "property": str(job.asked)} | found.to_dict()
+        write_whole(answer.json, json.dumps(record, indent=1, allow_nan=False) + "\n")
+    return 0 if found.proved else EXIT_STATUS[Status.UNKNOWN]
 
 
 def _job(question: Question, part: Part, effort: Effort, near: Neighbourhood) -> Job:
