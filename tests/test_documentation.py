@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize("module", ["verifier", "verifier.api", "verifier.deadline"])
+@pytest.mark.parametrize(
+    "module", ["verifier", "verifier.api", "verifier.deadline", "verifier.questions", "verifier.ranges.calls"]
+)
 def test_docstring_examples(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     result = doctest.testmod(import_module(module))

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from verifier.api import (
         accuracy,
         compare,
+        counterexamples,
+        from_torch,
+        largest,
         load_network,
         load_property,
         load_query,
@@ -29,9 +32,14 @@ if TYPE_CHECKING:
     from verifier.evaluation.evaluate import Accuracy
     from verifier.evaluation.options import AccuracyOptions
     from verifier.methods import Options
+    from verifier.methods.several import Several
     from verifier.property.balls import Ball
     from verifier.radii.bracket import Bracket
     from verifier.radii.measure import RadiusOptions
+    from verifier.ranges.calls import bounds, maximize, minimize
+    from verifier.ranges.largest import Largest
+    from verifier.ranges.options import RangeOptions
+    from verifier.ranges.result import Optimum, Ranges
     from verifier.verdict import Status, Verdict, Witness
 
 _HOMES = {
@@ -39,6 +47,17 @@ _HOMES = {
     "Accuracy": "verifier.evaluation.evaluate",
     "AccuracyOptions": "verifier.evaluation.options",
     "compare": "verifier.api",
+    "largest": "verifier.api",
+    "Largest": "verifier.ranges.largest",
+    "counterexamples": "verifier.api",
+    "Several": "verifier.methods.several",
+    "minimize": "verifier.ranges.calls",
+    "maximize": "verifier.ranges.calls",
+    "bounds": "verifier.ranges.calls",
+    "robust": "verifier.api",
+    "never": "verifier.api",
+    "always": "verifier.api",
+    "from_torch": "verifier.api",
     "load_network": "verifier.api",
     "load_property": "verifier.api",
     "load_query": "verifier.api",
@@ -47,7 +66,10 @@ _HOMES = {
     "verify": "verifier.api",
     "Ball": "verifier.property.balls",
     "Bracket": "verifier.radii.bracket",
+    "Optimum": "verifier.ranges.result",
     "Options": "verifier.methods",
+    "RangeOptions": "verifier.ranges.options",
+    "Ranges": "verifier.ranges.result",
     "RadiusOptions": "verifier.radii.measure",
     "Status": "verifier.verdict",
     "Verdict": "verifier.verdict",
@@ -60,18 +82,32 @@ __all__ = [
     "AccuracyOptions",
     "Ball",
     "Bracket",
+    "Largest",
+    "Optimum",
     "Options",
     "RadiusOptions",
+    "RangeOptions",
+    "Ranges",
+    "Several",
     "Status",
     "Verdict",
     "VerifierError",
     "Witness",
     "accuracy",
+    "always",
+    "bounds",
     "compare",
+    "counterexamples",
+    "from_torch",
+    "largest",
     "load_network",
     "load_property",
     "load_query",
+    "maximize",
+    "minimize",
+    "never",
     "radius",
+    "robust",
     "robustness_query",
     "verify",
 ]

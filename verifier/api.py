@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from verifier.arguments import MEASURES, NORM, limits, names, norm_named, of_type, real, whole
-from verifier.errors import Argument, PropertyError, UsageError
+from verifier.errors import Argument, PropertyError, UsageError, missing_package
 from verifier.evaluation.answers import SampleAnswers
 from verifier.evaluation.evaluate import Accuracy, evaluate
 from verifier.evaluation.options import AccuracyOptions
@@ -17,12 +18,16 @@ from verifier.evidence.replay import own_class
 from verifier.evidence.result_files import check_writable, write_whole
 from verifier.methods import Options, Task, decide, method_named, run
 from verifier.methods.comparison import Comparison, all_methods, compared
+from verifier.methods.several import Several
+from verifier.methods.several import counterexamples as several
+from verifier.models import as_network, is_model
 from verifier.network.graph import Network
 from verifier.property.query import BY_LABEL, BY_NETWORK, Query
 from verifier.property.robustness import Neighbourhood
 from verifier.property.robustness import robustness_query as _robustness_query
 from verifier.property.samples import as_input, as_inputs, real_numbers
 from verifier.proving import Limits, made
+from verifier.questions.conditions import Condition
 from verifier.radii.bracket import Bracket
 from verifier.radii.data import LabelledData
 from verifier.radii.measure import RadiusOptions, measure
@@ -32,6 +37,18 @@ from verifier.readers.question import ONLY, load_question
 from verifier.readers.samples import whole_labels
 from verifier.readers.vnnlib import load_property as _load_property
 from verifier.verdict import Verdict
+
+if TYPE_CHECKING:
+    import torch
+
+    from verifier.ranges.largest import Largest
+
+Model: TypeAlias = Any
+"""A `Network`, a file's path, an `onnx.ModelProto` or its bytes, a `torch.nn.Module`, a fitted scikit-learn estimator
+or pipeline, or a Keras model. A torch module is exported with the shape of the sample, or by `from_torch`."""
+
+
+CONDITION = "give conditions of verifier.questions, such as box(0, 1) and Y[0] > Y[1]"
 
 
 def load_network(path: str | Path, outputs: Sequence[str] = (), batch_index: int | None = None) -> Network:
@@ -53,6 +70,31 @@ def load_network(path: str | Path, outputs: Sequence[str] = (), batch_index: int
     """
     network = _load_network(path, outputs=outputs, batch_index=batch_index)
     return network if outputs or batch_index is not None else network.read_from(Path(path))
+
+
+def from_torch(model: torch.nn.Module, example: Any) -> Network:
+    """A torch module as a network, exported in evaluation mode and compared with what the module itself computes.
+
+    >>> import torch
+    >>> module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
+    >>> network = from_torch(module, torch.zeros(1, 2))
+    >>> network.input_size, network.output_size
+    (2, 2)
+
+    Args:
+        model: any that torch's exporter takes; its mode stays what it is.
+        example: an input with its batch dimension, which is 1: a tensor or an array of shape (1, ...). It gives the
+            input's shape; for modules of several inputs a tuple of these.
+
+    Raises:
+        UsageError: torch is not installed, or it is no module, or no such example.
+        ModelError: the module does not take the example, cannot be exported, or the export computes something else.
+    """
+    try:
+        from verifier.models.torch_module import from_torch as exported
+    except ImportError as error:
+        raise missing_package(error) or error from error
+    return exported(model, example)
 
 
 def load_property(path: str | Path, network: Network | None = None, allow_empty: bool = False) -> Query:
@@ -102,8 +144,8 @@ def load_query(
 
 
 def robustness_query(
-    network: Network,
-    sample: np.ndarray,
+    network: Model,
+    sample: Any,
     label: int | None = None,
     epsilon: float | None = None,
     norm: float | str = NORM,
@@ -113,8 +155,8 @@ def robustness_query(
     """Asks whether an input near a sample makes some other class's output at least that of the sample's label.
 
     Args:
-        network: a classifier, one output a class.
-        sample: flat, or of the network's input shape up to axes of length 1.
+        network: a classifier, one output a class; a `Network` or any `Model`.
+        sample: flat, or of the network's input shape up to axes of length 1; an array, a tensor, nested lists.
         label: the sample's class; None for the network's own, as ONNX Runtime computes it.
         epsilon: the ball's radius, which has to be given. It and the sample are taken as the float64 numbers that they
             are, exactly.
@@ -133,7 +175,7 @@ def robustness_query(
             finite.
         UsageError: an argument has a wrong type, or there is no such norm.
     """
-    _check_network(network)
+    network = as_network(network, sample)
     if epsilon is None:
         raise UsageError("no radius", Argument("epsilon"), "give the ball's radius")
     x = as_input(sample, network.inputs, channels)
@@ -144,9 +186,84 @@ def robustness_query(
     return _robustness_query(sizes, neighbourhood, kept, source=BY_NETWORK if label is None else BY_LABEL)
 
 
+def always(network: Model, inputs: Condition, condition: Condition, name: str = "question") -> Query:
+    """Asks whether a condition holds for all inputs of a set.
+
+    >>> from verifier.questions import box, class_stays
+    >>> network = load_network("vnnlib_specs/onnx/moons.onnx")
+    >>> query = always(network, box([-0.2, 0.9], [0.2, 1.1]), class_stays(0))
+    >>> verify(network, query).proved
+    True
+
+    Args:
+        network: a `Network` or any `Model`, but for torch modules, which `from_torch` makes a network of.
+        inputs: the set, of `verifier.questions`: boxes, balls, linear rows on `X`, joined by `&`, `|` and `~`.
+        condition: what is to hold, on `X` and `Y`.
+        name: for messages.
+
+    Raises:
+        PropertyError: an input is unbounded, or there is no such input, output or class.
+        UsageError: one of them is no condition.
+    """
+    return never(network, inputs, ~of_type(condition, Condition, "condition", CONDITION), name)
+
+
+def never(network: Model, inputs: Condition, condition: Condition, name: str = "question") -> Query:
+    """Asks whether a condition, the violation, holds for no input of a set; see `always`.
+
+    >>> from verifier.questions import X, Y, box
+    >>> network = load_network("vnnlib_specs/onnx/moons.onnx")
+    >>> query = never(network, box([-0.2, 0.9], [0.2, 1.1]) & (X[0] + X[1] <= 1), Y[1] >= Y[0])
+    >>> verify(network, query).proved
+    True
+    """
+    from verifier.questions.ask import query_of
+
+    of_type(inputs, Condition, "inputs", CONDITION), of_type(condition, Condition, "condition", CONDITION)
+    return query_of(as_network(network), inputs, condition, name)
+
+
+def robust(
+    network: Model,
+    x: Any,
+    epsilon: float,
+    norm: float | str = NORM,
+    clip: tuple[float, float] | None = None,
+    labels: Any = None,
+    method: str = "auto",
+    options: Options | None = None,
+    channels: str = "first",
+) -> list[Verdict]:
+    """Whether the class of each of a batch of samples stays what it is near the sample: a verdict for each.
+
+    >>> network = load_network("vnnlib_specs/onnx/moons.onnx")
+    >>> [verdict.status.value for verdict in robust(network, [[0.0, 1.0], [0.2, 0.7]], epsilon=0.1)]
+    ['unsat', 'sat']
+
+    Args:
+        network: a classifier, one output a class; a `Network` or any `Model`.
+        x: samples, shape (N, ...); an array, a tensor, nested lists.
+        epsilon, norm, clip, channels: as for `robustness_query`.
+        labels: their classes, shape (N,); None for the network's own.
+        method, options: as for `verify`; the timeout is for each sample.
+
+    Raises:
+        PropertyError: a sample does not fit the network or lies outside `clip`, or there are not as many labels.
+        UsageError: an argument has a wrong type, or there is no such norm or method.
+    """
+    samples = _several(x)
+    network, chosen, set_by = as_network(network, samples[0]), method_named(method), _options(options)
+    known = [None] * len(samples) if labels is None else whole_labels(_labels(labels), len(samples), "labels")
+    queries = [
+        robustness_query(network, sample, label, epsilon, norm, clip, channels)
+        for sample, label in zip(samples, known, strict=True)
+    ]
+    return [decide(network, query, chosen, set_by) for query in queries]
+
+
 def verify(
-    network: Network,
-    query: Query,
+    network: Model,
+    query: Query | str | Path,
     method: str = "auto",
     options: Options | None = None,
     proof: str | Path | None = None,
@@ -154,8 +271,8 @@ def verify(
     """Decides whether the query's violation exists.
 
     Args:
-        network: the network.
-        query: describes a violation; `unsat` means that there is none: the property holds.
+        network: a `Network` or any `Model`.
+        query: describes a violation; `unsat` means that there is none: the property holds. Or a VNN-LIB file's path.
         method: a name of `verifier.methods.METHODS`.
         options: timeout (seconds), seed, device, witness tolerance.
         proof: where to write a proof of `unsat`, or the witness of `sat`, for `verifier check`, in what is left of the
@@ -170,7 +287,7 @@ def verify(
         PropertyError: the query's sizes are not the network's.
         UsageError: there is no such method; or a proof is asked for of what is no file's, or cannot be written.
     """
-    _require_fitting(network, query)
+    network, query = _fitting(network, query)
     chosen, set_by = method_named(method), _options(options)
     if proof is None:
         return decide(network, query, chosen, set_by)
@@ -182,6 +299,68 @@ def verify(
     if written.contents is not None:
         write_whole(target, written.contents)
     return replace(verdict, proof=written.note)
+
+
+def counterexamples(
+    network: Model,
+    query: Query | str | Path,
+    count: int = 10,
+    method: str = "auto",
+    options: Options | None = None,
+) -> Several:
+    """Up to so many counterexamples that differ: by disjunct (or class) first, then by where they lie.
+
+    >>> network = load_network("vnnlib_specs/onnx/moons.onnx")
+    >>> several = counterexamples(network, "vnnlib_specs/vnnlib/moons_everywhere.vnnlib", 3)
+    >>> len(several), len({witness.x.tobytes() for witness in several.witnesses})
+    (3, 3)
+
+    Args:
+        network, query, method: as for `verify`.
+        count: at most.
+        options: the timeout is for all together.
+
+    Raises:
+        PropertyError: the query's sizes are not the network's.
+        UsageError: there is no such method.
+    """
+    network, query = _fitting(network, query)
+    if whole(count, "count") < 1:
+        raise UsageError(f"{count} counterexamples", Argument("count"), "give a whole number from 1 on")
+    return several(network, query, whole(count, "count"), method_named(method), _options(options))
+
+
+def largest(
+    network: Model,
+    query: Query | str | Path,
+    clip: tuple[float, float] | None = None,
+    gap: float = 0.01,
+    method: str = "auto",
+    options: Options | None = None,
+) -> Largest:
+    """How far a property holds: the largest multiple of its boxes that is proved, beside the smallest that is refuted.
+
+    >>> network = load_network("vnnlib_specs/onnx/moons.onnx")
+    >>> far = largest(network, "vnnlib_specs/vnnlib/moons_upper.vnnlib")
+    >>> 1 <= far.proved < far.refuted <= 1.02 * far.proved
+    True
+
+    Args:
+        network, query, method: as for `verify`. Boxes are scaled about their middles, balls about their centres.
+        clip: the smallest and the largest value that any input can have, or None.
+        gap: the relative gap between the two at which it is left.
+        options: the timeout is for all questions together.
+
+    Raises:
+        PropertyError: the query's sizes are not the network's, a box is unbounded, or lies outside `clip`.
+        UsageError: an argument has a wrong type.
+    """
+    from verifier.ranges.largest import largest as bracketed
+
+    network, query = _fitting(network, query)
+    if not real(gap, "gap") > 0:
+        raise UsageError(f"a gap of {gap}", Argument("gap"), "give a number above 0")
+    return bracketed(network, query, method_named(method), _options(options), gap, limits(clip))
 
 
 def _sources(network: Network, query: Query) -> tuple[Path, Path]:
@@ -198,7 +377,7 @@ def _sources(network: Network, query: Query) -> tuple[Path, Path]:
 
 
 def compare(
-    network: Network, query: Query, methods: Sequence[str] | None = None, options: Options | None = None
+    network: Model, query: Query | str | Path, methods: Sequence[str] | None = None, options: Options | None = None
 ) -> Comparison:
     """Asks several methods the same question, each within its share of the time, and sets their answers side by side.
 
@@ -217,14 +396,14 @@ def compare(
         PropertyError: the query's sizes are not the network's.
         UsageError: there is no such method.
     """
-    _require_fitting(network, query)
+    network, query = _fitting(network, query)
     chosen = all_methods() if methods is None else names(methods, "methods")
     return compared(network, query, chosen or all_methods(), _options(options))
 
 
 def radius(
-    network: Network,
-    sample: np.ndarray,
+    network: Model,
+    sample: Any,
     label: int | None = None,
     norm: float | str = NORM,
     options: RadiusOptions | None = None,
@@ -234,7 +413,7 @@ def radius(
     """Brackets the minimal adversarial perturbation of a sample: the distance to where another class leads or ties.
 
     Args:
-        network: a classifier, one output a class.
+        network: a classifier, one output a class; a `Network` or any `Model`.
         sample: flat, or of the network's input shape up to axes of length 1; rounded to the type of the
             network's input (float32 for float64).
         label: the sample's class; None for the network's own, as ONNX Runtime computes it.
@@ -255,7 +434,7 @@ def radius(
             finite.
         UsageError: an argument has a wrong type, or there is no such norm.
     """
-    _check_network(network)
+    network = as_network(network, sample)
     if options is not None:
         of_type(options, RadiusOptions, "options", "give verifier.RadiusOptions(...)")
     options = options or RadiusOptions()
@@ -266,9 +445,9 @@ def radius(
 
 
 def accuracy(
-    network: Network,
-    x: np.ndarray,
-    labels: np.ndarray,
+    network: Model,
+    x: Any,
+    labels: Any,
     options: AccuracyOptions,
     workers: int = 1,
     channels: str = "first",
@@ -277,7 +456,7 @@ def accuracy(
     """The robust accuracy on samples: for each size of perturbation, what is certified, what is broken.
 
     Args:
-        network: a classifier, one output a class.
+        network: a classifier, one output a class; a `Network` or any `Model`.
         x: samples, shape (N, ...), each flat or of the network's input shape up to axes of length 1; rounded to
             the type of the network's input (float32 for float64).
         labels: their classes, integers, shape (N,).
@@ -298,13 +477,11 @@ def accuracy(
         PropertyError: a sample does not fit the network, or there are not as many labels as samples.
         UsageError: a worker has died.
     """
-    _check_network(network)
     of_type(options, AccuracyOptions, "options", "give verifier.AccuracyOptions(epsilons=[...])")
-    samples = real_numbers(x)
-    if samples.ndim < 1 or not len(samples):
-        raise PropertyError("no samples", fix="give an array of shape (N, ...) with N from 1 on")
+    samples = _several(x)
+    network = as_network(network, samples[0])
     rows = as_inputs(samples, network.inputs, channels)
-    data = LabelledData("samples", rows, whole_labels(np.asarray(labels), len(rows), "labels"))
+    data = LabelledData("samples", rows, whole_labels(_labels(labels), len(rows), "labels"))
     told = progress or (lambda answers: None)
     return evaluate(network, data, range(len(rows)), options, whole(workers, "workers"), on_sample=told)
 
@@ -317,9 +494,18 @@ def _options(options: Options | None) -> Options:
     return Options() if options is None else of_type(options, Options, "options", "give verifier.Options(...)")
 
 
-def _require_fitting(network: Network, query: Query) -> None:
-    _check_network(network)
-    of_type(query, Query, "query", "give what load_property or robustness_query returns")
+def _fitting(model: Model, asked: Query | str | Path) -> tuple[Network, Query]:
+    """The network and the query, which ask about the same sizes.
+
+    Raises:
+        PropertyError: they do not.
+        UsageError: one of them is neither a file nor what is asked for.
+    """
+    network = None if is_model(model) else as_network(model)
+    query = load_property(asked, network) if isinstance(asked, str | Path) else asked
+    of_type(query, Query, "query", "give what load_property or robustness_query returns, or a VNN-LIB file's path")
+    if network is None:
+        network = as_network(model, query.centre if query.kept is None else query.kept.sample)
     if (query.input_size, query.output_size) != (network.input_size, network.output_size):
         raise PropertyError(
             f"the property has {query.input_size} inputs and {query.output_size} outputs, "
@@ -327,3 +513,21 @@ def _require_fitting(network: Network, query: Query) -> None:
             query.name,
             "give the property that belongs to this network",
         )
+    return network, query
+
+
+def _several(x: Any) -> np.ndarray:
+    """Samples as an array of shape (N, ...).
+
+    Raises:
+        PropertyError: there is none.
+    """
+    samples = real_numbers(x)
+    if samples.ndim < 1 or not len(samples):
+        raise PropertyError("no samples", fix="give an array of shape (N, ...) with N from 1 on")
+    return samples
+
+
+def _labels(labels: Any) -> np.ndarray:
+    """Labels as an array, from a tensor as well."""
+    return np.asarray(labels.detach().cpu() if callable(getattr(labels, "detach", None)) else labels)

@@ -21,6 +21,8 @@ PACKAGES = {
     "psutil": "psutil",
     "rich": "rich",
     "shtab": "shtab",
+    "skl2onnx": "skl2onnx",
+    "tf2onnx": "tf2onnx",
     "torch": "torch",
     "vnnlib": "vnnlib",
 }

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from verifier.shown import Shown, json_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,8 +28,8 @@ class Status(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, eq=False)
-class Witness:
+@dataclass(frozen=True, eq=False, repr=False)
+class Witness(Shown):
     """A violation, replayed in ONNX Runtime.
 
     Attributes:
@@ -39,9 +42,21 @@ class Witness:
     y: np.ndarray
     distance: float = 0.0
 
+    def facts(self) -> Iterable[tuple[str, str]]:
+        """The input and the output, as far as a line holds them."""
+        return ("x", _entries(self.x)), ("y", _entries(self.y))
 
-@dataclass(frozen=True, eq=False)
-class Verdict:
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, for JSON."""
+        return {
+            "x": [json_number(v) for v in self.x],
+            "y": [json_number(v) for v in self.y],
+            "distance_from_input_set": self.distance,
+        }
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Verdict(Shown):
     """What a method says of a query.
 
     Attributes:
@@ -82,6 +97,33 @@ class Verdict:
             return ""
         return "margin above 0" if 0 < self.bound < NEARLY_NOTHING else f"margin at least {self.bound:.6g}"
 
+    def facts(self) -> Iterable[tuple[str, str]]:
+        """The verdict, what it rests on, and the counterexample."""
+        yield "status", self.status.value
+        yield "by", self.method
+        if self.margin:
+            yield "with", self.margin
+        yield "in", f"{self.seconds:.2f} s"
+        if self.witness is not None:
+            yield from self.witness.facts()
+        if self.detail:
+            yield "detail:", self.detail
+        if self.proof:
+            yield "proof:", self.proof
+
+    def to_dict(self) -> dict[str, Any]:
+        """The verdict with its evidence, for JSON."""
+        return {
+            "verdict": self.status.value,
+            "method": self.method,
+            "bound": None if self.bound is None else json_number(self.bound),
+            **({} if self.reached is None else {"reached": json_number(self.reached)}),
+            "seconds": round(self.seconds, 4),
+            "detail": self.detail,
+            **({"proof": self.proof} if self.proof else {}),
+            "witness": self.witness and self.witness.to_dict(),
+        }
+
     def __bool__(self) -> bool:
         raise TypeError("a verdict is no truth value: ask verdict.proved, verdict.refuted or verdict.status")
 
@@ -101,3 +143,12 @@ class Progress:
     open: int
     explored: int
     bound: float
+
+
+SHOWN = 8
+"""Entries of a vector that a line holds."""
+
+
+def _entries(values: np.ndarray) -> str:
+    first = ", ".join(f"{v:.6g}" for v in values[:SHOWN])
+    return f"({first}{f', ... {len(values)} entries' if len(values) > SHOWN else ''})"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from verifier.cli.output import complain, plain_table, say_table
 from verifier.cli.statuses import judged, write_or_exit
-from verifier.evidence.result_files import json_number, write_whole
+from verifier.evidence.result_files import write_whole
+from verifier.shown import json_number
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -15,7 +15,8 @@ from verifier.cli.around import described
 from verifier.cli.output import complain, plain_table, say, say_table
 from verifier.cli.statuses import EXIT_CONTRADICTION, EXIT_INTERRUPTED, write_or_exit
 from verifier.errors import UsageError
-from verifier.evidence.result_files import check_writable, json_number, verdict_record, write_whole
+from verifier.evidence.result_files import check_writable, write_whole
+from verifier.shown import json_number
 from verifier.verdict import Status
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def _record(comparison: Comparison, outcomes: Sequence[Outcome], job: Job) -> di
             "complete": answer.complete,
             "gap": comparison.gap(answer),
             "undecided": answer.undecided,
-            **verdict_record(answer.verdict),
+            **answer.verdict.to_dict(),
             "fault": str(outcome.fault),
             "explanation": list(outcome.explanation),
             "log": outcome.log,

@@ -22,6 +22,7 @@ COMMANDS = {
     "bench": "verify whole benchmarks, several instances at a time",
     "compare": "ask all methods the same question, side by side",
     "compare-runs": "what changed from one run to another",
+    "bounds": "the ranges of outputs, hidden tensors or linear forms",
     "radius": "how far samples are from another class, from both sides",
     "accuracy": "the robust accuracy on a data set, certified and attacked",
     "check-radii": "check a published log of certified radii",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from verifier.arguments import TIMEOUT
-from verifier.batch.job import Job, decide
+from verifier.batch.job import Job, decide, question_of
 from verifier.batch.models import is_list, listed
 from verifier.batch.proving import INTERRUPTED, OUT_OF_TIME, prove
 from verifier.batch.watchdog import Watchdog
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from verifier.verdict import Witness
 
 EXIT_STATUS = {Status.UNSAT: 0, Status.SAT: 1, Status.ERROR: 2, Status.UNKNOWN: 3, Status.TIMEOUT: 3}
+RESERVE = 0.9
+"""Of the time left, for further counterexamples."""
 SHOWN_ENTRIES = 40
 """Counterexamples of more inputs and outputs than this are not printed, only written."""
 
@@ -92,6 +94,8 @@ class Answer:
     json: Path | None = option(Path, None, "Write the verdict with bound, time and witness as JSON.")
     proof: Path | None = option(Path, None, "Write a proof of unsat, or sat's witness, for `verifier check`.")
     proof_size: float = option(number(0.001), PROOF_SIZE, "Give up a proof of more megabytes than this.", "MB")
+    all: int = option(whole(1), 1, "Look for up to so many counterexamples that differ, in the time that is left.", "N")
+    largest: bool = flag("Find the largest multiple of the boxes that is proved instead, and the smallest refuted.")
     explain: bool = flag("Say what auto chose, and why.")
 
 
@@ -125,6 +129,8 @@ def verify(question: Question, part: Part, effort: Effort, answer: Answer, near:
     verifier verify net.onnx --data digits:test --samples 3 --epsilon 8/255
     """
     job = _job(question, part, effort, near)
+    if answer.largest:
+        return _largest(job, answer)
     watchdog = Watchdog(effort.timeout, complain)
     line = LiveLine(lambda: watchdog.elapsed)
     report = Report(answer.result, answer.json, answer.proof, job, answer.explain, line, watchdog)
@@ -149,12 +155,52 @@ def verify(question: Question, part: Part, effort: Effort, answer: Answer, near:
 
         watchdog.on_timeout(without_proof)
         contents = None
+        if answer.all > 1 and verdict.witness is not None:
+            report.others.extend(_others(job, task, verdict.witness, answer.all, watchdog.remaining))
         if answer.proof is not None:
             report.line.proving(0)
             proof = prove(job, verdict, task, watchdog.remaining, answer.proof_size, report.line.proving)
             verdict, contents = replace(verdict, proof=proof.note), proof.contents
         watchdog.claim()
         sys.exit(report.finish(verdict, task, contents))  # within, so that a signal does not change the status any more
+
+
+def _others(job: Job, task: Task, first: Witness, count: int, seconds: float) -> list[Witness]:
+    """Counterexamples that differ from the first and from each other, `count` with it at most."""
+    from verifier.methods import method_named
+    from verifier.methods.several import counterexamples
+
+    options = replace(job.options(max(0.001, RESERVE * seconds)))
+    several = counterexamples(*question_of(job), count, method_named(job.method), options, (first,))
+    return list(several.witnesses[1:])
+
+
+def _largest(job: Job, answer: Answer) -> int:
+    """Shows and writes how far the property holds; the exit status: 0 somewhere, 3 nowhere as far as is known.
+
+    Raises:
+        VerifierError: the files or options cannot be used.
+    """
+    import json
+
+    from verifier.methods import method_named
+    from verifier.ranges.largest import largest
+
+    for path, name in ((answer.result, "--result"), (answer.proof, "--proof")):
+        if path is not None:
+            raise UsageError("a file of one verdict", name, "give --json with --largest")
+    if answer.json is not None:
+        check_writable(answer.json, "--json")
+    clip = None if job.around is None else job.around.clip
+    found = largest(*question_of(job), method_named(job.method), job.options(job.timeout), clip=clip)
+    refuted = "refuted nowhere" if math.isinf(found.refuted) else f"refuted at {found.refuted:.6g} times"
+    say(f"proved at {found.proved:.6g} times the box, {refuted}, {found.asked} questions, {found.seconds:.2f} s")
+    if job.around is not None and found.proved:
+        say(f"that is a radius of {found.proved * job.around.epsilon:.6g}")
+    if answer.json is not None:
+        record = {"network": str(job.network), "property": str(job.asked)} | found.to_dict()
+        write_whole(answer.json, json.dumps(record, indent=1, allow_nan=False) + "\n")
+    return 0 if found.proved else EXIT_STATUS[Status.UNKNOWN]
 
 
 def _job(question: Question, part: Part, effort: Effort, near: Neighbourhood) -> Job:
@@ -214,6 +260,7 @@ class Report:
         explain: whether to print what a plan chose.
         line: shown on a terminal until the verdict is.
         watchdog: knows whether Ctrl-C ended the run.
+        others: counterexamples besides the verdict's own.
     """
 
     result: Path | None
@@ -223,6 +270,7 @@ class Report:
     explain: bool
     line: LiveLine
     watchdog: Watchdog
+    others: list[Witness] = field(default_factory=list)
 
     def check(self) -> None:
         """Finds unwritable paths before any work.
@@ -264,7 +312,8 @@ class Report:
             for line in task.explanation or ["nothing was left to plan: the first attack or bounds decided"]:
                 say(line)
         if verdict.witness is not None:
-            self._show(verdict.witness, declarations)
+            for witness in (verdict.witness, *self.others):
+                self._show(witness, declarations)
         status = EXIT_STATUS[verdict.status]
         if self.watchdog.interrupted and status == EXIT_STATUS[Status.UNKNOWN]:
             say("interrupted: this is what was known")
@@ -279,7 +328,11 @@ class Report:
         task: Task | None = None,
         proof: bytes | None = None,
     ) -> None:
-        run = {} if task is None else {"explanation": task.explanation, "history": history_records(task.history)}
+        run: dict[str, Any] = (
+            {} if task is None else {"explanation": task.explanation, "history": history_records(task.history)}
+        )
+        if self.others:
+            run["other_counterexamples"] = [witness.to_dict() for witness in self.others]
         texts: tuple[tuple[Path | None, Callable[[], str | bytes]], ...] = (
             (None if proof is None else self.proof, lambda: proof or b""),
             (self.result, lambda: result_text(verdict.status, verdict.witness, declarations)),

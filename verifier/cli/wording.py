@@ -7,7 +7,7 @@ import re
 from verifier.errors import Argument, VerifierError
 
 ARGUMENTS = (
-    *("allow_empty", "around", "channels", "clip", "epsilon", "epsilons", "gap", "label", "method", "methods"),
+    *("allow_empty", "around", "channels", "clip", "epsilon", "epsilons", "form", "gap", "label", "method", "methods"),
     *("memory", "norm", "number", "samples", "seed", "solver", "threads", "tighten", "tighten_share", "timeout"),
     *("device", "witness_tolerance", "batch_index", "model_output", "outputs", "proof", "workers"),
 )

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from verifier.evidence.result_files import json_number
 from verifier.radii.bracket import CROSSING
+from verifier.shown import json_number
 from verifier.standing import Standing
 
 

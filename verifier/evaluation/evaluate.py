@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +19,13 @@ from verifier.evaluation.summary import Summary, summarised
 from verifier.network.graph import Network
 from verifier.radii.data import LabelledData
 from verifier.radii.smoothed import SMOOTHED
+from verifier.shown import Shown
 
 OpenStore = Callable[[dict[str, Any]], Store]
 
 
-@dataclass(frozen=True, eq=False)
-class Accuracy:
+@dataclass(frozen=True, eq=False, repr=False)
+class Accuracy(Shown):
     """The robust accuracy of a network.
 
     Attributes:
@@ -38,6 +39,21 @@ class Accuracy:
     asked: dict[str, Any]
     answers: tuple[SampleAnswers, ...]
     summary: Summary
+
+    def facts(self) -> Iterable[tuple[str, str]]:
+        """The shares of the samples."""
+        clean = self.summary.clean
+        yield "classified rightly", f"{clean.count} of {clean.of}"
+        for size in self.summary.sizes:
+            yield f"certified at {size.epsilon:g}", f"{size.by_any.count} (not broken: {size.unbroken.count})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The shares and each sample's answers, for JSON."""
+        from verifier.evaluation.answers import to_record
+        from verifier.evaluation.files import record
+
+        shares = record(self.summary, self.asked, self.claim)
+        return shares | {"answers": [to_record(answers) for answers in self.answers]}
 
     @property
     def crossings(self) -> list[SampleAnswers]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verifier.errors import UsageError
+from verifier.shown import json_number
 from verifier.verdict import Verdict, Witness
 
 if TYPE_CHECKING:
@@ -121,27 +122,7 @@ def whole(value: float | np.floating[Any]) -> str:
 
 def verdict_json(verdict: Verdict, question: dict[str, Any]) -> str:
     """The verdict with its evidence; `question` holds what was asked (network, property, options)."""
-    return json.dumps({**verdict_record(verdict), **question}, indent=1, allow_nan=False) + "\n"
-
-
-def verdict_record(verdict: Verdict) -> dict[str, Any]:
-    """The verdict with its evidence, for JSON."""
-    witness = verdict.witness
-    shown = witness and {
-        "x": [json_number(v) for v in witness.x],
-        "y": [json_number(v) for v in witness.y],
-        "distance_from_input_set": witness.distance,
-    }
-    return {
-        "verdict": verdict.status.value,
-        "method": verdict.method,
-        "bound": None if verdict.bound is None else json_number(verdict.bound),
-        **({} if verdict.reached is None else {"reached": json_number(verdict.reached)}),
-        "seconds": round(verdict.seconds, 4),
-        "detail": verdict.detail,
-        **({"proof": verdict.proof} if verdict.proof else {}),
-        "witness": shown,
-    }
+    return json.dumps({**verdict.to_dict(), **question}, indent=1, allow_nan=False) + "\n"
 
 
 def history_records(history: Sequence[Progress]) -> list[dict[str, float | int | None]]:
@@ -152,8 +133,3 @@ def history_records(history: Sequence[Progress]) -> list[dict[str, float | int |
         {"seconds": round(p.seconds, 3), "open": p.open, "explored": p.explored, "bound": json_number(p.bound)}
         for p in chosen
     ]
-
-
-def json_number(value: float | np.floating[Any]) -> float | None:
-    """The number, or null for NaN and infinity, which JSON lacks (outputs that no row asks about may be either)."""
-    return float(value) if math.isfinite(value) else None

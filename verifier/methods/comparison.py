@@ -8,9 +8,10 @@ the others: a proof against a counterexample, and a bound against every input wh
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from verifier.deadline import Deadline
 from verifier.errors import VerifierError
@@ -19,6 +20,7 @@ from verifier.methods.registry import METHODS, Method, check_solver, method_name
 from verifier.methods.task import Task
 from verifier.network.graph import Network
 from verifier.property.query import Query
+from verifier.shown import Shown, json_number
 from verifier.verdict import Status, Verdict
 
 OPTIMAL = 1e-3
@@ -66,11 +68,32 @@ class Contradiction:
     told: str
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Shown):
     """The answers of several methods to one question, in the order they were asked."""
 
     answers: tuple[Answer, ...]
+
+    def facts(self) -> Iterable[tuple[str, str]]:
+        """What all say, and each answer."""
+        yield "verdict", "contradiction" if self.contradictions else str(self.verdict or "undecided")
+        if self.optimum is not None:
+            yield "exact margin", f"{self.optimum:.6g}"
+        for answer in self.answers:
+            verdict = answer.verdict
+            margin = f", {verdict.margin}" if verdict.margin else ""
+            yield answer.method, f"{verdict.status.value}{margin}, {verdict.seconds:.2f} s"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, for JSON."""
+        return {
+            "verdict": self.verdict and self.verdict.value,
+            "bound": json_number(self.bound),
+            "reached": json_number(self.reached),
+            "optimum": self.optimum,
+            "contradictions": [c.told for c in self.contradictions],
+            "answers": {answer.method: answer.verdict.to_dict() for answer in self.answers},
+        }
 
     @cached_property
     def reached(self) -> float:

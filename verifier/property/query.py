@@ -237,6 +237,17 @@ class Query:
         object.__setattr__(self, "source", source)
         return self
 
+    def __str__(self) -> str:
+        """The query as VNN-LIB, which `load_property` reads back as the same query; balls cannot be said."""
+        from verifier.property.vnnlib_text import text_of
+
+        return text_of(self)
+
+    def __repr__(self) -> str:
+        count, boxes = len(self.disjuncts), len({id(d.box) for d in self.disjuncts})
+        several = f"{count} disjunct{'s' * (count != 1)} over {boxes} box{'es' * (boxes != 1)}"
+        return f"<Query {self.name}: {several}, {self.input_size} inputs, {self.output_size} outputs>"
+
     @cached_property
     def patterns(self) -> Patterns:
         """The rows' distinct left sides and, for each disjunct, its thresholds on them."""

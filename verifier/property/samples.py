@@ -60,11 +60,14 @@ def as_input(sample: Any, ports: Sequence[Port], channels: str = "first", place:
 
 
 def real_numbers(values: Any, place: str = "") -> np.ndarray:
-    """An array of real numbers as float64.
+    """An array, a tensor of torch or nested lists of real numbers as float64.
 
     Raises:
         PropertyError: it is none.
     """
+    if callable(getattr(values, "detach", None)):  # torch's tensors: on any device, with gradients, of any float type
+        values = values.detach().cpu()
+        values = values.double() if values.is_floating_point() else values
     try:
         found = np.asarray(values)
     except ValueError as error:

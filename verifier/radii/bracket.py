@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 
-from verifier.evidence.result_files import json_number
+from verifier.shown import Shown, html_table, json_number
 from verifier.standing import Standing
 
 CROSSING = 1e-9
@@ -71,8 +72,8 @@ class Crossing:
         return f"{self.lower.told} lies above {self.upper.told}"
 
 
-@dataclass(frozen=True, eq=False)
-class Bracket:
+@dataclass(frozen=True, eq=False, repr=False)
+class Bracket(Shown):
     """What is known of the minimal perturbation of one sample.
 
     Attributes:
@@ -147,6 +148,21 @@ class Bracket:
         by = f"[{low:.6g}, {high:.6g}], from {self._named(self.lower)} to {self._named(self.upper)}"
         return f"{by}; exact within {self.gap:.1g}" if self.exact else f"{by}; a gap of {self.gap:.2%} is left"
 
+    def facts(self) -> Iterable[tuple[str, str]]:
+        """What is known, in words, and each end."""
+        yield "of class", f"{self.label} in norm {self.norm:g}"
+        yield "radius", self.summary
+        yield "in", f"{self.seconds:.2f} s"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, for JSON."""
+        return bracket_record(self)
+
+    def _repr_html_(self) -> str:
+        rows = ((e.method, e.side.value, f"{e.value:.6g}", e.standing.value, f"{e.seconds:.2f}") for e in self.ends)
+        headings = "method", "end", "value", "standing", "seconds"
+        return super()._repr_html_() + html_table("ends", headings, rows)
+
     @staticmethod
     def _named(end: End | None) -> str:
         return "nothing" if end is None else f"{end.method} ({end.standing})"
@@ -167,7 +183,7 @@ def end_record(end: End) -> dict[str, object]:
     }
 
 
-def bracket_record(bracket: Bracket) -> dict[str, object]:
+def bracket_record(bracket: Bracket) -> dict[str, Any]:
     """A bracket for JSON."""
     low, high = bracket.interval
     return {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +11,11 @@ from torch import nn
 from verifier.errors import ModelError
 from verifier.evidence.replay import Replay
 from verifier.evidence.result_files import write_whole
+from verifier.models.torch_module import serialised
 from verifier.network.graph import Network
 from verifier.readers.onnx import load_network
 from verifier.training.layers.base import explicit
 
-OPSET = 17
 TOLERANCE = 1e-4
 """How far the runtime's outputs may be from torch's, relative to the largest of them: float32 in another order."""
 
@@ -53,25 +51,3 @@ def export(network: nn.Module, samples: np.ndarray, path: Path) -> Network:
         cause = f"the exported network's outputs are off by {error:.2g} in ONNX Runtime"
         raise ModelError(cause, str(path), "please report it with the recipe")
     return read
-
-
-def serialised(network: nn.Module, example: torch.Tensor) -> bytes:
-    """A module as an ONNX model.
-
-    Args:
-        network: any that the exporter takes.
-        example: an input, with a batch of 1.
-    """
-    content = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter is told to be replaced by one that needs another package
-        torch.onnx.export(
-            network,
-            (example,),
-            content,  # type: ignore[arg-type]  # a file object does as well
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=["x"],
-            output_names=["logits"],
-        )
-    return content.getvalue()

@@ -11,7 +11,7 @@ from verifier.batch.proof_record import ProofRecord
 from verifier.batch.records import KeptWitness, Result
 from verifier.batch.report.images import as_image, image_record
 from verifier.batch.report.material import Material
-from verifier.evidence.result_files import json_number
+from verifier.shown import json_number
 
 HISTORY = 50
 """Points of a history that the page keeps."""

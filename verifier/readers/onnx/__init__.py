@@ -1,5 +1,5 @@
 """ONNX model files as networks."""
 
-from verifier.readers.onnx.load import load_network
+from verifier.readers.onnx.load import load_network, network_of
 
-__all__ = ["load_network"]
+__all__ = ["load_network", "network_of"]

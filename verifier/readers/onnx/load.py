@@ -68,7 +68,29 @@ def load_network(
         ModelError: its content cannot be read as a network; the message names the node and what to do.
     """
     path = Path(path)
-    model, data = parse_model(read_model_bytes(path), path)
+    return network_of(read_model_bytes(path), path, simplify, outputs, batch_index, hidden)
+
+
+def network_of(
+    content: bytes,
+    path: Path,
+    simplify: bool = True,
+    outputs: Sequence[str] = (),
+    batch_index: int | None = None,
+    hidden: Sequence[str] = (),
+) -> Network:
+    """The network in a serialised model.
+
+    Args:
+        content: the model, not zipped.
+        path: where it lies, or what messages call it; tensors that it keeps outside are looked for beside that.
+        simplify, outputs, batch_index, hidden: as for `load_network`.
+
+    Raises:
+        UsageError: there is no such output, or no such row.
+        ModelError: the content cannot be read as a network; the message names the node and what to do.
+    """
+    model, data = parse_model(content, path)
     names = (outputs,) if isinstance(outputs, str) else tuple(outputs)
     own = names or output_names(model)
     if hidden:

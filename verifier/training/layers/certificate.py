@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from verifier.lipschitz.constants import LipschitzConstants
+from verifier.models.torch_module import serialised
 from verifier.network.graph import Network
 from verifier.readers.onnx import load_network
-from verifier.training.export import serialised
 from verifier.training.layers.base import explicit
 
 
