@@ -125,7 +125,8 @@ def assert_bends(function, lower, upper, shares, sign):
 @settings(max_examples=100, deadline=None)
 @given(st.sampled_from(BENT_ONCE), intervals())
 def test_curvature_is_known_where_there_is_at_most_one_inflection(function, interval):
-    if defined(function, *interval):
+    pole = isinstance(function, f.Tan) and max(map(abs, interval)) >= 1.57  # right beside it nothing is claimed
+    if defined(function, *interval) and not pole:
         assert function.curvature(array(interval[0]), array(interval[1])).known[0]
 
 
