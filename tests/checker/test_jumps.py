@@ -108,20 +108,7 @@ NETWORKS = {
 }  # fmt: skip
 
 
-GIVEN_UP = (
-    "its proof is given up since cuts at jumps and ascents of open entries alone came together; the verdict stays"
-)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(reason=GIVEN_UP, strict=False))
-        if name in ("Where", "Sign and Relu")
-        else name
-        for name in NETWORKS
-    ],
-)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_networks_that_jump_have_proofs(name: str, tmp_path: Path) -> None:
     """Of a bound right below the least value that a grid of inputs shows."""
     model, prop, proof = (tmp_path / file for file in ("net.onnx", "prop.vnnlib", "proof.npz"))

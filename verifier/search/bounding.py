@@ -197,7 +197,8 @@ class Bounder:
     def bound(self, domains: Domains) -> Bounded:
         """Bounds the domains, from the choice they carry."""
         relaxation = self.relaxation(domains)
-        best = self._ascended(domains, self.lagrangian(domains, relaxation))
+        lagrangian = self.lagrangian(domains, relaxation)
+        best = self._ascended(domains, lagrangian)
         minimum = proven(relaxation, self._rows(domains, self._exact), best)
         done = replace(
             domains,
@@ -205,13 +206,9 @@ class Bounder:
             places=to_numpy(best.places).astype(np.float32),
             multipliers=to_numpy(best.multipliers).astype(np.float32),
             weights=to_numpy(best.weights).astype(np.float32),
-            candidates=np.full((len(domains), self.candidates), -1),
+            candidates=ranked(self._scores(lagrangian, best, domains), self.candidates),
         )
         left = np.flatnonzero(~(done.bound > self.enough))
-        if len(left):
-            part = done.take(left)
-            scores = self._scores(self.lagrangian(part, self.relaxation(part)), part)
-            done.candidates[left] = ranked(scores, self.candidates)
         return Bounded(done, self._minimisers(domains.disjunct[left], minimum.point[self._exact(left)]))
 
     def _ascended(self, domains: Domains, lagrangian: Lagrangian) -> Choice:
@@ -240,9 +237,9 @@ class Bounder:
         best = best[(margins[best] <= PROMISING) | (np.arange(len(best)) == 0)]
         return Minimisers(disjunct[best], margins[best], to_numpy(points)[best])
 
-    def _scores(self, lagrangian: Lagrangian, domains: Domains) -> np.ndarray:
+    def _scores(self, lagrangian: Lagrangian, choice: Choice, domains: Domains) -> np.ndarray:
         """For each operand entry that can be cut what a cut may gain, float64, shape (M, open_count)."""
-        scores = self._costs(lagrangian, self.choice(domains), domains)
+        scores = self._costs(lagrangian, choice, domains)
         return np.where(self.cuttable(domains), scores + self._tie_breaks(scores, domains), 0.0)
 
     def costs(self, domains: Domains) -> np.ndarray:
