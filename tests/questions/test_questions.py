@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 import verifier
 from verifier.network.graph import Input, Network
-from verifier.property.query import Box, Query
+from verifier.property.query import Box, Disjunct, LinearConstraint, Query
 from verifier.property.robustness import Neighbourhood, robustness_query
 from verifier.questions import Form, X, Y, ball, box, class_among, class_may_be, class_stays, stays_within
 from verifier.readers.vnnlib.source import Source
@@ -35,6 +36,13 @@ def _same(first: Query, second: Query) -> bool:
 def _same_box(a: Box, b: Box) -> bool:
     names = "lower", "upper", "inner_lower", "inner_upper"
     return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in names)
+
+
+def test_products_are_written_so_that_nothing_else_is_read() -> None:
+    row = LinearConstraint(((0, Fraction(1)),), (), Fraction(1), products=(((0, -1), Fraction(2)),))
+    text = str(Query((Disjunct(Box.exact(np.zeros(3), np.ones(3)), (row,)),), 3, 3))
+    with pytest.raises(verifier.VerifierError):
+        _read(text)
 
 
 def test_a_question_is_the_query_of_its_file(tmp_path: Path) -> None:

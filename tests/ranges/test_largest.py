@@ -61,3 +61,12 @@ def test_multiples_stay_within_the_range_and_keep_rows() -> None:
     far = verifier.largest(network, query, options=verifier.Options(timeout=20.0))
     assert far.proved == 2.0**20
     assert "not at all" in repr(far)
+
+
+def test_once_the_box_is_the_property_itself() -> None:
+    query = verifier.load_property(ROOT / "vnnlib_specs/vnnlib/moons_upper.vnnlib")
+    assert scaled(query, 1.0) is query
+    half = scaled(query, 0.5).disjuncts[0].box
+    np.testing.assert_allclose(
+        half.upper - half.lower, 0.5 * (query.disjuncts[0].box.upper - query.disjuncts[0].box.lower)
+    )

@@ -19,6 +19,7 @@ from tests.programs.patterns import exact_minimum
 from verifier.evidence.replay import Replay
 from verifier.network.graph import Affine, Input, Network
 from verifier.network.linear_maps import Dense
+from verifier.property.query import Box, Disjunct, LinearConstraint, Query
 from verifier.questions import X, Y, ball, box
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -213,3 +214,27 @@ def test_the_shell_tells_what_is_wrong(words: tuple[str, ...], told: str) -> Non
     done = within("bounds", MOONS, *words)
     assert done.exit_code == 2
     assert told in str(done.exception)
+
+
+def test_rows_that_products_of_outputs_are_in_leave_the_input_set_whole() -> None:
+    """Only rows of inputs alone belong to it; products of inputs do."""
+    network = random_relu_network(np.random.default_rng(4), (2, 5, 1))
+    box_ = Box.exact(np.full(2, -1.0), np.full(2, 1.0))
+    of_outputs = LinearConstraint((), (), Fraction(-1), products=(((-1, -1), Fraction(1)),))  # Y * Y <= -1
+    of_inputs = LinearConstraint((), (), Fraction(1, 4), products=(((0, 0), Fraction(1)),))  # X_0 * X_0 <= 1/4
+    whole = verifier.bounds(network, [-1.0, -1.0], [1.0, 1.0], options=_options())
+    beside = verifier.bounds(network, inputs=Query((Disjunct(box_, (of_outputs,)),), 2, 1), options=_options())
+    np.testing.assert_allclose(beside.lower, whole.lower, atol=1e-3)
+    np.testing.assert_allclose(beside.reached_upper, whole.reached_upper, atol=1e-3)
+    narrow = verifier.bounds(network, inputs=Query((Disjunct(box_, (of_inputs,)),), 2, 1), options=_options())
+    assert (np.abs(narrow.inputs_lower[:, 0]) <= 0.5).all()
+
+
+def test_inputs_that_are_equal_are_searched_as_such() -> None:
+    network = random_relu_network(np.random.default_rng(2), (2, 6, 1))
+    equal = (X[0] - X[1] <= 0) & (X[1] - X[0] <= 0)
+    least = verifier.minimize(network, Y[0], box([-1.0, -1.0], [1.0, 1.0]) & equal, _options())
+    along = np.repeat(np.linspace(-1.0, 1.0, 4001)[:, None], 2, axis=1)
+    values = network.forward(along)[:, 0]
+    assert least.bound <= values.min() + 1e-9
+    assert least.bound >= values.min() - 1e-2 * (values.max() - values.min())

@@ -131,7 +131,7 @@ class _Search:
 
     def _asked(self, disjuncts: tuple[Disjunct, ...], seconds: float) -> tuple[Witness | None, bool]:
         """A counterexample among the disjuncts, or None, and whether there is proved to be none."""
-        asked = Query(disjuncts, self.query.input_size, self.query.output_size, name=self.query.name)
+        asked = replace(self.query, disjuncts=disjuncts)
         options = replace(self.options, timeout=max(seconds, 1e-3))
         verdict = decide(self.network, asked, self.method, options)
         return verdict.witness, verdict.status is Status.UNSAT
@@ -159,7 +159,7 @@ def _halves(disjunct: Disjunct, whole: Box) -> list[Disjunct]:
     if not share[j] > 0 or not box.inner_lower[j] < cut < box.inner_upper[j]:
         return []
     below, above = _cut(box, j, cut, upper=True), _cut(box, j, cut, upper=False)
-    return [Disjunct(below, disjunct.rows), Disjunct(above, disjunct.rows)]
+    return [replace(disjunct, box=below), replace(disjunct, box=above)]
 
 
 def _cut(box: Box, j: int, cut: np.float32, upper: bool) -> Box:

@@ -127,6 +127,11 @@ class LinearConstraint:
     strict: bool = False
     products: Terms = ()
 
+    @property
+    def of_inputs(self) -> bool:
+        """Whether it is about inputs alone, so that it belongs to the input set."""
+        return not self.outputs and all(code >= 0 for monomial, _ in self.products for code in monomial)
+
     def excess(self, x: np.ndarray, y: np.ndarray) -> Fraction:
         """Left side minus right side, exactly; `x` and `y` are vectors of floats."""
         total = -self.constant

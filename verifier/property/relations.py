@@ -170,7 +170,7 @@ def with_differences(query: Query, starts: Sequence[int]) -> Query:
 
 def _of_inputs(row: LinearConstraint) -> bool:
     """Whether a row is about inputs alone, and linear."""
-    return not row.outputs and not row.products
+    return row.of_inputs and not row.products
 
 
 def _set_of(disjunct: Disjunct) -> SetKey:

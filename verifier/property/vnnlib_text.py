@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def text_of(query: Query) -> str:
     """The query's text.
 
-    What VNN-LIB cannot say, balls, stands in it as a sentence, so that the text is no property that could be read as
-    another.
+    What version 1.0 cannot say, balls and products, stands in it as a sentence, so that the text is no property that
+    could be read as another.
     """
     boxes = {id(d.box): d.box for d in query.disjuncts}
     lines = [f"; {line}" for line in f"{query.name}: what is described is a violation".splitlines()]
@@ -31,6 +31,8 @@ def text_of(query: Query) -> str:
     lines += [f"(declare-const Y_{j} Real)" for j in range(query.output_size)]
     if balls := [box.ball for box in boxes.values() if box.ball is not None]:
         lines.append(f"(the inputs lie in a ball of norm {balls[0].norm} and radius {balls[0].radius!r} as well)")
+    if any(row.products for d in query.disjuncts for row in d.rows):
+        lines.append("(rows have products of variables as well)")
     if not query.disjuncts:
         return "\n".join([*lines, "(assert false)", ""])
     if len(boxes) == 1:

@@ -14,7 +14,7 @@ from verifier.errors import PropertyError
 from verifier.methods import Method, Options, decide
 from verifier.network.graph import Network
 from verifier.property.balls import Ball
-from verifier.property.query import Box, Disjunct, Query
+from verifier.property.query import Box, Query
 from verifier.shown import Shown, json_number
 from verifier.verdict import Status, Witness
 
@@ -127,14 +127,17 @@ class _Search:
 def scaled(query: Query, multiple: float, clip: tuple[float, float] | None = None) -> Query:
     """The query over a multiple of its boxes about their middles, of its balls about their centres, within `clip`.
 
-    The ends are the float64 numbers that this comes to, and exact from there on.
+    At 1, without a `clip`, it is the query itself; else the ends are the float64 numbers that this comes to, and exact
+    from there on.
 
     Raises:
         PropertyError: a box is unbounded, or nothing of one is left in `clip`.
     """
+    if multiple == 1.0 and clip is None:
+        return query
     boxes = {id(d.box): d.box for d in query.disjuncts}
     made = {key: _scaled(box, multiple, clip, query.name) for key, box in boxes.items()}
-    return replace(query, disjuncts=tuple(Disjunct(made[id(d.box)], d.rows) for d in query.disjuncts))
+    return replace(query, disjuncts=tuple(replace(d, box=made[id(d.box)]) for d in query.disjuncts))
 
 
 def _scaled(box: Box, multiple: float, clip: tuple[float, float] | None, name: str) -> Box:

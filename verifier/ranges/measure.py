@@ -207,7 +207,8 @@ class EndSearch:
         asked = self.measurement.question
         self.part, self.form = asked.parts[self.number], asked.forms[form]
         task = self._task()
-        if by_inputs(task) and not has_jumps(asked.network) and len(task.query.disjuncts) == 1:
+        whole = len(task.query.disjuncts) == 1 and task.query.change is None  # neither in cells nor in coordinates
+        if by_inputs(task) and not has_jumps(asked.network) and whole:
             small = bool(asked.network.model) and is_small(task)  # a question's counterexamples are replayed
             share = FIRST_CUTS if small else 1.0
             self._cut_inputs(task, self.deadline.within(share * self.deadline.remaining))

@@ -13,7 +13,7 @@ from verifier.bounds.interval import interval_bounds
 from verifier.evidence.replay import Replay, rounded_into
 from verifier.network.graph import Network
 from verifier.property.forms import with_forms
-from verifier.property.query import Patterns
+from verifier.property.query import Disjunct, Patterns
 from verifier.property.whole import integral_entries
 from verifier.ranges.question import LinearForm, Part, RangeQuestion
 
@@ -39,7 +39,8 @@ class Points:
         network, forms = self.question.network, self.question.forms
         self.replay = Replay(network)
         rows = [form.at_most(Fraction(0), 1) for form in forms]
-        patterns = Patterns.of([_Rows(tuple(rows))], network.input_size, network.output_size)  # type: ignore[list-item]
+        asked = Disjunct(self.question.parts[0].box, tuple(rows))
+        patterns = Patterns.of([asked], network.input_size, network.output_size)
         self._forms: Network = with_forms(network, patterns)
         self._columns = patterns.rows[0]
         self._integral = integral_entries(network.inputs)
@@ -83,13 +84,6 @@ class Points:
             return math.nan
         y, asked = self.replay.run(x), self.question.forms[form]
         return value_at(asked, x, y)
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """What `Patterns.of` reads of a disjunct."""
-
-    rows: tuple[object, ...]
 
 
 def value_at(form: LinearForm, x: np.ndarray, y: np.ndarray) -> float:

@@ -88,6 +88,6 @@ def parts_of(query: Query) -> tuple[Part, ...]:
     """The input set of a query: each box with the rows that concern inputs alone, once."""
     found: dict[tuple[int, tuple[LinearConstraint, ...]], Part] = {}
     for disjunct in query.disjuncts:
-        rows = tuple(row for row in disjunct.rows if not row.outputs)
+        rows = tuple(row for row in disjunct.rows if row.of_inputs)
         found.setdefault((id(disjunct.box), rows), Part(disjunct.box, rows))
     return tuple(found.values())
