@@ -18,7 +18,15 @@ README = (ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize(
-    "module", ["verifier", "verifier.api", "verifier.deadline", "verifier.questions", "verifier.ranges.calls"]
+    "module",
+    [
+        "verifier",
+        "verifier.api",
+        "verifier.loading",
+        "verifier.deadline",
+        "verifier.questions",
+        "verifier.ranges.calls",
+    ],
 )
 def test_docstring_examples(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)

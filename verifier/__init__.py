@@ -15,22 +15,19 @@ from typing import TYPE_CHECKING, Any
 from verifier.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from verifier.api import (
-        accuracy,
-        compare,
-        counterexamples,
-        from_torch,
-        largest,
-        load_network,
-        load_property,
-        load_query,
-        radius,
-        robustness_query,
-        verify,
-    )
+    from verifier.api import accuracy, compare, counterexamples, largest, radius, robust, verify
     from verifier.errors import VerifierError
     from verifier.evaluation.evaluate import Accuracy
     from verifier.evaluation.options import AccuracyOptions
+    from verifier.loading import (
+        always,
+        from_torch,
+        load_network,
+        load_property,
+        load_query,
+        never,
+        robustness_query,
+    )
     from verifier.methods import Options
     from verifier.methods.several import Several
     from verifier.property.balls import Ball
@@ -55,14 +52,14 @@ _HOMES = {
     "maximize": "verifier.ranges.calls",
     "bounds": "verifier.ranges.calls",
     "robust": "verifier.api",
-    "never": "verifier.api",
-    "always": "verifier.api",
-    "from_torch": "verifier.api",
-    "load_network": "verifier.api",
-    "load_property": "verifier.api",
-    "load_query": "verifier.api",
+    "never": "verifier.loading",
+    "always": "verifier.loading",
+    "from_torch": "verifier.loading",
+    "load_network": "verifier.loading",
+    "load_property": "verifier.loading",
+    "load_query": "verifier.loading",
     "radius": "verifier.api",
-    "robustness_query": "verifier.api",
+    "robustness_query": "verifier.loading",
     "verify": "verifier.api",
     "Ball": "verifier.property.balls",
     "Bracket": "verifier.radii.bracket",

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from tests.readers.onnx_models import FLOAT, Shape, assert_agrees, draw, f32, i64, load, model_of, run
-from verifier.api import load_network, load_property, verify
+from verifier import load_network, load_property, verify
 from verifier.errors import ModelError, PropertyError, VerifierError
 from verifier.evidence.replay import Replay
 from verifier.evidence.result_files import counterexample

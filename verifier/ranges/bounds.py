@@ -40,6 +40,11 @@ def told(measurement: Measurement, shape: tuple[int, ...] | None = None) -> Rang
     each = list(enumerate(forms))
     nothing = [f.name for k, f in each if any(math.isinf(points.value(k, m)) for m in question.signs)]
     missed = [f"no input of the set was found for {', '.join(nothing[:3])}"] if nothing else []
+    methods = tuple(measurement.method((k, m)) for m in (1, -1) for k in range(len(forms)))
+    trusted = sum("milp" in method for method in methods)
+    trust = (
+        [f"{trusted} of {len(methods)} ends rest on the bound that a MILP's solver gives as proven"] if trusted else []
+    )
     proved = [np.array([_shifted(m * measurement.bound((k, m)), f.constant, m) for k, f in each]) for m in (1, -1)]
     reached = [np.array([_reached(points.value(k, m), f.constant, m) for k, f in each]) for m in (1, -1)]
     runtime = [np.array([points.runtime(k, m) for k, _ in each]) for m in (1, -1)]
@@ -58,8 +63,8 @@ def told(measurement: Measurement, shape: tuple[int, ...] | None = None) -> Rang
         gap=measurement.options.gap,
         seconds=measurement.deadline.elapsed,
         shape=size,
-        methods=tuple(measurement.method((k, m)) for m in (1, -1) for k in range(len(forms))),
-        notes=tuple(dict.fromkeys([*measurement.notes, *missed])),
+        methods=methods,
+        notes=tuple(dict.fromkeys([*measurement.notes, *missed, *trust])),
     )
 
 

@@ -209,7 +209,7 @@ class EndSearch:
         task = self._task()
         whole = len(task.query.disjuncts) == 1 and task.query.change is None  # neither in cells nor in coordinates
         if by_inputs(task) and not has_jumps(asked.network) and whole:
-            small = bool(asked.network.model) and is_small(task)  # a question's counterexamples are replayed
+            small = asked.network.has_model and is_small(task)  # a question's counterexamples are replayed
             share = FIRST_CUTS if small else 1.0
             self._cut_inputs(task, self.deadline.within(share * self.deadline.remaining))
             if not small or not self.measurement.is_open(self.number, self.key):

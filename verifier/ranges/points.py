@@ -80,7 +80,7 @@ class Points:
     def runtime(self, form: int, sign: int) -> float:
         """A form of ONNX Runtime's outputs at the best point of an end; NaN where there is none, or no model."""
         x = self.points.get((form, sign))
-        if x is None or not self.question.network.model:
+        if x is None or not self.question.network.has_model:
             return math.nan
         y, asked = self.replay.run(x), self.question.forms[form]
         return value_at(asked, x, y)
