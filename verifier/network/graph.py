@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from verifier.network.shares import Shares
 
 
+COARSENESS = ("", "float16", "bfloat16").index
+"""The order of `Network.rounds_to`, by how much a type rounds off."""
+
+
 @dataclass(frozen=True)
 class Input:
     """The network's input, a vector of `size` entries."""

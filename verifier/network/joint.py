@@ -8,11 +8,8 @@ from itertools import accumulate
 
 import numpy as np
 
-from verifier.network.graph import Affine, Input, Network, Node, Port
+from verifier.network.graph import COARSENESS, Affine, Input, Network, Node, Port
 from verifier.network.linear_maps import Selection
-
-COARSENESS = ("", "float16", "bfloat16").index
-"""The order of `Network.rounds_to`."""
 
 
 def side_by_side(parts: Sequence[Network], names: Sequence[str]) -> Network:

@@ -12,11 +12,10 @@ import onnx
 
 from verifier.errors import ModelError, UsageError
 from verifier.network.functions import Round
-from verifier.network.graph import Network, Port
+from verifier.network.graph import COARSENESS, Network, Port
 from verifier.network.linear_maps import Identity
 from verifier.network.simplify import simplify as simplified
 from verifier.network.softmax import softmax_by_differences
-from verifier.property.grid import SHORT
 from verifier.readers.onnx import lowerings  # noqa: F401 - registers the lowerings
 from verifier.readers.onnx.batches import one_row
 from verifier.readers.onnx.bodies import function_body
@@ -38,8 +37,6 @@ from verifier.readers.onnx.tensors import Tensor, Variable, is_float
 from verifier.readers.onnx.types import rounded_to, type_named, typed
 from verifier.readers.onnx.wrapping import of_types, within_type
 
-COARSENESS = ("", *SHORT).index
-"""The order of `Network.rounds_to`."""
 TAKE_MASKS = frozenset({"Softmax", "Add", "Where"})
 """Operators that take tensors with entries of minus infinity (`Variable.masked`)."""
 
